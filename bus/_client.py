@@ -1,0 +1,118 @@
+"""nats-py 2.16 with its known faults mended, in one place.
+
+Each override names the fault; drop it when the release notes say it is gone.
+Nothing but `bus.connection` imports this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from nats.aio.client import Client, Srv
+from nats.aio.transport import TcpTransport
+from nats.errors import ConnectionClosedError, MaxPayloadError, StaleConnectionError
+
+_CLOSE_S: Final = 1.0
+_WATCH_S: Final = 1.0
+_HEADER_LINE_BYTES: Final = 14
+
+ErrorCallback = Callable[[Exception], Awaitable[None]]
+
+
+class _PatientTransport(TcpTransport):
+    """A transport whose closing ends even if the peer has gone silent (nats.py#671)."""
+
+    async def wait_closed(self) -> None:
+        try:
+            await asyncio.wait_for(super().wait_closed(), _CLOSE_S)  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            writer = self._io_writer
+            if writer is not None:
+                writer.transport.abort()
+
+
+class SteadyClient(Client):
+    """A NATS client that is either connected and hears, or knows that it is not."""
+
+    _watcher: asyncio.Task[None] | None = None
+
+    async def start(self, url: str, on_error: ErrorCallback, **options: Any) -> None:
+        """Connect; `options` are those of `nats.connect`.
+
+        Raises:
+            ConnectionClosedError: The handshake was left half done (a server
+                that pings before it answers makes `connect` return too early).
+        """
+
+        async def guarded(error: Exception) -> None:
+            # A raising callback would end the read loop and leave us deaf.
+            with contextlib.suppress(Exception):
+                await on_error(error)
+
+        await self.connect(
+            url,
+            error_cb=guarded,
+            max_reconnect_attempts=-1,
+            ping_interval=2,
+            max_outstanding_pings=2,
+            flush_timeout=2,
+            drain_timeout=5,
+            **options,
+        )
+        if not self.is_connected:
+            await self._close(Client.CLOSED, False)
+            raise ConnectionClosedError
+        self._watcher = asyncio.create_task(self._watch_reader())
+
+    async def stop(self) -> None:
+        """Flush what is pending and close; may be called twice."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
+        if not self.is_closed:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    await self.close()
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        await super()._connect_to_server(s)
+        if type(self._transport) is TcpTransport:
+            self._transport.__class__ = _PatientTransport
+
+    async def _process_pong(self) -> None:
+        # A flush that timed out leaves a finished future here; setting it again
+        # would raise in the read loop.
+        if self._pongs:
+            waiter = self._pongs.pop(0)
+            if not waiter.done():
+                waiter.set_result(True)
+            self._pongs_received += 1
+            self._pings_outstanding = 0
+
+    async def _send_publish(
+        self,
+        subject: str,
+        reply: str,
+        payload: bytes,
+        payload_size: int,
+        headers: dict[str, Any] | None,
+    ) -> None:
+        # The server counts headers too, and closes the connection for good.
+        if headers:
+            size = _HEADER_LINE_BYTES + sum(
+                len(str(key).encode()) + len(str(value).encode()) + 4
+                for key, value in headers.items()
+            )
+            if payload_size + size > self._max_payload:
+                raise MaxPayloadError
+        await super()._send_publish(subject, reply, payload, payload_size, headers)
+
+    async def _watch_reader(self) -> None:
+        while not self.is_closed:
+            await asyncio.sleep(_WATCH_S)
+            reader = self._reading_task
+            if self._status == Client.CONNECTED and (reader is None or reader.done()):
+                await self._process_op_err(StaleConnectionError())

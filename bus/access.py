@@ -1,0 +1,72 @@
+"""How somebody gets into the bus: an address and what opens it.
+
+The one place that knows. Today every member of a run shares the server's token;
+an account per member replaces that here, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bus.server import find_server, start_server
+
+SERVER_DIRECTORY: Final = "nats"
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """A key to the bus. Never logged, never in a command line or the stream.
+
+    Attributes:
+        url: Where the server is, without secrets.
+        token: What opens it; empty where the server asks for none.
+        user: User name, where the URL has one.
+        password: Its password.
+        server_dir: The embedded server's directory; absent for another server.
+    """
+
+    url: str
+    token: str = ""
+    user: str = ""
+    password: str = ""
+    server_dir: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Access(url={self.url!r})"
+
+
+def open_access(state_dir: Path, url: str | None) -> Access:
+    """Get into the bus: the server at `url`, or the user's embedded one.
+
+    Starts the embedded server if it does not run. Takes 20 ms then, else 5 ms.
+
+    Raises:
+        ServerNotFoundError: There is no binary to embed.
+        ServerStartError: The embedded server did not come up.
+    """
+    return access_to(url) if url else _embedded(state_dir)
+
+
+def find_access(state_dir: Path, url: str | None) -> Access | None:
+    """Like `open_access`, but never starts a server: absent when none runs."""
+    if url:
+        return access_to(url)
+    return _embedded(state_dir) if find_server(state_dir / SERVER_DIRECTORY) else None
+
+
+def access_to(url: str) -> Access:
+    """Read a key from a URL such as `nats://token@host:4222`."""
+    parts = urlsplit(url if "//" in url else f"nats://{url}")
+    bare = f"{parts.scheme or 'nats'}://{parts.hostname or '127.0.0.1'}:{parts.port or 4222}"
+    if parts.username and parts.password:
+        return Access(url=bare, user=parts.username, password=parts.password)
+    return Access(url=bare, token=parts.username or "")
+
+
+def _embedded(state_dir: Path) -> Access:
+    directory = state_dir / SERVER_DIRECTORY
+    server = start_server(directory)
+    return Access(url=server.url, token=server.token, server_dir=str(directory))

@@ -1,0 +1,255 @@
+"""One connection to any NATS server: checked, hardened, and mapped to our errors.
+
+Everything of nats-py stays behind this file; the rest of `bus` sees requests,
+subscriptions and JetStream calls that raise `BusError`s only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import msgspec
+import nats.errors
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from bus._client import SteadyClient
+from bus.access import Access
+from bus.errors import (
+    AccessDeniedError,
+    BusUnavailableError,
+    JetStreamMissingError,
+    ServerTooOldError,
+)
+
+SERVER_VERSION_NEEDED: Final = (2, 12)
+CONNECT_S: Final = 3.0
+RETRY_S: Final = 15.0
+"""How long a write is retried before the bus counts as unavailable, in seconds."""
+
+_TRY_S: Final = 3.0
+_BACKOFF_S: Final = (0.02, 0.05, 0.1, 0.2)
+TRANSIENT_CODES: Final = frozenset({10008, 10158, 10164, 10176, 10199})
+"""JetStream error codes that say "not now": ask again with the same expectation."""
+
+Handler = Callable[[Msg], Awaitable[None]]
+T = TypeVar("T")
+
+
+class ApiError(Exception):
+    """A JetStream API call was answered with an error; handled inside `bus`."""
+
+    def __init__(self, code: int, description: str) -> None:
+        self.code, self.description = code, description
+        super().__init__(f"{description} ({code})")
+
+
+class _Problem(msgspec.Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _Reply(msgspec.Struct):
+    error: _Problem | None = None
+
+
+_reply = msgspec.json.Decoder(_Reply)
+
+
+class Connection:
+    """A live connection; made by `connect`."""
+
+    def __init__(self, client: SteadyClient, access: Access) -> None:
+        self._client = client
+        self.access = access
+
+    @property
+    def url(self) -> str:
+        """Where the server is, without secrets."""
+        return self.access.url
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server hears us at this moment."""
+        return self._client.is_connected
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was lost and found again."""
+        return int(self._client.stats["reconnects"])
+
+    @property
+    def server_version(self) -> str:
+        """The server's version, for example `2.15.1`."""
+        return str(self._client._server_info.get("version", "unknown"))  # noqa: SLF001
+
+    def new_inbox(self) -> str:
+        """Make a subject for replies that only this connection hears."""
+        return self._client.new_inbox()
+
+    async def publish(
+        self, subject: str, data: bytes, *, reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Send on core NATS; nobody says whether it arrived."""
+        try:
+            await self._client.publish(subject, data, reply=reply, headers=dict(headers or {}))
+        except nats.errors.Error as error:
+            raise BusUnavailableError(self.url, str(error)) from error
+
+    async def subscribe(self, subject: str, handler: Handler) -> Subscription:
+        """Call the handler for each message; it must not raise."""
+        try:
+            return await self._client.subscribe(subject, cb=handler)
+        except nats.errors.Error as error:
+            raise BusUnavailableError(self.url, str(error)) from error
+
+    async def ask(
+        self,
+        subject: str,
+        data: bytes = b"",
+        *,
+        headers: dict[str, str] | None = None,
+        timeout_s: float = _TRY_S,
+    ) -> Msg:
+        """Send one request and wait for one answer.
+
+        Raises:
+            BusUnavailableError: No answer in time, or nobody there.
+        """
+        try:
+            return await self._client.request(
+                subject, data, timeout=timeout_s, headers=dict(headers) if headers else None
+            )
+        except (TimeoutError, nats.errors.Error) as error:
+            raise BusUnavailableError(self.url, str(error) or type(error).__name__) from error
+
+    async def call(self, api: str, request: Any = None, *, retry_s: float = RETRY_S) -> bytes:
+        """Ask JetStream's API and return its answer; repeats while it says "not now".
+
+        Args:
+            api: What follows `$JS.API.`.
+            request: Any value msgspec can encode, or nothing.
+            retry_s: For how long to repeat, in seconds.
+
+        Raises:
+            ApiError: The server refused.
+            BusUnavailableError: No answer within `retry_s`.
+        """
+        data = b"" if request is None else msgspec.json.encode(request)
+
+        async def attempt() -> bytes:
+            answer = await self.ask(f"$JS.API.{api}", data)
+            check_reply(answer.data)
+            return answer.data
+
+        return await self.retry(attempt, retry_s)
+
+    async def retry(self, attempt: Callable[[], Awaitable[T]], retry_s: float = RETRY_S) -> T:
+        """Repeat an idempotent attempt while the bus is away or says "not now".
+
+        Raises:
+            ApiError: The server refused for good.
+            BusUnavailableError: Still nothing after `retry_s` seconds.
+        """
+        deadline = asyncio.get_running_loop().time() + retry_s
+        tries = 0
+        while True:
+            try:
+                return await attempt()
+            except ApiError as error:
+                if error.code not in TRANSIENT_CODES:
+                    raise
+                last: Exception = error
+            except BusUnavailableError as error:
+                last = error
+            pause = _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)] * (0.5 + random.random())
+            tries += 1
+            if asyncio.get_running_loop().time() + pause > deadline:
+                raise BusUnavailableError(self.url, f"{last} after {tries} tries") from last
+            await asyncio.sleep(pause)
+
+    async def check_jetstream(self) -> None:
+        """Refuse a server whose JetStream we may not use.
+
+        Raises:
+            JetStreamMissingError: No JetStream on the server or for the account.
+        """
+        if not self._client._server_info.get("jetstream"):  # noqa: SLF001
+            raise JetStreamMissingError(self.url, "the server was started without it")
+        try:
+            await self.call("INFO", retry_s=CONNECT_S)
+        except (ApiError, BusUnavailableError) as error:
+            raise JetStreamMissingError(self.url, str(error)) from error
+
+
+def check_reply(data: bytes) -> None:
+    """Raise what a JetStream answer reports.
+
+    Raises:
+        ApiError: The answer carries an error.
+    """
+    problem = _reply.decode(data).error if data else None
+    if problem is not None:
+        raise ApiError(problem.err_code or problem.code, problem.description)
+
+
+@asynccontextmanager
+async def connect(
+    access: Access, *, name: str, wait_s: float = CONNECT_S
+) -> AsyncIterator[Connection]:
+    """Open a connection and close it at the end.
+
+    Args:
+        access: Where, and with what.
+        name: Who we are, for the server's own lists.
+        wait_s: How long to try, in seconds.
+
+    Raises:
+        BusUnavailableError: Nobody answers there.
+        AccessDeniedError: The server refuses our token.
+        ServerTooOldError: The server lacks atomic batches.
+    """
+    client = await _start(access, name, wait_s)
+    try:
+        connection = Connection(client, access)
+        _check_version(connection)
+        yield connection
+    finally:
+        await client.stop()
+
+
+async def _start(access: Access, name: str, wait_s: float) -> SteadyClient:
+    client = SteadyClient()
+    seen: list[Exception] = []
+
+    async def note(error: Exception) -> None:
+        seen[:] = [error]
+
+    options: dict[str, Any] = {"name": name, "connect_timeout": 2, "reconnect_time_wait": 0.25}
+    if access.token:
+        options["token"] = access.token
+    if access.user:
+        options |= {"user": access.user, "password": access.password}
+    try:
+        async with asyncio.timeout(wait_s):
+            await client.start(access.url, note, **options)
+    except (TimeoutError, OSError, nats.errors.Error) as error:
+        await client.stop()
+        reason = str(seen[0] if seen else error) or type(error).__name__
+        if "authorization" in reason.lower():
+            raise AccessDeniedError(access.url, reason) from error
+        raise BusUnavailableError(access.url, reason) from error
+    return client
+
+
+def _check_version(connection: Connection) -> None:
+    version = connection.server_version
+    numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2] if part.isdigit())
+    if numbers < SERVER_VERSION_NEEDED:
+        needed = ".".join(str(number) for number in SERVER_VERSION_NEEDED)
+        raise ServerTooOldError(connection.url, version, needed)

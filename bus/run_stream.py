@@ -1,0 +1,439 @@
+"""One run's stream: create it, append to it, commit a batch, look up, read on.
+
+A run is this stream and nothing else. A write names what it expects to follow;
+the server stores it whole or refuses it. Repeats are recognized by message id.
+
+Source: docs/protocol.md, "Turns"; NATS ADR-50 (atomic batches).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from nats.aio.msg import Msg
+
+from bus import subjects
+from bus.codec import MESSAGE_BYTES_MAX, Envelope, decode, encode
+from bus.connection import RETRY_S, ApiError, Connection, check_reply
+from bus.errors import (
+    BusError,
+    BusUnavailableError,
+    ConflictError,
+    DecodeError,
+    RunExistsError,
+    RunNotFoundError,
+)
+from bus.ids import new_message_id
+from bus.messages import AnyMessage
+from bus.subjects import Subject
+
+BATCH_MESSAGES_MAX: Final = 1000
+READ_MESSAGES: Final = 256
+STREAM_BYTES_MAX: Final = 1024 * 1024 * 1024
+SUBJECT_MESSAGES_MAX: Final = 20_000
+DUPLICATE_WINDOW_S: Final = 600
+
+_WRONG_SEQUENCE: Final = 10071
+_BATCH_DUPLICATE: Final = 10201
+_STREAM_EXISTS: Final = 10058
+_STREAM_MISSING: Final = 10059
+_NANOSECONDS: Final = 1_000_000_000
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored message.
+
+    Attributes:
+        seq: Its place in the run's one order, from 1.
+        subject: What it was published on; its last token is the proven author.
+        at: When the server stored it, in seconds since 1970.
+        envelope: The message; absent if this version can't read it.
+        problem: Why it can't.
+    """
+
+    seq: int
+    subject: Subject
+    at: float
+    envelope: Envelope | None = None
+    problem: str | None = None
+
+    @property
+    def body(self) -> AnyMessage | None:
+        """The message itself, if it can be read."""
+        return self.envelope.body if self.envelope else None
+
+    @property
+    def id(self) -> str:
+        """The message's id; empty if it can't be read."""
+        return self.envelope.id if self.envelope else ""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One message to be stored.
+
+    Attributes:
+        subject: Where.
+        body: What.
+        expect: Sequence that the key's head must have, 0 for none yet; absent:
+            no condition.
+        id: Its id; a repeat with the same id is stored once.
+        cause: Id of the message that led to it.
+    """
+
+    subject: Subject
+    body: AnyMessage
+    expect: int | None = None
+    id: str = msgspec.field(default_factory=new_message_id)
+    cause: str | None = None
+
+
+class _Ack(msgspec.Struct):
+    seq: int
+    duplicate: bool = False
+
+
+class RunStream:
+    """A run's stream, opened on a connection."""
+
+    def __init__(self, connection: Connection, run: str) -> None:
+        self.connection = connection
+        self.run = run
+        self.name = subjects.stream_name(run)
+
+    async def append(self, entry: Entry, *, retry_s: float = RETRY_S) -> int:
+        """Store one message.
+
+        Returns:
+            Its sequence.
+
+        Raises:
+            ConflictError: The key has moved on; nothing was stored.
+            BusUnavailableError: No answer within `retry_s`; retry the same entry.
+
+        Cancelling: safe; the message is stored or not, and a retry is recognized.
+        """
+        return await self.commit([entry], retry_s=retry_s)
+
+    async def commit(self, entries: Sequence[Entry], *, retry_s: float = RETRY_S) -> int:
+        """Store all messages next to each other, or none.
+
+        Args:
+            entries: 1 to 1,000 messages; at most one with an expectation per key.
+            retry_s: For how long to repeat while the bus is away, in seconds.
+
+        Returns:
+            The sequence of the last message; the others precede it without gaps.
+
+        Raises:
+            ConflictError: A key has moved on; nothing was stored.
+            BusUnavailableError: No answer in time. Retry with the same entries.
+
+        Cancelling: safe; stored whole or not at all, and a retry is recognized.
+        """
+        assert 0 < len(entries) <= BATCH_MESSAGES_MAX, len(entries)
+        at = time.time()
+        encoded = [
+            encode(e.subject, Envelope(body=e.body, id=e.id, at=at, cause=e.cause)) for e in entries
+        ]
+
+        async def attempt() -> bytes:
+            if len(entries) == 1:
+                return await self._send_one(entries[0], encoded[0])
+            return await self._send_batch(entries, encoded)
+
+        try:
+            answer = await self.connection.retry(attempt, retry_s)
+        except ApiError as error:
+            return await self._resolve(entries, error)
+        return msgspec.json.decode(answer, type=_Ack).seq
+
+    async def _send_one(self, entry: Entry, data: bytes) -> bytes:
+        headers = _headers(entry)
+        answer = await self.connection.ask(str(entry.subject), data, headers=headers)
+        check_reply(answer.data)
+        return answer.data
+
+    async def _send_batch(self, entries: Sequence[Entry], encoded: Sequence[bytes]) -> bytes:
+        batch_id = new_message_id()
+        *before, (last, last_data) = zip(entries, encoded, strict=True)
+        for number, (entry, data) in enumerate(before, start=1):
+            headers = _headers(entry) | _batch_headers(batch_id, number)
+            await self.connection.publish(str(entry.subject), data, headers=headers)
+        headers = _headers(last) | _batch_headers(batch_id, len(entries))
+        headers["Nats-Batch-Commit"] = "1"
+        answer = await self.connection.ask(str(last.subject), last_data, headers=headers)
+        check_reply(answer.data)
+        return answer.data
+
+    async def _resolve(self, entries: Sequence[Entry], error: ApiError) -> int:
+        """Tell a write that is stored already from one that lost a race."""
+        if error.code in (_WRONG_SEQUENCE, _BATCH_DUPLICATE):
+            keyed = next((e for e in entries if e.expect is not None), entries[-1])
+            stored = await self.find(keyed)
+            if stored is not None:
+                return stored + len(entries) - 1 - entries.index(keyed)
+            keys = tuple(e.subject.key for e in entries if e.expect is not None)
+            raise ConflictError(keys, f"(server: {error})") from error
+        raise _refused(self.connection.url, self.run, error) from error
+
+    async def find(self, entry: Entry) -> int | None:
+        """Return the sequence under which this very entry is stored, if it is."""
+        first = (entry.expect or 0) + 1
+        async for record in self.read(str(entry.subject), first_seq=first):
+            if record.id == entry.id:
+                return record.seq
+        return None
+
+    async def head(self, key: str) -> Record | None:
+        """Return the newest message that matches a subject filter, if there is one."""
+        answer = await self._get(f"DIRECT.GET.{self.name}.{key}")
+        return None if answer is None else self._record(answer)
+
+    async def heads(self, patterns: Sequence[str]) -> list[Record]:
+        """Return the newest message of every subject that matches a filter."""
+        request = {"multi_last": list(patterns), "batch": BATCH_MESSAGES_MAX}
+        records, _ = await self._get_batch(request)
+        return sorted(records, key=lambda record: record.seq)
+
+    async def last_seq(self) -> int:
+        """Return the sequence of the run's newest message, 0 if it has none."""
+        record = await self.head(subjects.everything(self.run))
+        return 0 if record is None else record.seq
+
+    async def read(self, pattern: str = "", *, first_seq: int = 1) -> AsyncIterator[Record]:
+        """Yield stored messages in order, up to the newest there is now.
+
+        Args:
+            pattern: Subject filter; empty for the whole run.
+            first_seq: Where to begin.
+        """
+        subject = pattern or subjects.everything(self.run)
+        seq = first_seq
+        while True:
+            request = {"next_by_subj": subject, "seq": seq, "batch": READ_MESSAGES}
+            records, pending = await self._get_batch(request)
+            for record in records:
+                yield record
+            if not records or not pending:
+                return
+            seq = records[-1].seq + 1
+
+    async def _get(self, api: str) -> Msg | None:
+        answer = await self.connection.retry(lambda: self.connection.ask(f"$JS.API.{api}"))
+        return None if _status(answer) == "404" else answer
+
+    async def _get_batch(self, request: dict[str, Any]) -> tuple[list[Record], int]:
+        """Ask for many messages at once; they come one by one, then an end mark."""
+        return await self.connection.retry(lambda: self._collect(request))
+
+    async def _collect(self, request: dict[str, Any]) -> tuple[list[Record], int]:
+        records: list[Record] = []
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def take(message: Msg) -> None:
+            if done.done():
+                return
+            status = _status(message)
+            if status is None:
+                records.append(self._record(message))
+            elif status in ("204", "404"):
+                done.set_result(int((message.headers or {}).get("Nats-Num-Pending", "0")))
+            else:
+                done.set_exception(BusUnavailableError(self.connection.url, f"status {status}"))
+
+        inbox = self.connection.new_inbox()
+        subscription = await self.connection.subscribe(inbox, take)
+        try:
+            api = f"$JS.API.DIRECT.GET.{self.name}"
+            await self.connection.publish(api, msgspec.json.encode(request), reply=inbox)
+            async with asyncio.timeout(5):
+                return records, await done
+        except TimeoutError as error:
+            raise BusUnavailableError(self.connection.url, "no answer to a read") from error
+        finally:
+            await subscription.unsubscribe()
+
+    def _record(self, message: Msg) -> Record:
+        headers = message.headers or {}
+        return record_of(
+            headers["Nats-Subject"],
+            message.data,
+            seq=int(headers["Nats-Sequence"]),
+            at=_seconds(headers["Nats-Time-Stamp"]),
+        )
+
+
+def record_of(subject_text: str, data: bytes, *, seq: int, at: float) -> Record:
+    """Make a record of stored bytes; one that can't be read says why."""
+    try:
+        subject = subjects.parse(subject_text)
+    except BusError as error:
+        return Record(
+            seq=seq, subject=Subject("", "unknown", (subject_text,), ""), at=at, problem=str(error)
+        )
+    try:
+        return Record(seq=seq, subject=subject, at=at, envelope=decode(subject, data))
+    except DecodeError as error:
+        return Record(seq=seq, subject=subject, at=at, problem=str(error))
+
+
+async def create_run(
+    connection: Connection, run: str, *, label: str = "", replicas: int = 1
+) -> RunStream:
+    """Make the stream of a new run.
+
+    Args:
+        connection: To a server with JetStream.
+        run: Its id.
+        label: What it is about, for lists; cut at 200 characters.
+        replicas: Copies on a cluster: 1, 3 or 5.
+
+    Raises:
+        RunExistsError: There is a run of that name.
+    """
+    stream = RunStream(connection, run)
+    try:
+        await connection.call(f"STREAM.CREATE.{stream.name}", _config(run, label, replicas))
+    except ApiError as error:
+        if error.code == _STREAM_EXISTS:
+            raise RunExistsError(run) from error
+        raise _refused(connection.url, run, error) from error
+    if await stream.last_seq():
+        raise RunExistsError(run)
+    return stream
+
+
+async def open_run(connection: Connection, run: str) -> RunStream:
+    """Open the stream of a run that exists.
+
+    Raises:
+        RunNotFoundError: There is none of that name.
+    """
+    stream = RunStream(connection, run)
+    try:
+        await connection.call(f"STREAM.INFO.{stream.name}")
+    except ApiError as error:
+        raise _refused(connection.url, run, error) from error
+    return stream
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as a list shows it.
+
+    Attributes:
+        run: Its id.
+        label: What it is about.
+        created_at: When, as the server wrote it (RFC 3339).
+        messages: How many are stored.
+        size_bytes: What they take.
+    """
+
+    run: str
+    label: str
+    created_at: str
+    messages: int
+    size_bytes: int
+
+
+class _State(msgspec.Struct):
+    messages: int = 0
+    bytes: int = 0
+
+
+class _StreamConfig(msgspec.Struct):
+    name: str
+    metadata: dict[str, str] = {}
+
+
+class _StreamInfo(msgspec.Struct):
+    config: _StreamConfig
+    created: str
+    state: _State
+
+
+class _StreamList(msgspec.Struct):
+    total: int = 0
+    streams: list[_StreamInfo] | None = None
+
+
+async def list_runs(connection: Connection) -> list[RunInfo]:
+    """Return every run on the server, oldest first."""
+    found: list[RunInfo] = []
+    offset = 0
+    while True:
+        answer = await connection.call("STREAM.LIST", {"offset": offset, "subject": "run.>"})
+        page = msgspec.json.decode(answer, type=_StreamList)
+        for info in page.streams or []:
+            if info.config.name.startswith("RUN_"):
+                found.append(_run_info(info))
+        offset += len(page.streams or [])
+        if not page.streams or offset >= page.total:
+            return sorted(found, key=lambda info: info.created_at)
+
+
+def _run_info(info: _StreamInfo) -> RunInfo:
+    return RunInfo(
+        run=info.config.name.removeprefix("RUN_"),
+        label=info.config.metadata.get("label", ""),
+        created_at=info.created,
+        messages=info.state.messages,
+        size_bytes=info.state.bytes,
+    )
+
+
+def _config(run: str, label: str, replicas: int) -> dict[str, Any]:
+    return {
+        "name": subjects.stream_name(run),
+        "subjects": [subjects.everything(run)],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "discard_new_per_subject": True,
+        "max_msgs_per_subject": SUBJECT_MESSAGES_MAX,
+        "max_msgs": -1,
+        "max_bytes": STREAM_BYTES_MAX,
+        "max_age": 0,
+        "max_msg_size": MESSAGE_BYTES_MAX + 4096,
+        "max_consumers": 512,
+        "num_replicas": replicas,
+        "duplicate_window": DUPLICATE_WINDOW_S * _NANOSECONDS,
+        "allow_direct": True,
+        "allow_atomic": True,
+        "deny_delete": True,
+        "deny_purge": True,
+        "metadata": {"label": label[:200]},
+    }
+
+
+def _headers(entry: Entry) -> dict[str, str]:
+    headers = {"Nats-Msg-Id": entry.id}
+    if entry.expect is not None:
+        headers["Nats-Expected-Last-Subject-Sequence"] = str(entry.expect)
+        headers["Nats-Expected-Last-Subject-Sequence-Subject"] = entry.subject.key
+    return headers
+
+
+def _batch_headers(batch_id: str, number: int) -> dict[str, str]:
+    return {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+
+
+def _refused(url: str, run: str, error: ApiError) -> BusError:
+    if error.code == _STREAM_MISSING:
+        return RunNotFoundError(run, url)
+    return BusUnavailableError(url, str(error))
+
+
+def _status(message: Msg) -> str | None:
+    headers = message.headers or {}
+    return headers.get("Status") if "Nats-Subject" not in headers else None
+
+
+def _seconds(stamp: str) -> float:
+    head, _, fraction = stamp.rstrip("Z").partition(".")
+    whole = datetime.fromisoformat(f"{head}+00:00").timestamp()
+    return whole + (float(f"0.{fraction}") if fraction else 0.0)

@@ -1,0 +1,219 @@
+"""What reaches a member while it works: sorted by class, taken in between tool calls.
+
+One task reads the feed and folds it into the member's own picture of the run.
+Control acts at once, even during a model call; mail and decisions wait for the
+next call, within a token budget each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from bus.errors import BusError
+from bus.feed import Feed
+from bus.ids import LEAD, PERSON
+from bus.messages import CancelRun, DecisionRecorded, Intake, Mail, StopMember, WrapUp
+from bus.run_stream import Record, RunStream
+from team.agent.briefing import decisions_block, mail_block
+from team.agent.models.call import CHARACTERS_PER_TOKEN
+from team.state import Decision, Letter, RunState
+
+MAIL_TOKENS_MAX: Final = 4_000
+"""Tokens of mail that may enter one turn; the rest waits for the next."""
+DECISIONS_TOKENS_MAX: Final = 400
+"""Tokens of decisions that may enter one turn; the rest is counted."""
+
+_CONTROL_AUTHORS: Final = frozenset({LEAD, PERSON})
+_MAIL_ORDER: Final[dict[str, int]] = {PERSON: 0, LEAD: 1}
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What enters the next turn.
+
+    Attributes:
+        blocks: Text blocks, as the model will read them.
+        intake: The messages among these, for the journal.
+        seqs: Their sequences, to be acked once the turn is committed.
+    """
+
+    blocks: tuple[str, ...] = ()
+    intake: tuple[Intake, ...] = ()
+    seqs: tuple[int, ...] = ()
+
+
+class Inbox:
+    """A member's feed, folded and sorted. `start` and `stop` may be called twice."""
+
+    def __init__(self, feed: Feed, state: RunState, me: str) -> None:
+        self.state = state
+        self.cancelled = asyncio.Event()
+        self.stopped = asyncio.Event()
+        self.was_told = False
+        self.failed: Exception | None = None
+        self._wrap_up: str | None = None
+        self._feed = feed
+        self._me = me
+        self._letters: list[Letter] = []
+        self._decisions: list[Decision] = []
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def load(
+        self, stream: RunStream, filters: Sequence[str], taken_in: Iterable[str]
+    ) -> None:
+        """Read again, from the stream, all that this member was ever sent.
+
+        Args:
+            stream: The run's stream.
+            filters: The member's filter list.
+            taken_in: Ids of messages that are in its journal already.
+        """
+        records: list[Record] = []
+        for pattern in filters:
+            records += [record async for record in stream.read(pattern)]
+        known = set(taken_in)
+        for record in sorted(records, key=lambda record: record.seq):
+            self._fold(record, is_news=record.id not in known)
+        self._decisions.clear()
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        if self._task is None:
+            await self._feed.start()
+            self._task = asyncio.create_task(self._listen())
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        await self._feed.stop()
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether mail waits to be taken in."""
+        return bool(self._letters)
+
+    @property
+    def waiting(self) -> list[Letter]:
+        """Mail that waits to be taken in, in the order it came."""
+        return list(self._letters)
+
+    def take_wrap_up(self) -> str | None:
+        """Why the lead wants this member to wrap up; once."""
+        reason, self._wrap_up = self._wrap_up, None
+        return reason
+
+    def take(self) -> Taken:
+        """Take what the next turn has room for: person, lead, peers, then decisions."""
+        letters = self._take_letters()
+        blocks = [mail_block(letter) for letter in letters]
+        decisions = self._take_decisions()
+        if decisions:
+            blocks.append(decisions)
+        return Taken(
+            blocks=tuple(blocks),
+            intake=tuple(Intake(seq=x.seq, message_id=x.id, author=x.author) for x in letters),
+            seqs=tuple(letter.seq for letter in letters),
+        )
+
+    async def ack(self, seqs: Iterable[int]) -> None:
+        """Say that messages are in the journal."""
+        with contextlib.suppress(BusError):
+            await self._feed.ack(seqs)
+
+    async def wait_change(self, timeout_s: float) -> bool:
+        """Wait until something comes; returns whether it did.
+
+        Cancelling: safe.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        self._changed.clear()
+        return True
+
+    async def reached(self, seq: int, timeout_s: float = 10.0) -> None:
+        """Wait until the fold includes a sequence that this member will be sent.
+
+        Raises:
+            TimeoutError: It did not come in time.
+        """
+        async with asyncio.timeout(timeout_s):
+            while self.state.last_seq < seq:
+                await self._changed.wait()
+                self._changed.clear()
+
+    async def _listen(self) -> None:
+        while True:
+            record = await self._feed.next()
+            assert record is not None
+            try:
+                self._fold(record, is_news=True)
+            except Exception as error:  # noqa: BLE001 - told to the member, which stops
+                self.failed = error
+                self.stopped.set()
+            if not isinstance(record.body, Mail):
+                await self.ack([record.seq])
+            self._changed.set()
+
+    def _fold(self, record: Record, *, is_news: bool) -> None:
+        if record.seq <= self.state.last_seq:
+            return
+        self.state.apply(record)
+        match record.body:
+            case Mail() if record.subject.names[0] == self._me and is_news:
+                self._letters.append(self.state.mail.letters[record.id])
+            case DecisionRecorded() if record.subject.author != self._me:
+                decision = self.state.decisions.revision(record.seq)
+                if decision is not None:
+                    self._decisions.append(decision)
+            case CancelRun() if self._is_for_me(record):
+                self.was_told = True
+                self.cancelled.set()
+            case StopMember() if self._is_for_me(record):
+                self.was_told = True
+                self.stopped.set()
+            case WrapUp(reason=reason) if self._is_for_me(record):
+                self._wrap_up = reason
+            case _:
+                pass
+
+    def _is_for_me(self, record: Record) -> bool:
+        return record.subject.names[0] == self._me and record.subject.author in _CONTROL_AUTHORS
+
+    def _take_letters(self) -> list[Letter]:
+        ranked = sorted(self._letters, key=lambda x: (_MAIL_ORDER.get(x.author, 2), x.seq))
+        room = MAIL_TOKENS_MAX * CHARACTERS_PER_TOKEN
+        taken: list[Letter] = []
+        for letter in ranked:
+            room -= len(mail_block(letter))
+            if taken and room < 0:
+                break
+            taken.append(letter)
+        ids = {letter.id for letter in taken}
+        self._letters = [letter for letter in self._letters if letter.id not in ids]
+        return taken
+
+    def _take_decisions(self) -> str | None:
+        current = [d for d in self._decisions if self.state.decisions.revision(d.seq) is not None]
+        self._decisions = []
+        if not current:
+            return None
+        room = DECISIONS_TOKENS_MAX * CHARACTERS_PER_TOKEN
+        shown: list[Decision] = []
+        for decision in reversed(current):
+            room -= len(decision.statement) + 60
+            if room < 0:
+                break
+            shown.insert(0, decision)
+        return decisions_block(shown, len(current) - len(shown))

@@ -1,0 +1,173 @@
+"""A member's journal: every turn committed, enough to rebuild its context exactly.
+
+A turn is two commits. After the model's reply, so that a paid call is never made
+again; after the tools, with everything they send in the same batch. Each names the
+sequence that it follows, so a twin of a member thought dead is refused.
+
+Source: docs/protocol.md, "Turns".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from bus import subjects
+from bus.errors import ConflictError, FencedError
+from bus.messages import ContextClosed, ContextOpened, ToolOutcome, TurnActed, TurnReplied
+from bus.run_stream import Entry, Record, RunStream
+from team.agent.models.call import ToolCall, tool_calls
+
+JournalBody = ContextOpened | TurnReplied | TurnActed | ContextClosed
+
+
+class Turn(msgspec.Struct, kw_only=True):
+    """One model call of a transcript, and its tools once they have run."""
+
+    replied: TurnReplied
+    acted: TurnActed | None = None
+
+    @property
+    def blocks(self) -> list[dict[str, Any]]:
+        """The model's content blocks, as received."""
+        blocks: list[dict[str, Any]] = msgspec.json.decode(self.replied.content)
+        return blocks
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """Tools that the model asked for."""
+        return tool_calls(self.blocks)
+
+
+class Transcript(msgspec.Struct, kw_only=True):
+    """One assignment as the journal has it.
+
+    Attributes:
+        opened: How it began.
+        at: When, in seconds since 1970.
+        turns: Its model calls, in order.
+        closed: How it ended without an answer, if it did.
+    """
+
+    opened: ContextOpened
+    at: float
+    turns: list[Turn] = []
+    closed: ContextClosed | None = None
+
+    @property
+    def answer(self) -> bytes | None:
+        """The typed answer as JSON, once a turn has returned it."""
+        acted = self.turns[-1].acted if self.turns else None
+        return bytes(acted.answer) if acted is not None and acted.ends else None
+
+    @property
+    def unfinished(self) -> Turn | None:
+        """The last turn, if its tools have not run."""
+        last = self.turns[-1] if self.turns else None
+        return last if last is not None and last.calls and last.acted is None else None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all its calls."""
+        return sum(turn.replied.tokens.total for turn in self.turns)
+
+    def messages(self, added: Sequence[str]) -> list[dict[str, Any]]:
+        """The messages of the next call: the same bytes for the same journal.
+
+        Args:
+            added: Text blocks that enter before this call.
+        """
+        messages: list[dict[str, Any]] = []
+        pending: list[dict[str, Any]] = [_text(self.opened.opening)]
+        for turn in self.turns:
+            pending += [_text(text) for text in turn.replied.added]
+            if pending:
+                messages.append({"role": "user", "content": pending})
+            messages.append({"role": "assistant", "content": turn.blocks})
+            pending = [] if turn.acted is None else [_result(o) for o in turn.acted.outcomes]
+        pending += [_text(text) for text in added]
+        if pending:
+            messages.append({"role": "user", "content": pending})
+        return messages
+
+
+class Journal:
+    """The journal of one member."""
+
+    def __init__(self, stream: RunStream, me: str) -> None:
+        self.transcripts: dict[str, Transcript] = {}
+        self._stream = stream
+        self._me = me
+        self._subject = subjects.journal(stream.run, me)
+        self._head_seq = 0
+
+    async def load(self) -> None:
+        """Read the journal from the stream."""
+        async for record in self._stream.read(str(self._subject)):
+            self._head_seq = record.seq
+            self._take(record)
+
+    @property
+    def taken_in(self) -> set[str]:
+        """Ids of all messages that ever entered a context."""
+        return {
+            intake.message_id
+            for transcript in self.transcripts.values()
+            for turn in transcript.turns
+            for intake in turn.replied.intake
+        }
+
+    async def commit(self, body: JournalBody, others: Sequence[Entry] = ()) -> int:
+        """Store a journal entry and what belongs to it, or nothing of it.
+
+        Returns:
+            The sequence of the last message stored.
+
+        Raises:
+            FencedError: Another process acts as this member. Exit; do not retry.
+            ConflictError: Another key has moved on; the journal has not.
+            BusUnavailableError: No answer in time. Retry with the same entries.
+        """
+        entry = Entry(subject=self._subject, body=body, expect=self._head_seq)
+        try:
+            last_seq = await self._stream.commit([entry, *others])
+        except ConflictError:
+            head = await self._stream.head(str(self._subject))
+            seen = 0 if head is None else head.seq
+            if seen != self._head_seq:
+                raise FencedError(self._me, self._head_seq, seen) from None
+            raise
+        self._head_seq = last_seq - len(others)
+        self._apply(body, at=0.0)
+        return last_seq
+
+    def _take(self, record: Record) -> None:
+        body = record.body
+        if isinstance(body, JournalBody):
+            self._apply(body, at=record.at)
+
+    def _apply(self, body: JournalBody, *, at: float) -> None:
+        match body:
+            case ContextOpened():
+                self.transcripts[body.context] = Transcript(opened=body, at=at)
+            case TurnReplied():
+                self.transcripts[body.context].turns.append(Turn(replied=body))
+            case TurnActed():
+                self.transcripts[body.context].turns[-1].acted = body
+            case ContextClosed():
+                self.transcripts[body.context].closed = body
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _result(outcome: ToolOutcome) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "type": "tool_result",
+        "tool_use_id": outcome.call_id,
+        "content": outcome.content,
+    }
+    return result | {"is_error": True} if outcome.is_error else result

@@ -1,0 +1,386 @@
+"""The agent loop: model turn, tools, commit, until an assignment ends.
+
+    open ──▶ take in mail ──▶ call the model ──▶ commit the reply
+               ▲                                     │
+               └──── commit what the tools send ◀── run the tools
+
+Started again after a crash it goes on from the journal: a reply that is committed
+is not asked for again, tools whose turn was not committed are run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from bus.errors import ConflictError
+from bus.messages import (
+    Budget,
+    ContextClosed,
+    ContextOpened,
+    ToolOutcome,
+    TurnActed,
+    TurnReplied,
+    UsageSpent,
+)
+from bus.run_stream import Entry
+from team.agent.inbox import Taken
+from team.agent.journal import Journal, Transcript, Turn
+from team.agent.models.call import Caller, Reply, Request, ToolCall
+from team.agent.tools.base import ToolAnswer, refuse
+from team.agent.tools.toolbox import AnyTool
+from team.agent.world import World
+from team.errors import ModelBusyError, ModelReplyError
+from team.rules.limits import Used, rule
+
+T = TypeVar("T")
+
+NUDGES_MAX: Final = 1
+REPAIRS_MAX: Final = 1
+CONFLICTS_MAX: Final = 8
+
+_CLEAN_STOPS: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """The run was cancelled, or this member is to stop."""
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing for a member to do in a fresh context.
+
+    Attributes:
+        context: Its name in the journal, unique for this member.
+        system: The system prompt.
+        opening: The first user message.
+        tools: What the member may do.
+        ends_with: The tool that returns the answer; absent: ending the turn is enough.
+        model: The model asked for.
+        effort: How hard it should think, if its role says.
+        budget: What it may use up.
+        output_tokens_max: What one call may write.
+        claim_seq: Sequence of the claim that it works under, if any.
+    """
+
+    context: str
+    system: str
+    opening: str
+    tools: tuple[AnyTool, ...]
+    model: str
+    budget: Budget
+    output_tokens_max: int
+    ends_with: str | None = None
+    effort: str | None = None
+    claim_seq: int = 0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an assignment ended.
+
+    Attributes:
+        returned: Whether it gave a clean answer.
+        reason: How it ended, for people.
+        answer: The typed answer as JSON, if there is one.
+    """
+
+    returned: bool
+    reason: str
+    answer: bytes | None = None
+
+
+class Agent:
+    """One member's mind at work. It does one assignment at a time."""
+
+    def __init__(
+        self,
+        world: World,
+        journal: Journal,
+        caller: Caller,
+        *,
+        on_text: Callable[[str], None],
+        on_state: Callable[[str, str, int], None],
+    ) -> None:
+        """Make an agent.
+
+        Args:
+            world: What it may touch.
+            journal: Its journal, loaded.
+            caller: How it reaches a model.
+            on_text: Called with each piece of text the model writes.
+            on_state: Called with a state, a few words and the turn when these change.
+        """
+        self._world = world
+        self._journal = journal
+        self._caller = caller
+        self._on_text = on_text
+        self._on_state = on_state
+
+    async def work(
+        self, assignment: Assignment, give_up: Callable[[str], Sequence[Entry]] = lambda _: ()
+    ) -> Outcome:
+        """Do an assignment, or go on with it where the journal leaves off.
+
+        Args:
+            assignment: What to do.
+            give_up: Entries to commit with the end if there is no clean answer.
+
+        Raises:
+            Interrupted: The run was cancelled, or this member is to stop.
+            FencedError: Another process acts as this member.
+            ModelRefusedError: No call can succeed; the assignment stays open.
+        """
+        transcript = await self._open(assignment)
+        outcome = _ended(transcript)
+        while outcome is None:
+            turn = transcript.unfinished
+            if turn is not None:
+                await self._act(assignment, transcript, turn)
+                outcome = _ended(transcript) or self._too_many_repairs(assignment, transcript)
+            else:
+                outcome = await self._next_turn(assignment, transcript)
+            if outcome is not None and not _ended(transcript):
+                await self._close(assignment, outcome, give_up)
+        return outcome
+
+    async def _open(self, assignment: Assignment) -> Transcript:
+        transcript = self._journal.transcripts.get(assignment.context)
+        if transcript is None:
+            opened = ContextOpened(
+                context=assignment.context,
+                system=assignment.system,
+                opening=assignment.opening,
+                tools=tuple(tool.name for tool in assignment.tools),
+                model=assignment.model,
+                claim_seq=assignment.claim_seq,
+            )
+            await self._journal.commit(opened)
+            transcript = self._journal.transcripts[assignment.context]
+        if not transcript.at:
+            transcript.at = time.time()
+        return transcript
+
+    async def _next_turn(self, assignment: Assignment, transcript: Transcript) -> Outcome | None:
+        """Call the model once and commit its reply; an outcome if the assignment ends so."""
+        ended = _ended_by_reply(assignment, transcript)
+        if ended is not None:
+            return ended
+        taken = self._world.inbox.take()
+        added = [*_nudge(assignment, transcript), *taken.blocks]
+        request = self._request(assignment, transcript, added)
+        used = Used(
+            turns=len(transcript.turns),
+            tokens=transcript.tokens,
+            seconds=time.time() - transcript.at,
+        )
+        ruling = rule(assignment.budget, used, request.estimated_tokens())
+        if ruling.verdict == "stop":
+            return Outcome(returned=False, reason=f"budget: {ruling.reason}")
+        asked = self._world.inbox.take_wrap_up()
+        if asked or ruling.verdict == "wrap up":
+            added.append(_wrap_up(assignment, asked or ruling.reason))
+            request = self._request(assignment, transcript, added)
+        number = len(transcript.turns) + 1
+        self._on_state("working", f"thinking ({assignment.context})", number)
+        try:
+            reply = await self._call(request, number)
+        except (ModelBusyError, ModelReplyError) as error:
+            return Outcome(returned=False, reason=str(error))
+        await self._commit_reply(assignment.context, number, added, taken, reply)
+        return None
+
+    def _request(
+        self, assignment: Assignment, transcript: Transcript, added: Sequence[str]
+    ) -> Request:
+        # What the journal says was asked, not what this version would ask.
+        return Request(
+            model=transcript.opened.model,
+            system=transcript.opened.system,
+            messages=transcript.messages(added),
+            tools=[tool.definition for tool in assignment.tools],
+            max_tokens=assignment.output_tokens_max,
+            effort=assignment.effort,
+        )
+
+    async def _call(self, request: Request, number: int) -> Reply:
+        def on_wait(reason: str, seconds: float) -> None:
+            self._on_state("waiting", f"waits {seconds:.0f} s: {reason}", number)
+
+        return await self._unless_interrupted(
+            self._caller.call(request, on_text=self._on_text, on_wait=on_wait)
+        )
+
+    async def _unless_interrupted(self, work: Awaitable[T]) -> T:
+        """Await something that a cancel or stop ends at once, closing what it holds."""
+        inbox = self._world.inbox
+        task = asyncio.ensure_future(work)
+        signals = [asyncio.create_task(e.wait()) for e in (inbox.cancelled, inbox.stopped)]
+        try:
+            await asyncio.wait([task, *signals], return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise Interrupted
+        finally:
+            for pending in (task, *signals):
+                pending.cancel()
+            await asyncio.gather(task, *signals, return_exceptions=True)
+
+    async def _commit_reply(
+        self, context: str, number: int, added: Sequence[str], taken: Taken, reply: Reply
+    ) -> None:
+        replied = TurnReplied(
+            context=context,
+            turn=number,
+            content=msgspec.Raw(reply.content),
+            stop_reason=reply.stop_reason,
+            added=tuple(added),
+            intake=taken.intake,
+            request_id=reply.request_id,
+            tokens=reply.tokens,
+        )
+        usage = UsageSpent(
+            context=context,
+            turn=number,
+            model=reply.model,
+            tokens=reply.tokens,
+            request_id=reply.request_id,
+            cost_usd=reply.cost_usd,
+            took_s=round(reply.took_s, 4),
+            is_estimated=reply.is_estimated,
+        )
+        await self._journal.commit(replied, [self._world.entry("usage", body=usage)])
+        await self._world.inbox.ack(taken.seqs)
+
+    async def _act(self, assignment: Assignment, transcript: Transcript, turn: Turn) -> None:
+        """Run a turn's tools and commit what they send; again if a key had moved on."""
+        tools = {tool.name: tool for tool in assignment.tools}
+        names = ", ".join(call.name for call in turn.calls)
+        self._on_state("working", f"{names} ({assignment.context})", turn.replied.turn)
+        read = await self._run_reads(tools, turn.calls)
+        for _ in range(CONFLICTS_MAX):
+            answers = dict(read)
+            staged: list[Entry] = []
+            for call in turn.calls:
+                if call.id not in answers:
+                    answers[call.id] = await self._run_one(tools, call, staged)
+                    staged += answers[call.id].entries
+            acted = _acted(assignment.context, turn, answers)
+            try:
+                await self._journal.commit(acted, staged)
+            except ConflictError:
+                continue
+            return
+        acted = _acted(
+            assignment.context,
+            turn,
+            {
+                call.id: read.get(call.id) or refuse("others keep writing here")
+                for call in turn.calls
+            },
+        )
+        await self._journal.commit(acted)
+
+    async def _run_reads(
+        self, tools: dict[str, AnyTool], calls: Sequence[ToolCall]
+    ) -> dict[str, ToolAnswer]:
+        """Run the read-only tools of a turn at the same time."""
+        reads = [call for call in calls if call.name in tools and tools[call.name].is_read_only]
+        answers = await asyncio.gather(*(self._run_one(tools, call, []) for call in reads))
+        return {call.id: answer for call, answer in zip(reads, answers, strict=True)}
+
+    async def _run_one(
+        self, tools: dict[str, AnyTool], call: ToolCall, staged: list[Entry]
+    ) -> ToolAnswer:
+        tool = tools.get(call.name)
+        if tool is None:
+            return refuse(f"you have no tool {call.name!r}; you have: {', '.join(tools)}")
+        return await self._unless_interrupted(tool.call(call.input, staged))
+
+    def _too_many_repairs(self, assignment: Assignment, transcript: Transcript) -> Outcome | None:
+        """An answer that was refused more than once has not been returned."""
+        refused = [
+            outcome
+            for turn in transcript.turns
+            if turn.acted is not None
+            for outcome in turn.acted.outcomes
+            if outcome.is_error and outcome.tool == assignment.ends_with
+        ]
+        if len(refused) <= REPAIRS_MAX:
+            return None
+        return Outcome(returned=False, reason=f"not a clean answer: {refused[-1].content}")
+
+    async def _close(
+        self, assignment: Assignment, outcome: Outcome, give_up: Callable[[str], Sequence[Entry]]
+    ) -> None:
+        closed = ContextClosed(
+            context=assignment.context, returned=outcome.returned, reason=outcome.reason
+        )
+        others = () if outcome.returned else give_up(outcome.reason)
+        await self._journal.commit(closed, others)
+
+
+def _ended(transcript: Transcript) -> Outcome | None:
+    """The outcome that the journal already has."""
+    if transcript.closed is not None:
+        return Outcome(returned=transcript.closed.returned, reason=transcript.closed.reason)
+    if transcript.answer is not None:
+        return Outcome(returned=True, reason="returned", answer=transcript.answer)
+    return None
+
+
+def _ended_by_reply(assignment: Assignment, transcript: Transcript) -> Outcome | None:
+    """The outcome that the last reply leads to, if the model asked for no tool."""
+    last = transcript.turns[-1] if transcript.turns else None
+    if last is None or last.calls:
+        return None
+    stop = last.replied.stop_reason
+    if stop == "pause_turn":
+        return None
+    if stop not in _CLEAN_STOPS and stop != "max_tokens":
+        return Outcome(returned=False, reason=f"the model stopped: {stop}")
+    if assignment.ends_with is None:
+        return Outcome(returned=True, reason="done")
+    idle = sum(not turn.calls for turn in transcript.turns)
+    if idle > NUDGES_MAX:
+        return Outcome(returned=False, reason=f"it never called {assignment.ends_with}")
+    return None
+
+
+def _nudge(assignment: Assignment, transcript: Transcript) -> list[str]:
+    last = transcript.turns[-1] if transcript.turns else None
+    if last is None or last.calls or last.replied.stop_reason == "pause_turn":
+        return []
+    if last.replied.stop_reason == "max_tokens":
+        return [f"You were cut off. Be brief, and return with `{assignment.ends_with}`."]
+    return [
+        f"Nobody reads your text. Return with `{assignment.ends_with}`, or it has not returned."
+    ]
+
+
+def _wrap_up(assignment: Assignment, reason: str) -> str:
+    ending = (
+        f"Return now with `{assignment.ends_with}`" if assignment.ends_with else "End your turn"
+    )
+    return f"Wrap up: {reason}. {ending}; list the rest as open."
+
+
+def _acted(context: str, turn: Turn, answers: dict[str, ToolAnswer]) -> TurnActed:
+    ending = next((a.answer for a in answers.values() if a.answer is not None), None)
+    return TurnActed(
+        context=context,
+        turn=turn.replied.turn,
+        outcomes=tuple(
+            ToolOutcome(
+                call_id=call.id,
+                tool=call.name,
+                content=answers[call.id].content,
+                is_error=answers[call.id].is_error,
+            )
+            for call in turn.calls
+        ),
+        ends=ending is not None,
+        answer=msgspec.Raw(ending or b"null"),
+    )

@@ -1,0 +1,246 @@
+"""One model call: stream it, accept only a whole message, map what goes wrong.
+
+A cut stream, a page of HTML or an empty body never passes for an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import anthropic
+import msgspec
+
+from bus.messages import TokenCounts
+from team.agent.models.client import REHEARSAL, is_first_party, make_client
+from team.agent.models.pricing import price_usd
+from team.errors import ModelBusyError, ModelError, ModelRefusedError, ModelReplyError
+
+BUSY_TRIES: Final = 8
+REPLY_TRIES: Final = 3
+BACKOFF_MAX_S: Final = 30.0
+RETRY_AFTER_MAX_S: Final = 300.0
+CHARACTERS_PER_TOKEN: Final = 3.5
+
+_BUSY_STATUS: Final = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+_OVERLOADED: Final = ("overloaded_error", "rate_limit_error", "api_error", "timeout_error")
+_FIX_OF_STATUS: Final = {
+    401: "the key was refused: check ANTHROPIC_API_KEY, then 'team resume'",
+    402: "the account has no credit: add some, then 'team resume'",
+    403: "the key may not do this: check its permissions and the model's name",
+    404: "no such model or address: check the model's name and ANTHROPIC_BASE_URL",
+    413: "the request is too large: narrow the sources or the goal",
+}
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool that the model wants to be run."""
+
+    id: str
+    name: str
+    input: dict[str, Any]  # whatever JSON object the model wrote; the tool decodes it
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole reply of a model.
+
+    Attributes:
+        content: Its content blocks as JSON, ready to be sent back.
+        text: Its text blocks together.
+        calls: Tools that it wants to be run, in order.
+        stop_reason: Why it stopped.
+        tokens: What the call took.
+        cost_usd: US dollars; absent where the price is unknown.
+        took_s: From request to last byte, in seconds.
+    """
+
+    content: bytes
+    text: str
+    calls: tuple[ToolCall, ...]
+    stop_reason: str
+    tokens: TokenCounts
+    model: str
+    request_id: str
+    cost_usd: float | None
+    took_s: float
+    is_estimated: bool
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a model."""
+
+    model: str
+    system: str
+    messages: list[dict[str, Any]]  # the Messages API's own shape
+    tools: list[dict[str, Any]]
+    max_tokens: int
+    effort: str | None = None
+
+    def estimated_tokens(self) -> int:
+        """About how many tokens the call reads and may write."""
+        size = len(msgspec.json.encode((self.system, self.messages, self.tools)))
+        return int(size / CHARACTERS_PER_TOKEN) + self.max_tokens
+
+
+class Caller:
+    """Makes model calls, waits where the provider asks to, and says so."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._client = make_client(provider)
+
+    async def close(self) -> None:
+        """Close the connections to the provider."""
+        await self._client.close()
+
+    async def call(
+        self,
+        request: Request,
+        *,
+        on_text: Callable[[str], None],
+        on_wait: Callable[[str, float], None],
+    ) -> Reply:
+        """Make one call, again and again while that may help.
+
+        Args:
+            request: What is asked.
+            on_text: Called with each piece of text as it comes.
+            on_wait: Called with a reason and seconds before each wait.
+
+        Raises:
+            ModelRefusedError: It would fail the same way again.
+            ModelBusyError: Still not served after `BUSY_TRIES` tries.
+            ModelReplyError: `REPLY_TRIES` replies were not whole messages.
+
+        Cancelling: safe; the HTTP stream is closed.
+        """
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return await self._once(request, on_text)
+            except ModelBusyError as error:
+                if tries >= BUSY_TRIES:
+                    raise
+                pause = _pause_s(tries, error.retry_after_s)
+                reason = error.reason
+            except ModelReplyError as error:
+                if tries >= REPLY_TRIES:
+                    raise
+                pause, reason = _pause_s(tries, None), error.reason
+            on_wait(reason, pause)
+            await asyncio.sleep(pause)
+
+    async def _once(self, request: Request, on_text: Callable[[str], None]) -> Reply:
+        began = time.monotonic()
+        try:
+            async with self._client.messages.stream(**self._arguments(request)) as stream:
+                async for event in stream:
+                    if event.type == "text":
+                        on_text(event.text)
+                message = await stream.get_final_message()
+                request_id = stream.request_id or ""
+        except anthropic.AnthropicError as error:
+            raise _mapped(request.model, error) from error
+        except Exception as error:
+            # The SDK asserts on bodies that are not event streams.
+            raise ModelReplyError(
+                request.model, f"the reply is not a message ({type(error).__name__}: {error})"
+            ) from error
+        return self._reply(request, message, request_id, time.monotonic() - began)
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "model": request.model,
+            "max_tokens": request.max_tokens,
+            "system": request.system,
+            "messages": request.messages,
+            "tools": request.tools,
+        }
+        if self._provider != REHEARSAL and is_first_party():
+            arguments["cache_control"] = {"type": "ephemeral"}
+            if request.effort:
+                arguments["output_config"] = {"effort": request.effort}
+        return arguments
+
+    def _reply(self, request: Request, message: Any, request_id: str, took_s: float) -> Reply:
+        stop_reason = getattr(message, "stop_reason", None)
+        if not isinstance(message, anthropic.types.Message) or stop_reason is None:
+            raise ModelReplyError(request.model, "the stream ended before the message did")
+        blocks = [block for block in map(_as_sent, message.content) if not _is_empty(block)]
+        tokens = TokenCounts(
+            input=message.usage.input_tokens,
+            cache_read=message.usage.cache_read_input_tokens or 0,
+            cache_write=message.usage.cache_creation_input_tokens or 0,
+            output=message.usage.output_tokens,
+        )
+        is_rehearsal = self._provider == REHEARSAL
+        return Reply(
+            content=msgspec.json.encode(blocks),
+            text="".join(block["text"] for block in blocks if block["type"] == "text"),
+            calls=tool_calls(blocks),
+            stop_reason=str(stop_reason),
+            tokens=tokens,
+            model=message.model,
+            request_id=request_id or message.id,
+            cost_usd=0.0 if is_rehearsal else price_usd(message.model, tokens),
+            took_s=took_s,
+            is_estimated=is_rehearsal,
+        )
+
+
+def tool_calls(blocks: list[dict[str, Any]]) -> tuple[ToolCall, ...]:
+    """The tools that content blocks ask for, in order."""
+    return tuple(
+        ToolCall(id=block["id"], name=block["name"], input=block.get("input") or {})
+        for block in blocks
+        if block["type"] == "tool_use"
+    )
+
+
+def _as_sent(block: Any) -> dict[str, Any]:
+    """A received block in the shape in which it may be sent back."""
+    sent: dict[str, Any] = block.to_dict(mode="json", exclude_unset=True)
+    for ours in ("parsed_output", "parsed_arguments"):
+        sent.pop(ours, None)
+    return sent
+
+
+def _is_empty(block: dict[str, Any]) -> bool:
+    return block["type"] == "text" and not block["text"].strip()
+
+
+def _pause_s(tries: int, retry_after_s: float | None) -> float:
+    if retry_after_s is not None:
+        return min(retry_after_s, RETRY_AFTER_MAX_S)
+    return float(min(0.25 * 2**tries, BACKOFF_MAX_S) * (0.75 + 0.5 * random.random()))
+
+
+def _mapped(model: str, error: anthropic.AnthropicError) -> ModelError:
+    if isinstance(error, anthropic.APIConnectionError):
+        return ModelBusyError(model, f"no connection to the provider ({error})")
+    if not isinstance(error, anthropic.APIStatusError):
+        return ModelReplyError(model, f"{type(error).__name__}: {error}")
+    status = error.status_code
+    kind = _error_type(error.body)
+    if status in _BUSY_STATUS or status >= 500 or (status == 200 and kind in _OVERLOADED):
+        return ModelBusyError(model, f"{status} {kind or error.message}", _retry_after(error))
+    if status == 200:
+        return ModelReplyError(model, f"an error came in mid-stream: {error.message}")
+    fix = _FIX_OF_STATUS.get(status, "mend the request; the provider said what is wrong")
+    return ModelRefusedError(model, f"{status} {kind or ''}: {error.message}", fix)
+
+
+def _error_type(body: object) -> str:
+    inner = body.get("error") if isinstance(body, dict) else None
+    return str(inner.get("type", "")) if isinstance(inner, dict) else ""
+
+
+def _retry_after(error: anthropic.APIStatusError) -> float | None:
+    try:
+        return float(error.response.headers.get("retry-after", ""))
+    except ValueError:
+        return None

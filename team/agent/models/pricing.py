@@ -1,0 +1,24 @@
+"""What a call costs, by the price table of `genai-prices`.
+
+A model that is not in the table costs "unknown", never nothing.
+"""
+
+from __future__ import annotations
+
+from bus.messages import TokenCounts
+
+
+def price_usd(model: str, tokens: TokenCounts) -> float | None:
+    """Return the price of a call in US dollars, or nothing where it is unknown."""
+    from genai_prices import Usage, calc_price
+
+    usage = Usage(
+        input_tokens=tokens.input + tokens.cache_read + tokens.cache_write,
+        cache_read_tokens=tokens.cache_read,
+        cache_write_tokens=tokens.cache_write,
+        output_tokens=tokens.output,
+    )
+    try:
+        return float(calc_price(usage, model_ref=model, provider_id="anthropic").total_price)
+    except LookupError:
+        return None

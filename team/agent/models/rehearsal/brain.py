@@ -1,0 +1,87 @@
+"""Request in, content blocks out: the whole rehearsal model as a pure function."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from team.agent.models.rehearsal import planner, researcher, skeptic
+from team.agent.models.rehearsal.conversation import Situation, read_request
+from team.agent.models.rehearsal.faults import Fault
+
+MODEL = "rehearsal-1"
+
+Calls = list[tuple[str, dict[str, Any]]]
+
+
+class Composed(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply before it is put on the wire."""
+
+    blocks: list[dict[str, Any]]  # Messages API content blocks
+    stop_reason: str
+    fault: str | None = None
+
+
+def compose(request: dict[str, Any], faults: Sequence[Fault] = ()) -> Composed:
+    """Answer one request; the same request always gets the same answer."""
+    situation = read_request(request)
+    if situation is None:
+        return _said("I am the rehearsal model, no language model; I can't read this request.")
+    briefing = situation.briefing
+    fault = next((f.name for f in faults if f.strikes(briefing.me, briefing.round)), None)
+    if fault == "garbage":
+        return _said("Lorem ipsum dolor sit amet.")
+    if fault == "refusal":
+        return Composed(blocks=[{"type": "text", "text": "No."}], stop_reason="refusal")
+    calls = [_spoil(name, given, fault) for name, given in _next_calls(situation)]
+    if not calls:
+        return _said("Done.", fault)
+    seed = hashlib.sha256(msgspec.json.encode(request["messages"], order="sorted")).hexdigest()
+    blocks = [
+        {"type": "tool_use", "id": f"toolu_{seed[:20]}{n:02d}", "name": name, "input": given}
+        for n, (name, given) in enumerate(calls)
+    ]
+    return Composed(blocks=blocks, stop_reason="tool_use", fault=fault)
+
+
+def _next_calls(situation: Situation) -> Calls:
+    match situation.briefing.kind:
+        case "plan":
+            return [("submit_plan", planner.plan(situation))]
+        case "synthesis":
+            return [("submit_synthesis", planner.synthesis(situation))]
+        case "verify":
+            return skeptic.verify(situation)
+        case "mail":
+            return researcher.answer_mail(situation)
+        case "research":
+            return researcher.research(situation)
+
+
+def _spoil(name: str, given: dict[str, Any], fault: str | None) -> tuple[str, dict[str, Any]]:
+    """Apply a fault to what a returning tool is given."""
+    if fault == "bad-input" and name.startswith("submit_"):
+        return name, {"claims": "many"}
+    if name != "submit_finding" or not given["claims"]:
+        return name, given
+    first, *rest = given["claims"]
+    if fault == "alter-quote":
+        evidence = first["evidence"][0]
+        altered = evidence | {"quote": _altered(evidence["quote"])}
+        return name, given | {"claims": [first | {"evidence": [altered]}, *rest]}
+    if fault == "unsupported":
+        claim = first | {"text": "Penguins govern maritime insurance throughout Antarctica."}
+        return name, given | {"claims": [claim, *rest]}
+    return name, given
+
+
+def _altered(quote: str) -> str:
+    head, _, tail = quote.partition(" ")
+    return f"{head} never {tail}"
+
+
+def _said(text: str, fault: str | None = None) -> Composed:
+    return Composed(blocks=[{"type": "text", "text": text}], stop_reason="end_turn", fault=fault)

@@ -1,0 +1,164 @@
+"""Read a Messages API request as a member's situation: briefing, calls, mail.
+
+Stateless, like the API: all there is to know stands in the request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import msgspec
+
+from bus.messages import Evidence
+from team.agent.briefing import Briefing
+from team.sources import Locator, parse_locator
+
+_FENCE = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
+_MAIL = re.compile(r"<mail ([^>]*)>\n(.*?)\n?</mail>", re.DOTALL)
+_EVIDENCE = re.compile(r'<evidence source="([^"]*)" locator="([^"]*)">(.*?)</evidence>', re.DOTALL)
+_ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
+_HEAD = re.compile(r"== (\S+) (\S+) \(([^,)]+)")
+_LINE = re.compile(r"L(\d+)\| ?(.*)")
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool that was called and what it gave back."""
+
+    tool: str
+    input: dict[str, Any]  # what the model wrote
+    content: str
+    is_error: bool
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it stands in a context."""
+
+    id: str
+    author: str
+    kind: str
+    text: str
+    in_reply_to: str
+    evidence: tuple[Evidence, ...]
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines of a source as a tool has shown them."""
+
+    source: str
+    group: str
+    locator: Locator
+    lines: tuple[str, ...]
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a member has been told and has done so far."""
+
+    briefing: Briefing
+    done: tuple[Done, ...]
+    mail: tuple[Mail, ...]
+    texts: tuple[str, ...]
+    tools: frozenset[str]
+
+    def calls_of(self, tool: str) -> list[Done]:
+        """What was called of one tool, in order."""
+        return [call for call in self.done if call.tool == tool]
+
+    @property
+    def passages(self) -> list[Passage]:
+        """Everything that searches and reads have shown, in order."""
+        shown = (*self.calls_of("search_sources"), *self.calls_of("read_source"))
+        return [passage for call in shown if not call.is_error for passage in _passages(call)]
+
+    @property
+    def is_wrapping_up(self) -> bool:
+        """Whether the runtime asked to return now."""
+        return any(text.startswith("Wrap up:") for text in self.texts)
+
+    @property
+    def unanswered(self) -> list[Mail]:
+        """Questions and challenges that no call has replied to."""
+        replied = {call.input.get("in_reply_to") for call in self.calls_of("send_message")}
+        asks = ("question", "challenge")
+        return [m for m in self.mail if m.kind in asks and m.id not in replied]
+
+
+def read_request(request: dict[str, Any]) -> Situation | None:
+    """Read a request; nothing if it is not one of this runtime's."""
+    texts = list(_texts(request))
+    found = _FENCE.search(texts[0]) if texts else None
+    if found is None:
+        return None
+    try:
+        briefing = msgspec.json.decode(found.group(1), type=Briefing)
+    except msgspec.DecodeError:
+        return None
+    return Situation(
+        briefing=briefing,
+        done=tuple(_calls(request)),
+        mail=tuple(mail for text in texts[1:] for mail in _mail(text)),
+        texts=tuple(texts[1:]),
+        tools=frozenset(tool["name"] for tool in request.get("tools", [])),
+    )
+
+
+def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
+    content = message["content"]
+    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+
+
+def _texts(request: dict[str, Any]) -> Iterator[str]:
+    for message in request["messages"]:
+        if message["role"] == "user":
+            for block in _blocks(message):
+                if block["type"] == "text":
+                    yield block["text"]
+
+
+def _calls(request: dict[str, Any]) -> Iterator[Done]:
+    asked: dict[str, dict[str, Any]] = {}
+    for message in request["messages"]:
+        for block in _blocks(message):
+            if block["type"] == "tool_use":
+                asked[block["id"]] = block
+            elif block["type"] == "tool_result":
+                call = asked[block["tool_use_id"]]
+                yield Done(
+                    tool=call["name"],
+                    input=call["input"],
+                    content=block["content"],
+                    is_error=block.get("is_error", False),
+                )
+
+
+def _mail(text: str) -> Iterator[Mail]:
+    for head, body in _MAIL.findall(text):
+        named = {key: unescape(value) for key, value in _ATTRIBUTE.findall(head)}
+        evidence = tuple(
+            Evidence(source=unescape(s), locator=unescape(at), quote=unescape(quote))
+            for s, at, quote in _EVIDENCE.findall(body)
+        )
+        yield Mail(
+            id=named.get("id", ""),
+            author=named.get("from", ""),
+            kind=named.get("kind", ""),
+            text=unescape(_EVIDENCE.sub("", body)).strip(),
+            in_reply_to=named.get("in_reply_to", ""),
+            evidence=evidence,
+        )
+
+
+def _passages(call: Done) -> Iterator[Passage]:
+    for part in call.content.split("\n\n== "):
+        head, *rest = part.removeprefix("== ").split("\n")
+        found = _HEAD.match(f"== {head}")
+        if found is None:
+            continue
+        lines = [matched.group(2) for line in rest if (matched := _LINE.match(line))]
+        if lines:
+            source, locator, group = found.groups()
+            yield Passage(
+                source=source, group=group, locator=parse_locator(locator), lines=tuple(lines)
+            )

@@ -1,0 +1,60 @@
+"""Planned faults, so that anyone can watch the runtime fail closed.
+
+`PEERTEAM_REHEARSAL_FAULTS` is a comma-separated list of `fault[@member][#round]`,
+for example `alter-quote@bea#1,refuse-key@lead`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+FAULTS: Final = {
+    "alter-quote": "change one word of the first quote of a finding",
+    "unsupported": "claim something that its quote does not say",
+    "garbage": "answer with words and call no tool",
+    "bad-input": "call the returning tool with an input that does not fit",
+    "html": "answer with a web page instead of a message",
+    "cut-stream": "end the stream in the middle of the message",
+    "overloaded": "answer 529 to every call",
+    "refuse-key": "answer 401 to every call",
+    "refusal": "stop with the reason `refusal`",
+}
+"""Every fault there is, and what it does."""
+
+_FORM = re.compile(r"([a-z-]+)(?:@([A-Za-z0-9_-]+))?(?:#(\d+))?")
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One planned fault: which, for whom (absent: all), in which round (absent: each)."""
+
+    name: str
+    member: str | None = None
+    round: int | None = None
+
+    def strikes(self, member: str, round_: int) -> bool:
+        """Whether it meets this member in this round."""
+        return self.member in (None, member) and self.round in (None, round_)
+
+
+def parse_faults(text: str) -> tuple[Fault, ...]:
+    """Read a list of faults.
+
+    Raises:
+        ValueError: One of them is unknown or malformed; names it and those there are.
+    """
+    return tuple(_parse(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _parse(text: str) -> Fault:
+    found = _FORM.fullmatch(text)
+    if found is None or found.group(1) not in FAULTS:
+        known = ", ".join(FAULTS)
+        raise ValueError(
+            f"PEERTEAM_REHEARSAL_FAULTS: {text!r} is no fault; write NAME[@MEMBER][#ROUND], "
+            f"with NAME one of: {known}"
+        )
+    name, member, round_ = found.groups()
+    return Fault(name=name, member=member, round=int(round_) if round_ else None)

@@ -1,0 +1,161 @@
+"""The rehearsal model as an HTTP transport below the SDK: real framing, no network.
+
+It refuses what the API refuses, streams as the API streams, and counts tokens by a
+stated estimate (four characters a token).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import httpx2
+import msgspec
+
+from team.agent.models.rehearsal.brain import MODEL, Composed, compose
+from team.agent.models.rehearsal.faults import Fault, parse_faults
+
+FAULTS_VARIABLE: Final = "PEERTEAM_REHEARSAL_FAULTS"
+LATENCY_VARIABLE: Final = "PEERTEAM_REHEARSAL_LATENCY_MS"
+CHARACTERS_PER_TOKEN: Final = 4
+_PIECE: Final = 400
+
+
+class RehearsalTransport(httpx2.AsyncBaseTransport):
+    """Answers requests to the Messages API by itself."""
+
+    def __init__(self, faults: Sequence[Fault] = (), latency_s: float = 0.0) -> None:
+        self._faults = tuple(faults)
+        self._latency_s = latency_s
+
+    @classmethod
+    def from_environment(cls) -> RehearsalTransport:
+        """Make one with the faults and the latency that the environment asks for."""
+        faults = parse_faults(os.environ.get(FAULTS_VARIABLE, ""))
+        latency_ms = float(os.environ.get(LATENCY_VARIABLE, "0"))
+        return cls(faults, latency_ms / 1_000)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Answer one request."""
+        body = msgspec.json.decode(await request.aread())
+        problem = request_problem(body)
+        if problem is not None:
+            return _error(400, "invalid_request_error", problem)
+        await asyncio.sleep(self._latency_s)
+        return respond(body, self._faults)
+
+
+def respond(body: dict[str, Any], faults: Sequence[Fault] = ()) -> httpx2.Response:
+    """Answer a request's body, with faults as planned."""
+    composed = compose(body, faults)
+    fault = composed.fault
+    if fault == "refuse-key":
+        return _error(401, "authentication_error", "invalid x-api-key")
+    if fault == "overloaded":
+        return _error(529, "overloaded_error", "Overloaded")
+    if fault == "html":
+        return httpx2.Response(
+            200, headers={"content-type": "text/html"}, text="<html>gateway</html>"
+        )
+    events = list(message_events(body, composed))
+    if fault == "cut-stream":
+        events = events[: len(events) // 2]
+    return httpx2.Response(
+        200,
+        headers={"content-type": "text/event-stream", "request-id": _id("req", body)},
+        stream=_Stream(events),
+    )
+
+
+def request_problem(body: dict[str, Any]) -> str | None:
+    """Say why the API would refuse a request; nothing if it would take it."""
+    if not isinstance(body.get("max_tokens"), int) or not body.get("model"):
+        return "model and max_tokens are required"
+    if not body.get("messages"):
+        return "messages: at least one message is required"
+    open_calls: set[str] = set()
+    for number, message in enumerate(body["messages"]):
+        content = message["content"]
+        blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        if not blocks or any(b["type"] == "text" and not b["text"].strip() for b in blocks):
+            return f"messages.{number}: text content blocks must be non-empty"
+        results = {b["tool_use_id"] for b in blocks if b["type"] == "tool_result"}
+        if results != open_calls:
+            return f"messages.{number}: tool_use and tool_result blocks do not pair"
+        open_calls = {b["id"] for b in blocks if b["type"] == "tool_use"}
+    return "messages: the last tool_use has no tool_result" if open_calls else None
+
+
+def message_events(body: dict[str, Any], composed: Composed) -> list[bytes]:
+    """Write a reply as the API's server-sent events."""
+    read = len(msgspec.json.encode((body.get("system"), body["messages"], body.get("tools"))))
+    written = len(msgspec.json.encode(composed.blocks))
+    start: dict[str, Any] = {
+        "id": _id("msg", body),
+        "type": "message",
+        "role": "assistant",
+        "model": MODEL,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": read // CHARACTERS_PER_TOKEN, "output_tokens": 1},
+    }
+    events = [_event("message_start", message=start)]
+    for index, block in enumerate(composed.blocks):
+        events += _block_events(index, block)
+    events.append(
+        _event(
+            "message_delta",
+            delta={"stop_reason": composed.stop_reason, "stop_sequence": None},
+            usage={"output_tokens": max(1, written // CHARACTERS_PER_TOKEN)},
+        )
+    )
+    events.append(_event("message_stop"))
+    return events
+
+
+def _block_events(index: int, block: dict[str, Any]) -> list[bytes]:
+    if block["type"] == "text":
+        empty: dict[str, Any] = {"type": "text", "text": ""}
+        whole, kind, field = block["text"], "text_delta", "text"
+    else:
+        empty = block | {"input": {}}
+        whole, kind = msgspec.json.encode(block["input"]).decode(), "input_json_delta"
+        field = "partial_json"
+    pieces = [whole[at : at + _PIECE] for at in range(0, len(whole), _PIECE)]
+    return [
+        _event("content_block_start", index=index, content_block=empty),
+        *(
+            _event("content_block_delta", index=index, delta={"type": kind, field: p})
+            for p in pieces
+        ),
+        _event("content_block_stop", index=index),
+    ]
+
+
+def _event(kind: str, **fields: Any) -> bytes:
+    data = msgspec.json.encode({"type": kind, **fields})
+    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+
+
+class _Stream(httpx2.AsyncByteStream):
+    def __init__(self, events: Sequence[bytes]) -> None:
+        self._events = events
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for event in self._events:
+            yield event
+
+
+def _error(status: int, kind: str, message: str) -> httpx2.Response:
+    return httpx2.Response(
+        status, json={"type": "error", "error": {"type": kind, "message": message}}
+    )
+
+
+def _id(prefix: str, body: dict[str, Any]) -> str:
+    digest = hashlib.sha256(msgspec.json.encode(body["messages"], order="sorted")).hexdigest()
+    return f"{prefix}_{digest[:24]}"

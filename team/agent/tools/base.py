@@ -1,0 +1,83 @@
+"""What a tool is: a name, a typed input, and an answer with what it would send.
+
+A tool never writes to the bus itself. It returns entries, and these are committed
+with the turn, all or none. If a key among them has moved on, the tool is run
+again and sees what the other has written.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from bus.run_stream import Entry
+
+Input = TypeVar("Input", bound=msgspec.Struct)
+
+
+class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tool call gives.
+
+    Attributes:
+        content: The text that goes back to the model.
+        is_error: Whether it failed; the model may try again, differently.
+        entries: Messages to be committed with the turn.
+        answer: The typed answer that ends the assignment, as JSON.
+    """
+
+    content: str
+    is_error: bool = False
+    entries: tuple[Entry, ...] = ()
+    answer: bytes | None = None
+
+
+class Tool(ABC, Generic[Input]):
+    """One tool. `input_type` is decoded before `run` sees it."""
+
+    name: ClassVar[str]
+    input_type: type[Input]
+    is_read_only: ClassVar[bool] = False
+
+    @abstractmethod
+    async def run(self, given: Input, staged: list[Entry]) -> ToolAnswer:
+        """Do it.
+
+        Args:
+            given: The decoded input.
+            staged: Entries of this turn's earlier tools.
+        """
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The tool as the Messages API wants it described; the docstring is the text."""
+        return {
+            "name": self.name,
+            "description": " ".join((type(self).__doc__ or self.name).split()),
+            "input_schema": schema_of(self.input_type),
+        }
+
+    async def call(self, raw: dict[str, Any], staged: list[Entry]) -> ToolAnswer:
+        """Decode the input and run; an input that does not fit is an answer that says so."""
+        try:
+            given = msgspec.convert(raw, self.input_type)
+        except msgspec.ValidationError as error:
+            return refuse(f"{self.name}: the input does not fit: {error}")
+        return await self.run(given, staged)
+
+
+def refuse(reason: str) -> ToolAnswer:
+    """An answer that tells the model what was wrong."""
+    return ToolAnswer(content=reason, is_error=True)
+
+
+def schema_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The JSON Schema of a type, with its root inline, as tools need it."""
+    (root,), parts = msgspec.json.schema_components((kind,), ref_template="#/$defs/{name}")
+    name = root["$ref"].rsplit("/", 1)[-1]
+    schema: dict[str, Any] = dict(parts.pop(name))
+    schema.pop("title", None)
+    if parts:
+        schema["$defs"] = parts
+    return schema

@@ -1,0 +1,165 @@
+"""Tools that end an assignment: only what goes through one of these has returned."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from bus.messages import (
+    Claim,
+    Evidence,
+    FindingSubmitted,
+    Judgement,
+    Outcome,
+    Premise,
+    TaskSubmitted,
+    VerdictGiven,
+)
+from bus.run_stream import Entry
+from team.agent.tools.base import Tool, ToolAnswer, refuse
+from team.agent.world import World
+from team.errors import SourceError
+from team.rules.plan import Plan, plan_problems
+from team.rules.synthesis import AdmittedClaim, Synthesis, synthesis_problems
+from team.spec import SourceGroupDoc
+from team.state import Task
+
+FINDING_BYTES_MAX = 128 * 1024
+
+
+class SubmitFindingInput(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding."""
+
+    summary: Annotated[str, msgspec.Meta(min_length=1, max_length=4_000)]
+    claims: Annotated[tuple[Claim, ...], msgspec.Meta(min_length=1, max_length=40)]
+    open_questions: tuple[str, ...] = ()
+    relied_on: Annotated[
+        tuple[Premise, ...], msgspec.Meta(description="Decisions that it rests on.")
+    ] = ()
+    dropped: Annotated[
+        tuple[str, ...], msgspec.Meta(description="Claims given up since the last round, and why.")
+    ] = ()
+
+
+class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found of one claim."""
+
+    claim: str
+    outcome: Outcome
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+
+
+class SubmitVerdictInput(msgspec.Struct, frozen=True, kw_only=True):
+    """Verdicts, one per claim."""
+
+    judgements: Annotated[tuple[ClaimVerdict, ...], msgspec.Meta(min_length=1)]
+
+
+class SubmitFinding(Tool[SubmitFindingInput]):
+    """Return your finding and end the task. Each claim needs evidence: source, locator and
+    a quote that stands there word for word."""
+
+    name: ClassVar[str] = "submit_finding"
+    input_type = SubmitFindingInput
+
+    def __init__(self, world: World, task: Task) -> None:
+        self._world, self._task = world, task
+
+    async def run(self, given: SubmitFindingInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+        finding = FindingSubmitted(
+            summary=given.summary,
+            claims=tuple(self._with_paths(claim) for claim in given.claims),
+            round=self._task.round,
+            open_questions=given.open_questions,
+            relied_on=given.relied_on,
+            dropped=given.dropped,
+        )
+        answer = msgspec.json.encode(finding)
+        if len(answer) > FINDING_BYTES_MAX:
+            return refuse(f"{len(answer)} bytes, at most {FINDING_BYTES_MAX}: return a digest")
+        task = self._task.id
+        entries = (
+            self._world.entry("finding", task, body=finding),
+            self._world.entry("task", task, body=TaskSubmitted(), expect=self._task.claim_seq),
+        )
+        return ToolAnswer(content="Submitted.", entries=entries, answer=answer)
+
+    def _with_paths(self, claim: Claim) -> Claim:
+        """Name each source by its absolute path; what is unknown stays, for the gate to refuse."""
+        evidence = tuple(self._with_path(one) for one in claim.evidence)
+        return msgspec.structs.replace(claim, evidence=evidence)
+
+    def _with_path(self, evidence: Evidence) -> Evidence:
+        if self._world.library is None:
+            return evidence
+        try:
+            path = self._world.library.find(evidence.source).path
+        except SourceError:
+            return evidence
+        return msgspec.structs.replace(evidence, source=path)
+
+
+class SubmitVerdict(Tool[SubmitVerdictInput]):
+    """Return your verdict on each claim and end the task. `unsure` counts as not upheld."""
+
+    name: ClassVar[str] = "submit_verdict"
+    input_type = SubmitVerdictInput
+
+    def __init__(self, world: World, task: Task) -> None:
+        self._world, self._task = world, task
+
+    async def run(self, given: SubmitVerdictInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+        wanted = {claim.id for claim in self._task.material}
+        judged = {judgement.claim for judgement in given.judgements}
+        if judged != wanted or len(judged) != len(given.judgements):
+            return refuse(f"give one verdict for each of: {', '.join(sorted(wanted))}")
+        assert self._task.subject_task is not None
+        assert self._task.subject_seq is not None
+        verdict = VerdictGiven(
+            finding_seq=self._task.subject_seq,
+            judgements=tuple(
+                Judgement(check="verification", outcome=j.outcome, reason=j.reason, claim=j.claim)
+                for j in given.judgements
+            ),
+        )
+        expect = self._task.claim_seq
+        entries = (
+            self._world.entry("verdict", self._task.subject_task, body=verdict),
+            self._world.entry("task", self._task.id, body=TaskSubmitted(), expect=expect),
+        )
+        answer = msgspec.json.encode(verdict)
+        return ToolAnswer(content="Submitted.", entries=entries, answer=answer)
+
+
+class SubmitPlan(Tool[Plan]):
+    """Propose how the goal is divided into lanes that can be worked on apart."""
+
+    name: ClassVar[str] = "submit_plan"
+    input_type = Plan
+
+    def __init__(self, groups: tuple[SourceGroupDoc, ...]) -> None:
+        self._groups = groups
+
+    async def run(self, given: Plan, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+        problems = plan_problems(given, self._groups)
+        if problems:
+            return refuse("The plan can't be used yet: " + "; ".join(problems))
+        return ToolAnswer(content="Accepted.", answer=msgspec.json.encode(given))
+
+
+class SubmitSynthesis(Tool[Synthesis]):
+    """Return the answer, written from the admitted claims only; each sentence cites the
+    claims that it rests on by their `ref`."""
+
+    name: ClassVar[str] = "submit_synthesis"
+    input_type = Synthesis
+
+    def __init__(self, admitted: tuple[AdmittedClaim, ...]) -> None:
+        self._admitted = admitted
+
+    async def run(self, given: Synthesis, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+        problems = synthesis_problems(given, self._admitted)
+        if problems:
+            return refuse("The gate stays shut: " + "; ".join(problems[:20]))
+        return ToolAnswer(content="Accepted.", answer=msgspec.json.encode(given))

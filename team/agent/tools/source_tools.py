@@ -1,0 +1,109 @@
+"""Tools that list, search and read the sources a contract allows, and no others."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from bus.run_stream import Entry
+from team.agent.tools.base import Tool, ToolAnswer, refuse
+from team.errors import SourceError
+from team.sources import Library, Page, parse_locator
+from team.sources.library import Hit
+
+HITS_DEFAULT = 6
+LISTED_MAX = 200
+
+
+class ListSourcesInput(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing to say."""
+
+
+class SearchSourcesInput(msgspec.Struct, frozen=True, kw_only=True):
+    """What to search for."""
+
+    query: Annotated[str, msgspec.Meta(description="Words to look for; no operators.")]
+    limit: Annotated[int, msgspec.Meta(ge=1, le=20, description="How many passages.")] = (
+        HITS_DEFAULT
+    )
+
+
+class ReadSourceInput(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines to read."""
+
+    source: Annotated[str, msgspec.Meta(description="A source as list or search names it.")]
+    locator: Annotated[
+        str, msgspec.Meta(description="Lines, for example L120-L180, or p3:L1-L40 on a page.")
+    ] = "L1-L120"
+
+
+class ListSources(Tool[ListSourcesInput]):
+    """List the sources that your contract allows, with the number of lines of each."""
+
+    name: ClassVar[str] = "list_sources"
+    input_type = ListSourcesInput
+    is_read_only: ClassVar[bool] = True
+
+    def __init__(self, library: Library, within: tuple[str, ...] | None) -> None:
+        self._library, self._within = library, within
+
+    async def run(self, given: ListSourcesInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+        documents = self._library.documents(self._within)
+        lines = [f"{d.source} ({d.group}, {d.lines} lines): {d.title}" for d in documents]
+        if len(lines) > LISTED_MAX:
+            lines = [*lines[:LISTED_MAX], f"and {len(lines) - LISTED_MAX} more: search for them"]
+        return ToolAnswer(content="\n".join(lines) or "There are no sources.")
+
+
+class SearchSources(Tool[SearchSourcesInput]):
+    """Search the sources that your contract allows; gives passages word for word, with
+    line numbers. Search before you read."""
+
+    name: ClassVar[str] = "search_sources"
+    input_type = SearchSourcesInput
+    is_read_only: ClassVar[bool] = True
+
+    def __init__(self, library: Library, within: tuple[str, ...] | None) -> None:
+        self._library, self._within = library, within
+
+    async def run(self, given: SearchSourcesInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+        hits = self._library.search(given.query, self._within, given.limit)
+        if not hits:
+            return ToolAnswer(content=f"Nothing was found for {given.query!r}.")
+        return ToolAnswer(content="\n\n".join(_show_hit(hit) for hit in hits))
+
+
+class ReadSource(Tool[ReadSourceInput]):
+    """Read lines of a source, word for word, each with its number."""
+
+    name: ClassVar[str] = "read_source"
+    input_type = ReadSourceInput
+    is_read_only: ClassVar[bool] = True
+
+    def __init__(self, library: Library, within: tuple[str, ...] | None) -> None:
+        self._library, self._within = library, within
+
+    async def run(self, given: ReadSourceInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+        try:
+            place = parse_locator(given.locator)
+            page = self._library.read(
+                given.source, place.first, place.last, self._within, page=place.page
+            )
+        except (SourceError, ValueError) as error:
+            return refuse(str(error))
+        return ToolAnswer(content=_show_page(page))
+
+
+def _show_hit(hit: Hit) -> str:
+    head = f"== {hit.source} {hit.locator} ({hit.group})"
+    return "\n".join([head, *_numbered(hit.text.split("\n"), hit.locator.first)])
+
+
+def _show_page(page: Page) -> str:
+    head = f"== {page.source} {page.locator} ({page.group}, {page.of_lines} lines)"
+    return "\n".join([head, *_numbered(page.lines, page.locator.first)])
+
+
+def _numbered(lines: list[str] | tuple[str, ...], first: int) -> list[str]:
+    return [f"L{number}| {line}" for number, line in enumerate(lines, start=first)]

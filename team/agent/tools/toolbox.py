@@ -1,0 +1,95 @@
+"""Which tools there are, and which of them a member gets for an assignment."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from roles import Role
+from team.agent.tools.base import Tool
+from team.agent.tools.decision_tools import ReadDecision, RecordDecision, SearchDecisions
+from team.agent.tools.peer_tools import NotePartial, SendMessage, WaitForMail
+from team.agent.tools.return_tools import (
+    SubmitFinding,
+    SubmitPlan,
+    SubmitSynthesis,
+    SubmitVerdict,
+)
+from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
+from team.agent.world import World
+from team.rules.synthesis import AdmittedClaim
+from team.spec import SourceGroupDoc
+from team.state import Task
+
+AnyTool = Tool[Any]
+
+RESEARCH_TOOLS: Final = (
+    "list_sources",
+    "search_sources",
+    "read_source",
+    "note",
+    "send_message",
+    "wait_for_mail",
+    "record_decision",
+    "search_decisions",
+    "read_decision",
+    "submit_finding",
+)
+"""What a role may be given for a lane."""
+
+_ALWAYS: Final = frozenset({"submit_finding", "submit_verdict", "submit_plan", "submit_synthesis"})
+"""How an assignment ends is no matter of permission."""
+
+
+def research_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
+    """The tools for a lane: those of the role, over the contract's sources."""
+    tools: list[AnyTool] = [
+        *_source_tools(world, task.contract.sources),
+        NotePartial(world, task.id),
+        SendMessage(world),
+        WaitForMail(world),
+        RecordDecision(world),
+        SearchDecisions(world),
+        ReadDecision(world),
+        SubmitFinding(world, task),
+    ]
+    return _allowed(tools, role)
+
+
+def verify_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
+    """The tools to judge a finding: the sources, nobody to talk to."""
+    tools: list[AnyTool] = [
+        *_source_tools(world, task.contract.sources),
+        SubmitVerdict(world, task),
+    ]
+    return _allowed(tools, role)
+
+
+def mail_tools(world: World, role: Role, within: tuple[str, ...]) -> tuple[AnyTool, ...]:
+    """The tools to answer mail after one's own task is done."""
+    return _allowed([*_source_tools(world, within), SendMessage(world)], role)
+
+
+def plan_tools(world: World, role: Role, groups: tuple[SourceGroupDoc, ...]) -> tuple[AnyTool, ...]:
+    """The lead's tools to plan."""
+    return _allowed([*_source_tools(world, None), SubmitPlan(groups)], role)
+
+
+def synthesis_tools(role: Role, admitted: tuple[AdmittedClaim, ...]) -> tuple[AnyTool, ...]:
+    """The lead's tools to write the answer: none to look anything up."""
+    return _allowed([SubmitSynthesis(admitted)], role)
+
+
+def _source_tools(world: World, within: tuple[str, ...] | None) -> list[AnyTool]:
+    if world.library is None:
+        return []
+    return [
+        ListSources(world.library, within),
+        SearchSources(world.library, within),
+        ReadSource(world.library, within),
+    ]
+
+
+def _allowed(tools: list[AnyTool], role: Role) -> tuple[AnyTool, ...]:
+    names = frozenset(tool.name for tool in tools)
+    kept = {*role.allowed(names), *(_ALWAYS & names)}
+    return tuple(tool for tool in tools if tool.name in kept)

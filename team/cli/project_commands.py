@@ -1,0 +1,253 @@
+"""`team roles`, `check`, `doctor`, `schema`: what is here, and is it sound?"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bus.access import find_access
+from bus.connection import connect
+from bus.errors import BusError
+from bus.messages import AnyMessage, type_name
+from bus.server import find_binary
+from roles import RoleError, find_roles, load_role
+from team.cli import exit_codes
+from team.cli.common import add_common, nats_url, out, print_json
+from team.errors import SpecError, TeamError
+from team.runtime.home import state_dir
+from team.runtime.run import choose_provider, load_roles
+from team.spec import TeamSpec, list_specs, load_spec
+from team.tool_names import TOOL_NAMES
+from team.views.run_object import RunObject
+from team.views.text import columns
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the commands that look at the project."""
+    roles = _parser(
+        commands, "roles", "list the role files there are, and which of them wins", "team roles"
+    )
+    roles.add_argument("--json", action="store_true", help="print JSON on stdout")
+    roles.set_defaults(handler=_roles)
+    check = _parser(
+        commands,
+        "check",
+        "check team specs and role files before anything is spent",
+        "team check\n  team check teams/mine.toml\n  team check .claude/agents --json",
+    )
+    check.add_argument("paths", nargs="*", metavar="PATH", help="files or folders; default: all")
+    check.add_argument("--json", action="store_true", help="print JSON on stdout")
+    check.set_defaults(handler=_check)
+    doctor = _parser(
+        commands, "doctor", "say what is installed, reachable, and which key is used", "team doctor"
+    )
+    add_common(doctor)
+    doctor.set_defaults(handler=lambda options: asyncio.run(_doctor(options)))
+    schema = _parser(
+        commands,
+        "schema",
+        "print the JSON Schema of a wire type, of the team spec or of the result",
+        "team schema                 the names there are\n  team schema result\n"
+        "  team schema task.opened",
+    )
+    schema.add_argument("type", nargs="?", metavar="TYPE")
+    schema.set_defaults(handler=_schema)
+
+
+def version() -> str:
+    """The installed version."""
+    try:
+        return f"team {metadata.version('peerteam')}"
+    except metadata.PackageNotFoundError:
+        return "team (not installed)"
+
+
+def _parser(commands: Any, name: str, help_text: str, examples: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        epilog=f"examples:\n  {examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+# --- roles -----------------------------------------------------------------------
+
+
+def _roles(options: argparse.Namespace) -> int:
+    found = find_roles(Path.cwd(), TOOL_NAMES)
+    if options.json:
+        print_json(found)
+        return exit_codes.OK
+    rows = [("ROLE", "FROM", "WINS", "FILE")]
+    for one in found:
+        wins = "yes" if one.wins else f"no, {one.shadowed_by}"
+        rows.append((one.name, one.origin, "broken" if one.error else wins, one.path))
+    out("\n".join(columns(rows)))
+    for one in found:
+        if one.error:
+            out(f"\n{one.error}")
+        for ignored in one.role.ignored if one.role else ():
+            out(f"\n{one.path}: {ignored.field}: {ignored.value!r} has no effect: {ignored.why}")
+    return exit_codes.OK
+
+
+# --- check -----------------------------------------------------------------------
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that `team check` found wrong."""
+
+    path: str
+    message: str
+
+
+def _check(options: argparse.Namespace) -> int:
+    cwd = Path.cwd()
+    problems: list[Problem] = []
+    checked = 0
+    for path in _paths_to_check(options.paths, cwd):
+        checked += 1
+        try:
+            _check_one(path, cwd)
+        except (RoleError, TeamError) as error:
+            problems.append(Problem(path=str(path), message=str(error)))
+    if options.json:
+        print_json({"checked": checked, "problems": problems})
+    else:
+        for problem in problems:
+            out(problem.message)
+        out(f"{checked} files checked, {len(problems)} problems")
+    return exit_codes.BAD_INPUT if problems else exit_codes.OK
+
+
+def _paths_to_check(paths: list[str], cwd: Path) -> list[Path]:
+    if not paths:
+        found = [Path(one.path) for one in find_roles(cwd, TOOL_NAMES) if Path(one.path).exists()]
+        return [*list_specs(cwd).values(), *found]
+    chosen: list[Path] = []
+    for text in paths:
+        path = cwd / text
+        if path.is_dir():
+            inside = sorted([*path.rglob("*.toml"), *path.rglob("*.md")])
+            chosen += [one for one in inside if one.name != "README.md"]
+        elif path.exists():
+            chosen.append(path)
+        else:
+            raise SpecError(text, "", "there is no such file or folder", "check the path")
+    return chosen
+
+
+def _check_one(path: Path, cwd: Path) -> None:
+    if path.suffix == ".md":
+        load_role(path, TOOL_NAMES)
+        return
+    load_roles(load_spec(path), cwd)
+
+
+# --- doctor ----------------------------------------------------------------------
+
+
+class Sign(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that `team doctor` looked at."""
+
+    what: str
+    is_ok: bool
+    says: str
+
+
+async def _doctor(options: argparse.Namespace) -> int:
+    signs = [_python(), *_packages(), _binary(), await _server(options), _provider(), _home()]
+    if options.json:
+        print_json(signs)
+    else:
+        rows = [("ok" if sign.is_ok else "NO", sign.what, sign.says) for sign in signs]
+        out("\n".join(columns(rows)))
+    return exit_codes.OK if all(sign.is_ok for sign in signs) else exit_codes.INTERNAL
+
+
+def _python() -> Sign:
+    running = ".".join(map(str, sys.version_info[:3]))
+    is_ok = sys.version_info >= (3, 11)
+    return Sign(what="python", is_ok=is_ok, says=f"{running} ({sys.executable})")
+
+
+def _packages() -> list[Sign]:
+    signs: list[Sign] = []
+    for name in ("peerteam", "anthropic", "nats-py", "msgspec", "structlog"):
+        try:
+            signs.append(Sign(what=name, is_ok=True, says=metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            signs.append(Sign(what=name, is_ok=False, says="not installed: run 'make setup'"))
+    return signs
+
+
+def _binary() -> Sign:
+    try:
+        return Sign(what="nats-server", is_ok=True, says=str(find_binary()))
+    except BusError as error:
+        return Sign(what="nats-server", is_ok=False, says=str(error))
+
+
+async def _server(options: argparse.Namespace) -> Sign:
+    """Whether the bus is reachable; an embedded server that does not run is no fault."""
+    try:
+        access = find_access(state_dir(), nats_url(options))
+        if access is None:
+            says = "the embedded server does not run; commands start it when they need it"
+            return Sign(what="bus", is_ok=True, says=says)
+        async with connect(access, name="team doctor") as connection:
+            await connection.check_jetstream()
+            kind = "embedded" if access.server_dir else "yours"
+            says = (
+                f"nats-server {connection.server_version} at {connection.url} ({kind}), JetStream"
+            )
+            return Sign(what="bus", is_ok=True, says=says)
+    except BusError as error:
+        return Sign(what="bus", is_ok=False, says=str(error))
+
+
+def _provider() -> Sign:
+    if choose_provider(None) == "rehearsal":
+        says = "no key: the rehearsal model, which is no language model; set ANTHROPIC_API_KEY"
+        return Sign(what="model", is_ok=True, says=says)
+    given = [n for n in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN") if os.environ.get(n)]
+    where = os.environ.get("ANTHROPIC_BASE_URL") or "the Anthropic API"
+    key = f"key from {given[0]}" if given else "no key"
+    return Sign(what="model", is_ok=True, says=f"{where}, {key} (not tried: that would cost)")
+
+
+def _home() -> Sign:
+    folder = state_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_ok = os.access(folder, os.W_OK)
+    except OSError:
+        is_ok = False
+    return Sign(what="state", is_ok=is_ok, says=str(folder) + ("" if is_ok else " is not writable"))
+
+
+# --- schema ----------------------------------------------------------------------
+
+
+def _schema(options: argparse.Namespace) -> int:
+    kinds: dict[str, Any] = {type_name(kind): kind for kind in AnyMessage.__args__}
+    kinds |= {"message": AnyMessage, "result": RunObject, "spec": TeamSpec}
+    if options.type is None:
+        out("\n".join(sorted(kinds)))
+        return exit_codes.OK
+    if options.type not in kinds:
+        raise SpecError(
+            options.type, "", "there is no such type", "'team schema' lists those there are"
+        )
+    print_json(msgspec.json.schema(kinds[options.type]))
+    return exit_codes.OK

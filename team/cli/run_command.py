@@ -1,0 +1,197 @@
+"""`team run` and `team resume`: check, open, supervise, show, leave the files."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from bus.access import Access
+from bus.connection import Connection, connect
+from bus.run_stream import RunStream, open_run
+from team.cli import exit_codes
+from team.cli.common import (
+    access_of,
+    add_common,
+    describe_run,
+    note,
+    out,
+    print_json,
+    read_run,
+)
+from team.errors import StateError
+from team.runtime.home import run_dir
+from team.runtime.launch import warm_up
+from team.runtime.run import (
+    Prepared,
+    RunRequest,
+    index_sources,
+    open_new_run,
+    prepare,
+    skipped_lines,
+)
+from team.runtime.session import SessionEnd, supervise
+from team.spec import ResolvedSpec
+from team.views.files import write_files
+from team.views.follow import Follower
+from team.views.progress import show_progress
+from team.views.report import report_page
+from team.views.run_object import RunObject
+from team.views.text import summary_text
+
+RUN_EXAMPLES = """examples:
+  team run research "How do these packages cancel work?" --source src/ --source docs/*.md
+  team run research "…" --source notes.pdf --model rehearsal      no key, no cost
+  team run teams/mine.toml "…" --source . --json > result.json    progress goes to stderr
+  team run research "…" --source . --mode solo --run nightly-42
+
+exit status: 0 admitted, 3 partial, 4 rejected, 5 stalled, 6 cancelled,
+             2 bad input, 7 no usable NATS server, 130 interrupted"""
+
+
+def add_parsers(commands: Any) -> None:
+    """Add `run` and `resume`."""
+    run = commands.add_parser(
+        "run",
+        help="run a team on a goal",
+        description="Run a team on a goal, to a gated and cited result.",
+        epilog=RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("spec", metavar="TEAM", help="a team spec: a name such as research, or a path")
+    run.add_argument("goal", metavar="GOAL", help="what the team is to find out; - reads stdin")
+    run.add_argument(
+        "--source",
+        "-s",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a file, folder or glob to work from; may be given often",
+    )
+    run.add_argument("--mode", choices=("auto", "team", "solo"), default="auto")
+    run.add_argument("--model", metavar="NAME", help="a model for all; 'rehearsal' uses none")
+    run.add_argument("--run", metavar="ID", help="name the run; otherwise one is made up")
+    run.add_argument("--replicas", type=int, choices=(1, 3, 5), default=1, help="on a cluster")
+    run.add_argument("--quiet", "-q", action="store_true", help="no progress, only the result")
+    add_common(run)
+    run.set_defaults(handler=run_command)
+    resume = commands.add_parser(
+        "resume",
+        help="take up a run where it stopped",
+        description="Take up a run where it stopped; what is done and paid is not done again.",
+        epilog="examples:\n  team resume r1121-101500-3fa2\n  team resume nightly-42 --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    resume.add_argument("run", metavar="RUN")
+    resume.add_argument("--quiet", "-q", action="store_true", help="no progress, only the result")
+    add_common(resume)
+    resume.set_defaults(handler=resume_command)
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Run a team on a goal."""
+    goal = sys.stdin.read() if options.goal == "-" else options.goal
+    prepared = prepare(
+        RunRequest(
+            team=options.spec,
+            goal=goal,
+            sources=tuple(options.source),
+            cwd=Path.cwd(),
+            mode=options.mode,
+            model=options.model,
+            run=options.run,
+        )
+    )
+    warm_up()
+    access = access_of(options)
+    return asyncio.run(_run(options, access, prepared))
+
+
+def resume_command(options: argparse.Namespace) -> int:
+    """Take up a run where it stopped."""
+    access = access_of(options)
+    return asyncio.run(_resume(options, access))
+
+
+async def _run(options: argparse.Namespace, access: Access, prepared: Prepared) -> int:
+    async with connect(access, name="team run") as connection:
+        await connection.check_jetstream()
+        library, info = await asyncio.to_thread(index_sources, prepared.collection)
+        stream = await open_new_run(connection, prepared, library, replicas=options.replicas)
+        skipped = skipped_lines(info.skipped)
+        note(f"run {prepared.run}: {info.documents} sources, {info.passages} passages indexed")
+        if skipped:
+            note(f"{len(skipped)} files were left out, first: {skipped[0]}")
+        _say_provider(prepared.spec)
+        return await _session(options, access, connection, stream, prepared.spec)
+
+
+async def _resume(options: argparse.Namespace, access: Access) -> int:
+    async with connect(access, name="team resume") as connection:
+        await connection.check_jetstream()
+        stream = await open_run(connection, options.run)
+        _, state = await read_run(connection, options.run)
+        if state.spec is None:
+            raise StateError(options.run, "it was never opened", "start it again with 'team run'")
+        shown = await describe_run(connection, options.run, state)
+        if state.result is not None:
+            note(f"run {options.run} has ended already: {state.result.status}")
+            return _finish(options, shown)
+        if shown.status == "running":
+            raise StateError(options.run, "it is running", f"follow it: team watch {options.run}")
+        warm_up()
+        _say_provider(state.spec)
+        return await _session(options, access, connection, stream, state.spec)
+
+
+def _say_provider(spec: ResolvedSpec) -> None:
+    if spec.provider == "rehearsal":
+        note(
+            "No language model is used: this is the rehearsal model, which quotes the sources "
+            "and writes nothing of its own. Set ANTHROPIC_API_KEY to run on Claude."
+        )
+
+
+async def _session(
+    options: argparse.Namespace,
+    access: Access,
+    connection: Connection,
+    stream: RunStream,
+    spec: ResolvedSpec,
+) -> int:
+    run = stream.run
+    async with show_progress(Follower(connection, run), is_quiet=options.quiet) as follower:
+        end = await supervise(
+            connection,
+            run,
+            access=access,
+            provider=spec.provider,
+            restarts_max=spec.team.policy.restarts_max,
+        )
+        await follower.caught_up(await stream.last_seq())
+    state = follower.state
+    shown = await describe_run(connection, run, state)
+    folder = run_dir(run)
+    if state.result is not None:
+        page = report_page(shown, state)
+        write_files(folder, shown, page)
+        shown = await describe_run(connection, run, state)
+    return _finish(options, shown, end)
+
+
+def _finish(options: argparse.Namespace, shown: RunObject, end: SessionEnd | None = None) -> int:
+    """Print the result and say by the exit code what it is."""
+    if options.json:
+        print_json(shown)
+    elif shown.result is not None:
+        out(shown.result.text)
+    note(summary_text(shown))
+    if shown.status in ("stopped", "stalled", "running"):
+        if end is not None and end.reason:
+            note(f"stalled: {end.reason}")
+        note(f"take it up again with: team resume {shown.run}")
+    return (
+        exit_codes.OF_STATUS[shown.status] if shown.status != "running" else exit_codes.INTERRUPTED
+    )

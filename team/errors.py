@@ -1,0 +1,142 @@
+"""Everything that can go wrong inside a team, split by what the caller does next.
+
+Not for what goes wrong on the wire: that is `bus.errors`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TeamError(Exception):
+    """Something inside the team did not happen.
+
+    Next: read the message; each subclass says what to do.
+    """
+
+    retryable: ClassVar[bool] = False
+
+
+class SourceError(TeamError):
+    """A source can't be used as it was asked for.
+
+    Next: name another source, or do what the message proposes.
+    """
+
+    def __init__(self, source: str, reason: str, fix: str) -> None:
+        self.source, self.reason, self.fix = source, reason, fix
+        super().__init__(f"source {source!r}: {reason}; {fix}")
+
+
+class UnknownSourceError(SourceError):
+    """A name means no source, or more than one, of those allowed here.
+
+    Next: use one of the names in the message; nothing else can be read.
+    """
+
+    def __init__(self, source: str, reason: str, near: tuple[str, ...]) -> None:
+        self.near = near
+        fix = f"did you mean {' or '.join(near)}?" if near else "list the sources and name one"
+        super().__init__(source, reason, fix)
+
+
+class LocatorError(TeamError, ValueError):
+    """A text does not say where in a source something stands.
+
+    Next: write it as `L12`, `L12-L19` or `p3:L1-L4`.
+    """
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.text, self.reason = text, reason
+        super().__init__(
+            f"locator {text!r} can't be used: {reason}; write 'L12', 'L12-L19' or 'p3:L1-L4'"
+        )
+
+
+class LibraryError(TeamError):
+    """The library file of a run can't be written or read.
+
+    Next: check the folder and the disk, then build the library again.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"library {path!r} can't be used: {reason}; build it again")
+
+
+class SpecError(TeamError):
+    """A team spec, or the way a run was asked for, is not usable.
+
+    Next: mend what the message names.
+    """
+
+    def __init__(self, place: str, field: str, reason: str, fix: str) -> None:
+        self.place, self.field, self.reason, self.fix = place, field, reason, fix
+        named = f"{place}: {field}" if field else place
+        super().__init__(f"{named}: {reason}; {fix}")
+
+
+class StateError(TeamError):
+    """What is asked for does not fit the state that a run is in.
+
+    Next: look at the run with `team show`, then do what the message says.
+    """
+
+    def __init__(self, run: str, reason: str, fix: str) -> None:
+        self.run, self.reason, self.fix = run, reason, fix
+        super().__init__(f"run {run!r}: {reason}; {fix}")
+
+
+class ModelError(TeamError):
+    """A model call gave no usable reply.
+
+    Next: see the subclass.
+    """
+
+    def __init__(self, model: str, reason: str, fix: str = "try again") -> None:
+        self.model, self.reason, self.fix = model, reason, fix
+        super().__init__(f"model {model!r}: {reason}; {fix}")
+
+
+class ModelBusyError(ModelError):
+    """The provider asks to wait, or did not answer.
+
+    Next: wait `retry_after_s` seconds and make the same call again.
+    """
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, model: str, reason: str, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        wait = "a moment" if retry_after_s is None else f"{retry_after_s:g} s"
+        super().__init__(model, reason, f"wait {wait} and make the same call again")
+
+
+class ModelReplyError(ModelError):
+    """The provider answered with something that is not a whole message.
+
+    Next: make the same call again a few times, then treat it as not returned.
+    """
+
+    retryable: ClassVar[bool] = True
+
+
+class ModelRefusedError(ModelError):
+    """The provider will not take this call: key, money, model name or request.
+
+    Next: mend what the message names, then `team resume`.
+    """
+
+
+class BudgetError(TeamError):
+    """A limit would be passed by the next act, so it was not done.
+
+    Next: raise the limit in the team spec, or narrow the goal.
+    """
+
+    def __init__(self, limit: str, allowed: float, needed: float) -> None:
+        self.limit, self.allowed, self.needed = limit, allowed, needed
+        super().__init__(
+            f"{limit} would reach {needed:g}, the limit is {allowed:g}; "
+            "raise it in the team spec or narrow the goal"
+        )

@@ -1,0 +1,25 @@
+"""Every log event that `team` emits, with a sentence: the names are stable."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EVENTS: Final[dict[str, str]] = {
+    "member.joined": "A member's process has taken its seat; `incarnation` counts its processes.",
+    "member.left": "A member has left on purpose; `reason` says why.",
+    "member.failed": "A member ends with an error; `error` says which.",
+    "member.started": "The supervisor has started a process; `member`, `pid`, `incarnation`.",
+    "member.restarted": "The supervisor starts a member again after `pause_s`; `exit_code`.",
+    "member.lost": "The supervisor has given a member up; `reason`, `restarts`.",
+    "member.silent": "A member's process lives but sends no heartbeat and is killed.",
+    "task.claimed": "A teammate has claimed a task; `task_id`, `round`.",
+    "claim.lost": "Another member claimed the task first; `task_id`.",
+    "task.finished": "A teammate's work on a task has ended; `returned`, `reason`, `took_s`.",
+    "task.reopened": "The lead has put a task back on the board; `task_id`, `round`, `reasons`.",
+    "task.settled": "The lead has closed a task; `task_id`, `state`, `reasons`.",
+    "run.triaged": "Code has ruled on team or solo; `mode`, `lanes`.",
+    "members.recruited": "The lead has laid out seats; `role`, `count`.",
+    "finding.checked": "The exact checks have run on a finding; `task_id`, `refused`.",
+    "step.overtaken": "Another writer moved first, the lead asks the rules again; `step`, `keys`.",
+    "result.published": "The run has ended; `status`, `missing`.",
+}

@@ -1,0 +1,1 @@
+"""The members of a team: what all share, the lead, the teammates."""

@@ -1,0 +1,178 @@
+"""What every member does: take its seat, read its past, show a heartbeat, leave.
+
+`seated` is the whole life of a member's process around its work. Nothing is shared
+with other members but the bus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from bus import subjects
+from bus.artifacts import get_artifact
+from bus.connection import Connection, connect
+from bus.errors import BusError
+from bus.feed import Feed
+from bus.ids import LEAD
+from bus.live import BEAT_EVERY_S, Beat, Text, send_beat, send_text
+from bus.messages import MemberJoined, MemberSeated
+from bus.run_stream import RunStream
+from roles import Role
+from team.agent.briefing import HOUSE_RULES
+from team.agent.inbox import Inbox
+from team.agent.journal import Journal
+from team.agent.loop import Agent
+from team.agent.models.call import Caller
+from team.agent.world import World
+from team.errors import StateError
+from team.members.library_cache import library_path
+from team.members.seat import SeatKey
+from team.sources import Library
+from team.spec import ResolvedSpec
+from team.state import RunState
+
+log = structlog.get_logger()
+
+CONNECT_S: Final = 15.0
+
+
+class Member:
+    """A member that has taken its seat."""
+
+    def __init__(
+        self,
+        key: SeatKey,
+        connection: Connection,
+        world: World,
+        journal: Journal,
+        caller: Caller,
+    ) -> None:
+        self.key = key
+        self.connection = connection
+        self.world = world
+        self.journal = journal
+        self._caller = caller
+        self._state, self._doing, self._turn = "idle", "", 0
+        self._text = ""
+        self.agent = Agent(world, journal, caller, on_text=self._write, on_state=self.show)
+
+    @property
+    def state(self) -> RunState:
+        """The run, as far as this member was told of it."""
+        return self.world.state
+
+    @property
+    def inbox(self) -> Inbox:
+        """What this member was sent."""
+        return self.world.inbox
+
+    @property
+    def spec(self) -> ResolvedSpec:
+        """What the run is made of."""
+        assert self.state.spec is not None
+        return self.state.spec
+
+    def role(self, name: str) -> Role:
+        """A role file of the run."""
+        return self.spec.roles[name]
+
+    def system(self, role: Role) -> str:
+        """The system prompt of a role."""
+        return f"{role.instructions.strip()}\n\n{HOUSE_RULES}"
+
+    def show(self, state: str, doing: str, turn: int = 0) -> None:
+        """Say in the next heartbeat what this member is doing."""
+        self._state, self._doing, self._turn = state, doing, turn
+
+    def _write(self, text: str) -> None:
+        self._text += text
+
+    async def beat(self) -> None:
+        """Show a heartbeat and stream text until cancelled, from the member's own loop."""
+        run, name = self.key.run, self.key.name
+        while True:
+            beat = Beat(pid=os.getpid(), state=self._state, doing=self._doing, turn=self._turn)
+            with suppress(BusError):
+                await send_beat(self.connection, run, name, beat)
+                if self._text:
+                    text, self._text = self._text, ""
+                    await send_text(self.connection, run, name, Text(text=text, turn=self._turn))
+            await asyncio.sleep(BEAT_EVERY_S)
+
+
+@asynccontextmanager
+async def seated(key: SeatKey) -> AsyncIterator[Member]:
+    """Take a seat, and leave it at the end.
+
+    Raises:
+        StateError: Nobody has laid out a seat of that name.
+        BusError: The bus can't be reached.
+    """
+    async with AsyncExitStack() as stack:
+        name = f"{key.run}/{key.name}"
+        connection = await stack.enter_async_context(
+            connect(key.access, name=name, wait_s=CONNECT_S)
+        )
+        stream = RunStream(connection, key.run)
+        journal = Journal(stream, key.name)
+        await journal.load()
+        feed = Feed(connection, key.run, key.name)
+        inbox = Inbox(feed, RunState(), key.name)
+        await inbox.load(stream, await _filters(stream, key), journal.taken_in)
+        await inbox.start()
+        stack.push_async_callback(inbox.stop)
+        _stop_on_signals(inbox)
+        library = await _library(connection, key, inbox.state)
+        if library is not None:
+            stack.callback(library.close)
+        caller = Caller(key.provider)
+        stack.push_async_callback(caller.close)
+        world = World(me=key.name, stream=stream, inbox=inbox, library=library)
+        member = Member(key, connection, world, journal, caller)
+        beating = asyncio.create_task(member.beat())
+        stack.callback(beating.cancel)
+        await stream.append(world.entry("member", key.name, body=_joined(key)))
+        log.info("member.joined", incarnation=key.incarnation)
+        yield member
+
+
+async def _filters(stream: RunStream, key: SeatKey) -> tuple[str, ...]:
+    subject = subjects.member(key.run, key.name, LEAD)
+    record = await stream.head(str(subject))
+    if record is None or not isinstance(record.body, MemberSeated):
+        raise StateError(key.run, f"there is no seat for {key.name!r}", "let the lead recruit it")
+    return record.body.filters
+
+
+async def _library(connection: Connection, key: SeatKey, state: RunState) -> Library | None:
+    """Open the run's library, fetched once per machine."""
+    ref = state.opened.sources if state.opened else None
+    if ref is None:
+        return None
+    path = library_path(Path(key.cache_dir), ref)
+    if not path.exists():
+        data = await get_artifact(connection, key.run, ref)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    return Library.open(path)
+
+
+def _joined(key: SeatKey) -> MemberJoined:
+    return MemberJoined(pid=os.getpid(), host=socket.gethostname(), incarnation=key.incarnation)
+
+
+def _stop_on_signals(inbox: Inbox) -> None:
+    loop = asyncio.get_running_loop()
+    with suppress(NotImplementedError, RuntimeError, ValueError):
+        loop.add_signal_handler(signal.SIGTERM, inbox.stopped.set)

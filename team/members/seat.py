@@ -1,0 +1,29 @@
+"""What a process needs to become a member: which one, of which run, and how to get in."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bus.access import Access
+
+
+class SeatKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Handed to a member's process over a pipe; never in its arguments or environment.
+
+    Attributes:
+        run: The run.
+        name: The member.
+        access: How it reaches the bus.
+        provider: `anthropic` or `rehearsal`.
+        cache_dir: Where large artifacts may be kept on this machine.
+        log_path: Where its output goes.
+        incarnation: 1 for its first process.
+    """
+
+    run: str
+    name: str
+    access: Access
+    provider: str
+    cache_dir: str
+    log_path: str
+    incarnation: int = 1

@@ -1,0 +1,234 @@
+"""A teammate: claim a task, work on it, submit; answer mail; leave when told.
+
+The same for every role that takes tasks from the board, researchers and verifiers
+alike; what differs is the briefing and the tools.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from bus import subjects
+from bus.errors import ConflictError
+from bus.ids import LEAD
+from bus.messages import Budget, FindingSubmitted, MemberLeft, TaskClaimed, TaskFailed
+from bus.run_stream import Entry
+from team.agent.briefing import (
+    Briefing,
+    DecisionBrief,
+    GroupBrief,
+    Peer,
+    brief_decision,
+    opening,
+)
+from team.agent.loop import Assignment, Interrupted
+from team.agent.tools.toolbox import mail_tools, research_tools, verify_tools
+from team.members.member import Member
+from team.state import Decisions, Task
+
+log = structlog.get_logger()
+
+MAIL_BUDGET: Final = Budget(turns_max=6, tokens_max=120_000, seconds_max=300.0)
+"""What answering mail after one's own task may take."""
+
+
+async def run_teammate(member: Member) -> None:
+    """Work until told to stop.
+
+    Raises:
+        FencedError: Another process acts as this member.
+        ModelRefusedError: No model call can succeed.
+    """
+    try:
+        while not (member.inbox.stopped.is_set() or member.inbox.cancelled.is_set()):
+            if not await _do_next(member):
+                member.show("idle", "waits for work")
+                await member.inbox.wait_change(1.0)
+    except Interrupted:
+        pass
+    if member.inbox.failed is not None:
+        raise member.inbox.failed
+    if member.inbox.was_told:
+        left = MemberLeft(reason="there is no more work")
+        await member.world.stream.append(member.world.entry("member", member.key.name, body=left))
+        log.info("member.left", reason=left.reason)
+
+
+async def _do_next(member: Member) -> bool:
+    """Do one thing if there is one; says whether there was."""
+    state, me = member.state, member.key.name
+    task = state.board.held_by(me)
+    if task is not None:
+        await _work(member, task)
+        return True
+    for task in state.board.offered(me):
+        await _claim(member, task)
+        return True
+    context = _open_mail(member)
+    if context is not None:
+        await _answer_mail(member, context)
+        return True
+    return False
+
+
+async def _claim(member: Member, task: Task) -> None:
+    """Claim a task; if another was first, the board will show it."""
+    entry = member.world.entry("task", task.id, body=TaskClaimed(), expect=task.head_seq)
+    try:
+        seq = await member.world.stream.append(entry)
+    except ConflictError:
+        log.info("claim.lost", task_id=task.id)
+        await member.inbox.wait_change(1.0)
+        return
+    log.info("task.claimed", task_id=task.id, round=task.round)
+    await member.inbox.reached(seq)
+
+
+async def _work(member: Member, task: Task) -> None:
+    began = time.monotonic()
+    outcome = await member.agent.work(
+        await _assignment(member, task), give_up=lambda reason: _failed(member, task, reason)
+    )
+    log.info(
+        "task.finished",
+        task_id=task.id,
+        returned=outcome.returned,
+        reason=outcome.reason,
+        took_s=round(time.monotonic() - began, 3),
+    )
+    head = await member.world.stream.head(task_key(member, task))
+    if head is not None:
+        await member.inbox.reached(head.seq)
+
+
+def task_key(member: Member, task: Task) -> str:
+    """The filter that covers all writers of a task."""
+    return member.world.entry("task", task.id, body=TaskClaimed()).subject.key
+
+
+def _failed(member: Member, task: Task, reason: str) -> Sequence[Entry]:
+    body = TaskFailed(reason=reason)
+    return [member.world.entry("task", task.id, body=body, expect=task.claim_seq)]
+
+
+async def _assignment(member: Member, task: Task) -> Assignment:
+    role_name = member.state.roster.seats[member.key.name].role
+    role = member.role(role_name)
+    is_research = task.purpose == "research"
+    tools = (
+        research_tools(member.world, role, task)
+        if is_research
+        else verify_tools(member.world, role, task)
+    )
+    briefing = (
+        await _research_briefing(member, task) if is_research else _verify_briefing(member, task)
+    )
+    return Assignment(
+        context=f"task:{task.id}:{task.round}",
+        system=member.system(role),
+        opening=opening(briefing),
+        tools=tools,
+        model=member.spec.model_of(role_name),
+        effort=role.effort,
+        budget=task.contract.budget,
+        output_tokens_max=member.spec.team.policy.output_tokens_max,
+        ends_with="submit_finding" if is_research else "submit_verdict",
+        claim_seq=task.claim_seq,
+    )
+
+
+async def _research_briefing(member: Member, task: Task) -> Briefing:
+    contract = task.contract
+    return Briefing(
+        kind="research",
+        me=member.key.name,
+        contract=contract,
+        task=task.id,
+        round=task.round,
+        reasons=task.reasons,
+        previous=_previous(member, task),
+        peers=_peers(member),
+        groups=tuple(
+            GroupBrief(name=group.name, title=group.title, files=group.files)
+            for group in member.spec.groups
+            if group.name in contract.sources
+        ),
+        decisions=await _decisions_in_force(member, contract.areas),
+        material=task.material,
+    )
+
+
+async def _decisions_in_force(member: Member, areas: tuple[str, ...]) -> tuple[DecisionBrief, ...]:
+    """What holds in the contract's areas now; the feed tells only what comes after it began."""
+    decisions = Decisions()
+    for area in areas:
+        async for record in member.world.stream.read(
+            subjects.pattern(member.key.run, "decision", area)
+        ):
+            decisions.apply(record)
+    return tuple(brief_decision(decision) for decision in decisions.all_in_force())
+
+
+def _verify_briefing(member: Member, task: Task) -> Briefing:
+    """Claims and evidence only: no objective, no reasoning, no names."""
+    material = tuple(
+        msgspec.structs.replace(claim, confidence="medium", revised_after=None)
+        for claim in task.material
+    )
+    return Briefing(kind="verify", me=member.key.name, task=task.id, material=material)
+
+
+def _previous(member: Member, task: Task) -> FindingSubmitted | None:
+    """This member's own finding of the round before."""
+    before = member.journal.transcripts.get(f"task:{task.id}:{task.round - 1}")
+    if before is None or before.answer is None:
+        return None
+    return msgspec.json.decode(before.answer, type=FindingSubmitted)
+
+
+def _peers(member: Member) -> tuple[Peer, ...]:
+    """Other workers that are in, and the lead."""
+    roster, me = member.state.roster, member.key.name
+    worker = member.spec.team.roles.worker
+    return tuple(
+        Peer(name=seat.name, role=seat.role, works_on=seat.works_on)
+        for seat in roster.present()
+        if seat.name != me and (seat.role == worker or seat.name == LEAD)
+    )
+
+
+def _open_mail(member: Member) -> str | None:
+    """The mail assignment to do next: one that a crash cut short, or one for new mail."""
+    for transcript in member.journal.transcripts.values():
+        is_mail = transcript.opened.context.startswith("mail:")
+        if is_mail and transcript.closed is None:
+            return transcript.opened.context
+    waiting = member.inbox.waiting
+    return f"mail:{waiting[0].seq}" if waiting else None
+
+
+async def _answer_mail(member: Member, context: str) -> None:
+    """Deal with mail that came when there was no task at hand."""
+    me = member.key.name
+    role_name = member.state.roster.seats[me].role
+    role = member.role(role_name)
+    own = [task for task in member.state.board.tasks.values() if task.holder == me]
+    contract = own[-1].contract if own else None
+    briefing = Briefing(kind="mail", me=me, contract=contract, peers=_peers(member))
+    await member.agent.work(
+        Assignment(
+            context=context,
+            system=member.system(role),
+            opening=opening(briefing),
+            tools=mail_tools(member.world, role, contract.sources if contract else ()),
+            model=member.spec.model_of(role_name),
+            effort=role.effort,
+            budget=MAIL_BUDGET,
+            output_tokens_max=member.spec.team.policy.output_tokens_max,
+        )
+    )

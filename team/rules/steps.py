@@ -1,0 +1,295 @@
+"""What the lead does next, from how the run stands: a pure function of the fold.
+
+The lead has no state of its own to lose. Killed at any instant and started again,
+it folds the stream, asks this module, and carries on.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from bus.ids import GATE
+from bus.messages import TaskState
+from team.rules.gate import as_reason, verification_problems
+from team.state import RunState, Task
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One thing for the lead to do."""
+
+
+class MakePlan(Step, frozen=True, kw_only=True):
+    """Propose lanes, have them triaged, put tasks on the board, recruit."""
+
+
+class Recruit(Step, frozen=True, kw_only=True):
+    """Fill seats of one kind."""
+
+    seat: Literal["worker", "verifier"]
+    count: int
+
+
+class CheckFinding(Step, frozen=True, kw_only=True):
+    """Run the exact checks on the newest finding of a task."""
+
+    task: str
+
+
+class Verify(Step, frozen=True, kw_only=True):
+    """Put the finding of a task before fresh-context verifiers."""
+
+    task: str
+
+
+class Reopen(Step, frozen=True, kw_only=True):
+    """Put a task back on the board; a higher round if it was answered already."""
+
+    task: str
+    round: int
+    reasons: tuple[str, ...]
+
+
+class Offer(Step, frozen=True, kw_only=True):
+    """Let a member that is free claim an open task: widen its world to it first."""
+
+    task: str
+    member: str
+
+
+class Settle(Step, frozen=True, kw_only=True):
+    """Close a task for good, with the verifications that belong to it."""
+
+    task: str
+    state: Literal["admitted", "rejected", "failed", "cancelled"]
+    reasons: tuple[str, ...] = ()
+    verifications: tuple[str, ...] = ()
+
+
+class Synthesize(Step, frozen=True, kw_only=True):
+    """Write the answer from the admitted findings."""
+
+
+class Finish(Step, frozen=True, kw_only=True):
+    """End the run without a synthesis."""
+
+    status: Literal["rejected", "cancelled"]
+    reasons: tuple[str, ...]
+
+
+class Dismiss(Step, frozen=True, kw_only=True):
+    """The result is published: tell everyone to leave."""
+
+
+class Wait(Step, frozen=True, kw_only=True):
+    """Nothing to do until something comes, or until a time (seconds since 1970)."""
+
+    until: float
+
+
+AnyStep = (
+    MakePlan
+    | Recruit
+    | CheckFinding
+    | Verify
+    | Reopen
+    | Offer
+    | Settle
+    | Synthesize
+    | Finish
+    | Dismiss
+    | Wait
+)
+
+
+def next_step(state: RunState, now: float) -> AnyStep:
+    """Say what the lead does next.
+
+    Args:
+        state: The fold of the lead's world; the run has been opened.
+        now: Seconds since 1970.
+    """
+    assert state.spec is not None
+    policy = state.spec.team.policy
+    if state.result is not None:
+        return Dismiss()
+    if state.cancel_reason is not None:
+        return Finish(status="cancelled", reasons=(state.cancel_reason,))
+    if state.triage is None:
+        return MakePlan()
+    ends_at = state.opened_at + policy.run_seconds_max
+    lanes = state.board.of_purpose("research")
+    for task in lanes:
+        step = _of_lane(state, task, is_late=now > ends_at)
+        if step is not None:
+            return step
+    recruiting = _recruit(state)
+    if recruiting is not None:
+        return recruiting
+    if all(task.is_settled for task in lanes):
+        if any(task.state is TaskState.admitted for task in lanes):
+            return Synthesize()
+        return Finish(status="rejected", reasons=missing_lanes(state))
+    return Wait(until=_next_deadline(lanes, ends_at, now))
+
+
+def missing_lanes(state: RunState) -> tuple[str, ...]:
+    """What the result lacks: each lane that was not admitted, with the reasons."""
+    return tuple(
+        f"{task.title}: {task.state.value}: {'; '.join(task.reasons) or 'no reason was given'}"
+        for task in state.board.of_purpose("research")
+        if task.is_settled and task.state is not TaskState.admitted
+    )
+
+
+def rejected_findings(state: RunState) -> tuple[str, ...]:
+    """Findings that the gate refused before a later one was admitted, with the reasons."""
+    return tuple(
+        f"{submission.member} on {task}, round {submission.finding.round}: "
+        + "; ".join(as_reason(judgement) for judgement in submission.objections)
+        for task, submissions in state.findings.submissions.items()
+        for submission in submissions
+        if submission.objections
+    )
+
+
+def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
+    if task.is_settled:
+        return None
+    if is_late:
+        return Settle(task=task.id, state="failed", reasons=("the run's wall time is over",))
+    match task.state:
+        case TaskState.submitted:
+            return _of_submitted(state, task)
+        case TaskState.failed:
+            return _again_or(state, task, "failed", task.reasons)
+        case TaskState.claimed if not _is_present(state, task.holder):
+            reason = f"{task.holder} was lost while it worked on this"
+            return Reopen(task=task.id, round=task.round, reasons=(reason,))
+        case TaskState.open:
+            return _of_open(state, task)
+        case _:
+            return None
+
+
+def _of_open(state: RunState, task: Task) -> AnyStep | None:
+    """Offer a task as soon as all that it depends on is admitted and a member is free."""
+    needs = [state.board.tasks.get(needed) for needed in task.depends_on]
+    for needed, other in zip(task.depends_on, needs, strict=True):
+        if other is None or (other.is_settled and other.state is not TaskState.admitted):
+            reason = f"it depends on {needed}, which was not admitted"
+            return Settle(task=task.id, state="failed", reasons=(reason,))
+    if any(other is not None and not other.is_settled for other in needs):
+        return None
+    if _is_present(state, task.offered_to):
+        return None
+    free = _free_members(state, task)
+    return Offer(task=task.id, member=free[0]) if free else None
+
+
+def _free_members(state: RunState, task: Task) -> list[str]:
+    """Members of the task's role that have nothing to do and have not judged its finding."""
+    busy = {
+        other.offered_to
+        for other in state.board.tasks.values()
+        if not other.is_settled
+        and (other.state in (TaskState.open, TaskState.claimed) or _is_sibling(other, task))
+    }
+    return [seat.name for seat in state.roster.present(task.role) if seat.name not in busy]
+
+
+def _is_sibling(other: Task, task: Task) -> bool:
+    """Whether both judge the same finding."""
+    return task.subject_seq is not None and other.subject_seq == task.subject_seq
+
+
+def _of_submitted(state: RunState, task: Task) -> AnyStep | None:
+    submission = state.findings.latest(task.id)
+    if submission is None:
+        return _again_or(state, task, "failed", ("it was submitted without a finding",))
+    exact = submission.judged_by(GATE)
+    if not exact:
+        return CheckFinding(task=task.id)
+    refused = tuple(as_reason(judgement) for judgement in exact if judgement.outcome != "upheld")
+    if refused:
+        return _again_or(state, task, "rejected", refused)
+    verifications = verifications_of(state, task)
+    if not verifications:
+        verifiers = state.roster.present(state.spec.team.roles.verifier) if state.spec else []
+        return Verify(task=task.id) if verifiers else None
+    return _of_verified(state, task, verifications)
+
+
+def verifications_of(state: RunState, task: Task) -> list[Task]:
+    """The verification tasks of a task's present round."""
+    prefix = f"v-{task.id}-{task.round}-"
+    return [t for t in state.board.of_purpose("verify") if t.id.startswith(prefix)]
+
+
+def _of_verified(state: RunState, task: Task, verifications: list[Task]) -> AnyStep | None:
+    for verification in verifications:
+        if verification.is_settled:
+            continue
+        if verification.state is TaskState.failed and verification.round < 2:
+            return Reopen(task=verification.id, round=2, reasons=verification.reasons)
+        if verification.state is TaskState.open:
+            return _of_open(state, verification)
+        if verification.state is TaskState.claimed:
+            if _is_present(state, verification.holder):
+                return None
+            return Reopen(task=verification.id, round=verification.round, reasons=())
+    submission = state.findings.latest(task.id)
+    assert submission is not None
+    names = tuple(v.id for v in verifications if not v.is_settled)
+    verifiers = tuple(
+        v.holder if v.state is TaskState.submitted and v.holder else f"the verifier of {v.id}"
+        for v in verifications
+    )
+    problems = verification_problems(submission, verifiers)
+    if not problems:
+        return Settle(task=task.id, state="admitted", verifications=names)
+    return _again_or(state, task, "rejected", tuple(as_reason(p) for p in problems))
+
+
+def _again_or(
+    state: RunState, task: Task, end: Literal["rejected", "failed"], reasons: tuple[str, ...]
+) -> AnyStep:
+    """One more round if policy has one left, else the end."""
+    assert state.spec is not None
+    if task.round < state.spec.team.policy.rounds_max:
+        return Reopen(task=task.id, round=task.round + 1, reasons=reasons)
+    return Settle(task=task.id, state=end, reasons=reasons)
+
+
+def _recruit(state: RunState) -> Recruit | Settle | None:
+    """Fill the seats that open tasks need, within policy; not for ever, if they die."""
+    assert state.spec is not None
+    roles, policy = state.spec.team.roles, state.spec.team.policy
+    open_lanes = [t for t in state.board.of_purpose("research") if not t.is_settled]
+    if not open_lanes:
+        return None
+    lacking_workers = min(len(open_lanes), policy.teammates_max) - len(
+        state.roster.present(roles.worker)
+    )
+    lacking_verifiers = state.spec.team.gate.verifiers - len(state.roster.present(roles.verifier))
+    for seat, role, lacking in (
+        ("worker", roles.worker, lacking_workers),
+        ("verifier", roles.verifier, lacking_verifiers),
+    ):
+        lost = [s for s in state.roster.seats.values() if s.role == role and s.lost]
+        if lacking > 0 and len(lost) > policy.restarts_max:
+            reason = f"{len(lost)} members of role {role!r} were lost, last: {lost[-1].lost}"
+            return Settle(task=open_lanes[0].id, state="failed", reasons=(reason,))
+        if lacking > 0:
+            return Recruit(seat="worker" if seat == "worker" else "verifier", count=lacking)
+    return None
+
+
+def _is_present(state: RunState, member: str | None) -> bool:
+    seat = state.roster.seats.get(member or "")
+    return seat is not None and seat.is_in
+
+
+def _next_deadline(lanes: list[Task], ends_at: float, now: float) -> float:
+    return max(min(ends_at, now + 30.0), now + 0.05)

@@ -1,0 +1,1 @@
+"""From a command to running members: launch, supervise, resume, stop."""

@@ -1,0 +1,81 @@
+"""Turn a seat into a running process: forked from one preloaded server.
+
+A forkserver imports the SDK once; each member is forked from it, shares its memory
+and has a process, a connection and a context of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import time
+from contextlib import suppress
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerProcess
+from typing import Final
+
+from team.members.seat import SeatKey
+
+PRELOAD: Final = "team.runtime.preload"
+
+
+def warm_up() -> None:
+    """Start the forkserver; it imports in the background while the caller goes on."""
+    multiprocessing.set_forkserver_preload([PRELOAD])
+    forkserver.ensure_running()
+
+
+class Launched:
+    """A member's process as its launcher sees it."""
+
+    def __init__(self, key: SeatKey, process: ForkServerProcess) -> None:
+        self.key = key
+        self.started_at = time.monotonic()
+        self._process = process
+        self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(process.sentinel, self._on_exit)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid or 0
+
+    async def exited(self) -> int:
+        """Wait for its exit code; negative is the signal that ended it."""
+        return await asyncio.shield(self._exited)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return not self._exited.done()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; harmless if it has ended."""
+        if self.is_running:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _on_exit(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._process.sentinel)
+        self._process.join()
+        code = self._process.exitcode
+        if not self._exited.done():
+            self._exited.set_result(1 if code is None else code)
+
+
+async def launch(key: SeatKey) -> Launched:
+    """Start a member's process and return once it has been forked."""
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(
+        target=_run_member, args=(key,), name=f"{key.run}/{key.name}", daemon=False
+    )
+    await asyncio.to_thread(process.start)
+    return Launched(key, process)
+
+
+def _run_member(key: SeatKey) -> None:
+    from team.runtime.process import run_member
+
+    run_member(key)

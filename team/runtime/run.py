@@ -1,0 +1,184 @@
+"""Open a run: from what the user asked to the first two messages of a stream.
+
+Everything that can be wrong with the request is an error here, before a token is
+spent and before the stream exists.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from bus import subjects
+from bus.artifacts import create_artifacts, put_artifact
+from bus.connection import Connection
+from bus.feed import create_feed
+from bus.ids import LEAD, check_token, new_run_id
+from bus.messages import ArtifactRef, MemberSeated, RunOpened
+from bus.run_stream import Entry, RunStream, create_run
+from roles import Role, get_role
+from team.errors import SpecError
+from team.members.library_cache import library_path
+from team.rules.world import lead_filters
+from team.runtime.home import cache_dir
+from team.sources import Collection, LibraryInfo, Skipped, build_library, collect
+from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec, find_spec, load_spec
+from team.tool_names import TOOL_NAMES
+
+Provider = Literal["anthropic", "rehearsal"]
+REHEARSAL_MODEL: Final = "rehearsal-1"
+GOAL_CHARACTERS_MAX: Final = 20_000
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for.
+
+    Attributes:
+        team: Name or path of a team spec.
+        goal: The question.
+        sources: Files, folders, globs.
+        cwd: Where relative paths and project files are looked for.
+        mode: `auto`, `team` or `solo`.
+        model: A model for every seat; `rehearsal` for none.
+        run: The run's id, if the user chose one.
+    """
+
+    team: str
+    goal: str
+    sources: tuple[str, ...]
+    cwd: Path
+    mode: Literal["auto", "team", "solo"] = "auto"
+    model: str | None = None
+    run: str | None = None
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that was checked, and nothing was started yet."""
+
+    run: str
+    goal: str
+    mode: Literal["auto", "team", "solo"]
+    spec: ResolvedSpec
+    collection: Collection
+
+
+def choose_provider(model: str | None) -> Provider:
+    """Rehearsal if asked for, or if there is neither a key nor an address; else real."""
+    if model == "rehearsal":
+        return "rehearsal"
+    given = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
+    has_any = any(os.environ.get(name) for name in given)
+    if not has_any and model is not None:
+        raise SpecError(
+            "--model", "", f"{model!r} needs a key", "set ANTHROPIC_API_KEY, or --model rehearsal"
+        )
+    return "anthropic" if has_any else "rehearsal"
+
+
+def prepare(request: RunRequest) -> Prepared:
+    """Check a request and load all that it names.
+
+    Raises:
+        SpecError: Goal, spec or model are not usable.
+        RoleError: A role file is not usable.
+        SourceError: A source is not there or not readable.
+        InvalidNameError: The run's id can't be used.
+    """
+    goal = request.goal.strip()
+    if not goal:
+        raise SpecError("goal", "", "it is empty", "say what the team is to find out")
+    if len(goal) > GOAL_CHARACTERS_MAX:
+        raise SpecError(
+            "goal", "", f"{len(goal)} characters, at most {GOAL_CHARACTERS_MAX}", "put it in a file"
+        )
+    team = load_spec(find_spec(request.team, request.cwd))
+    roles = load_roles(team, request.cwd)
+    provider = choose_provider(request.model)
+    if not request.sources:
+        raise SpecError(
+            "--source", "", "no source is named", "give files, folders or globs with --source"
+        )
+    collection = collect(request.sources, request.cwd)
+    groups = tuple(
+        SourceGroupDoc(name=g.name, title=g.title, root=g.root, files=g.files)
+        for g in collection.groups
+    )
+    spec = ResolvedSpec(
+        team=team,
+        roles=roles,
+        provider=provider,
+        groups=groups,
+        model=REHEARSAL_MODEL if provider == "rehearsal" else request.model,
+    )
+    run = check_token("run", request.run) if request.run else new_run_id()
+    return Prepared(run=run, goal=goal, mode=request.mode, spec=spec, collection=collection)
+
+
+def load_roles(team: TeamSpec, cwd: Path) -> dict[str, Role]:
+    """Load every role file that a team needs.
+
+    Raises:
+        RoleError: One is missing or not usable.
+    """
+    names = dict.fromkeys((team.roles.lead, team.roles.worker, team.roles.verifier))
+    return {name: get_role(name, cwd, TOOL_NAMES) for name in names}
+
+
+def index_sources(collection: Collection) -> tuple[bytes, LibraryInfo]:
+    """Build the run's library, once; returns its bytes and what is in it."""
+    with tempfile.TemporaryDirectory(prefix="peerteam-") as folder:
+        path = Path(folder) / "library.db"
+        info = build_library(collection, path)
+        return path.read_bytes(), info
+
+
+async def open_new_run(
+    connection: Connection, prepared: Prepared, library: bytes, *, replicas: int = 1
+) -> RunStream:
+    """Make the stream of a run, with its spec, its library and the lead's seat.
+
+    Raises:
+        RunExistsError: There is a run of that name.
+    """
+    run = prepared.run
+    stream = await create_run(connection, run, label=prepared.goal, replicas=replicas)
+    await create_artifacts(connection, run, replicas=replicas)
+    ref = await put_artifact(connection, run, library, name="library.db")
+    _keep(ref, library)
+    filters = lead_filters(run)
+    await create_feed(connection, run, LEAD, filters)
+    opened = RunOpened(
+        goal=prepared.goal,
+        spec=msgspec.Raw(msgspec.json.encode(prepared.spec)),
+        mode=prepared.mode,
+        model=prepared.spec.model_of(prepared.spec.team.roles.worker),
+        sources=ref,
+    )
+    seat = MemberSeated(role=prepared.spec.team.roles.lead, filters=filters)
+    await stream.commit(
+        [
+            Entry(subject=subjects.spec(run), body=opened, expect=0),
+            Entry(subject=subjects.member(run, LEAD, LEAD), body=seat, expect=0),
+        ]
+    )
+    return stream
+
+
+def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
+    """What was left out of the sources, as lines for people."""
+    return [f"{one.path}: {one.reason}" for one in skipped]
+
+
+def _keep(ref: ArtifactRef, data: bytes) -> None:
+    """Put the library where members of this machine look first."""
+    path = library_path(cache_dir(), ref)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_bytes(data)
+        temporary.replace(path)

@@ -1,0 +1,56 @@
+"""One command's time with a run: supervise it until it ends or somebody stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import Literal
+
+import msgspec
+
+from bus.access import Access
+from bus.connection import Connection
+from team.runtime.supervisor import Supervisor
+
+
+class SessionEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How a session ended: with a result, without hope, or because somebody stopped it."""
+
+    how: Literal["result", "stalled", "interrupted"]
+    reason: str = ""
+
+
+async def supervise(
+    connection: Connection, run: str, *, access: Access, provider: str, restarts_max: int
+) -> SessionEnd:
+    """Keep a run's members going until it has a result; SIGINT and SIGTERM stop them cleanly.
+
+    Returns:
+        How it ended. After an interruption the run can be resumed from its stream.
+    """
+    supervisor = Supervisor(
+        connection, run, access=access, provider=provider, restarts_max=restarts_max
+    )
+    interrupted = False
+
+    def on_signal() -> None:
+        nonlocal interrupted
+        interrupted = True
+        supervisor.stop()
+
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        await supervisor.run()
+    finally:
+        for number in numbers:
+            with suppress(ValueError):
+                loop.remove_signal_handler(number)
+    if interrupted:
+        return SessionEnd(how="interrupted")
+    if supervisor.lead_lost is not None:
+        return SessionEnd(how="stalled", reason=supervisor.lead_lost)
+    return SessionEnd(how="result")

@@ -1,0 +1,39 @@
+"""The sources of a run: find them, read and search them, check what is quoted from them.
+
+`collect` turns arguments into files, `build_library` puts these into one file, and
+`Library` is all that members ever see of them. Not for evidence in a finding or for
+the gate; these only use `quote_stands`.
+"""
+
+from team.sources.collect import Collection, Skipped, SourceFile, SourceGroup, collect
+from team.sources.library import Document, Hit, Library, LibraryInfo, Page, build_library
+from team.sources.locators import (
+    LOCATOR_LINES_MAX,
+    Locator,
+    find_quote,
+    fold,
+    parse_locator,
+    quote_stands,
+)
+from team.sources.sentences import sentences
+
+__all__ = [
+    "LOCATOR_LINES_MAX",
+    "Collection",
+    "Document",
+    "Hit",
+    "Library",
+    "LibraryInfo",
+    "Locator",
+    "Page",
+    "Skipped",
+    "SourceFile",
+    "SourceGroup",
+    "build_library",
+    "collect",
+    "find_quote",
+    "fold",
+    "parse_locator",
+    "quote_stands",
+    "sentences",
+]

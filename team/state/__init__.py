@@ -1,0 +1,29 @@
+"""Pure folds of a run's stream: the same records always give the same state.
+
+No I/O, no clock, no chance. Whoever wants to know how a run stands folds it.
+"""
+
+from team.state.board import Board, Task
+from team.state.decisions import Decision, Decisions
+from team.state.findings import Findings, Submission
+from team.state.ledger import Ledger, Spent
+from team.state.mailroom import Letter, Mailroom
+from team.state.roster import Roster, Seat
+from team.state.run import RunState, fold
+
+__all__ = [
+    "Board",
+    "Decision",
+    "Decisions",
+    "Findings",
+    "Ledger",
+    "Letter",
+    "Mailroom",
+    "Roster",
+    "RunState",
+    "Seat",
+    "Spent",
+    "Submission",
+    "Task",
+    "fold",
+]

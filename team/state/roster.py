@@ -1,0 +1,86 @@
+"""Who is in the team, as a fold: seats, processes, departures, losses."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bus.ids import LEAD, SUPERVISOR
+from bus.messages import MemberJoined, MemberLeft, MemberLost, MemberSeated
+from bus.run_stream import Record
+
+
+class Seat(msgspec.Struct, frozen=True, kw_only=True):
+    """One member as the stream knows it.
+
+    Attributes:
+        name: Its name on the bus.
+        role: The role it plays.
+        filters: Its consumer's filter list.
+        areas: Decision areas among these.
+        works_on: Its lane in a few words.
+        pid: Its last process.
+        incarnation: How many processes it has had.
+        left: Why it left; absent while it is in.
+        lost: Why it was given up; absent unless it was.
+    """
+
+    name: str
+    role: str
+    seated_seq: int
+    filters: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
+    works_on: str = ""
+    pid: int | None = None
+    host: str = ""
+    incarnation: int = 0
+    joined_at: float = 0.0
+    left: str | None = None
+    lost: str | None = None
+
+    @property
+    def is_in(self) -> bool:
+        """Whether it has a seat that it neither left nor lost."""
+        return self.left is None and self.lost is None
+
+
+class Roster:
+    """All members of a run."""
+
+    def __init__(self) -> None:
+        self.seats: dict[str, Seat] = {}
+
+    def apply(self, record: Record) -> None:
+        """Take one record of kind `member` into account."""
+        name, author = record.subject.names[0], record.subject.author
+        seat = self.seats.get(name)
+        change = msgspec.structs.replace
+        match record.body:
+            case MemberSeated() as seated if author == LEAD:
+                before = seat or Seat(name=name, role=seated.role, seated_seq=record.seq)
+                self.seats[name] = change(
+                    before,
+                    role=seated.role,
+                    filters=seated.filters,
+                    areas=seated.areas,
+                    works_on=seated.works_on,
+                )
+            case MemberJoined(pid=pid, host=host, incarnation=number) if seat and author == name:
+                self.seats[name] = change(
+                    seat,
+                    pid=pid,
+                    host=host,
+                    incarnation=max(number, seat.incarnation + 1),
+                    joined_at=record.at,
+                    left=None,
+                    lost=None,
+                )
+            case MemberLeft(reason=reason) if seat and author == name:
+                self.seats[name] = change(seat, left=reason)
+            case MemberLost(reason=reason) if seat and author in (name, SUPERVISOR, LEAD):
+                self.seats[name] = change(seat, lost=reason)
+            case _:
+                pass
+
+    def present(self, role: str | None = None) -> list[Seat]:
+        """Members that are in, in the order they were seated; of one role, if named."""
+        return [seat for seat in self.seats.values() if seat.is_in and role in (None, seat.role)]

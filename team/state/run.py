@@ -1,0 +1,93 @@
+"""A whole run as a fold: goal, mode, team, board, decisions, findings, mail, money.
+
+`fold` is the one way to know how a run stands; `team show` at any time, a member
+after a restart and the audit all use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from bus.ids import LEAD, PERSON
+from bus.messages import CancelRun, ResultPublished, RunOpened, RunTriaged
+from bus.run_stream import Record
+from team.spec import ResolvedSpec
+from team.state.board import Board
+from team.state.decisions import Decisions
+from team.state.findings import Findings
+from team.state.ledger import Ledger
+from team.state.mailroom import Mailroom
+from team.state.roster import Roster
+
+
+class RunState:
+    """How a run stands after the records that were applied."""
+
+    def __init__(self) -> None:
+        self.opened: RunOpened | None = None
+        self.spec: ResolvedSpec | None = None
+        self.triage: RunTriaged | None = None
+        self.result: ResultPublished | None = None
+        self.cancel_reason: str | None = None
+        self.spec_head_seq = 0
+        self.result_head_seq = 0
+        self.opened_at = 0.0
+        self.last_at = 0.0
+        self.last_seq = 0
+        self.unread: list[str] = []
+        self.board = Board()
+        self.decisions = Decisions()
+        self.findings = Findings()
+        self.ledger = Ledger()
+        self.mail = Mailroom()
+        self.roster = Roster()
+
+    def apply(self, record: Record) -> None:
+        """Take one record into account; records come in stream order, each once."""
+        assert record.seq > self.last_seq, (record.seq, self.last_seq)
+        self.last_seq, self.last_at = record.seq, record.at
+        if record.problem is not None:
+            self.unread.append(f"{record.seq}: {record.problem}")
+            return
+        for part in _PARTS.get(record.subject.kind, ()):
+            getattr(self, part).apply(record)
+        self._apply_run(record)
+
+    def _apply_run(self, record: Record) -> None:
+        match record.body:
+            case RunOpened() as opened if self.opened is None:
+                self.opened, self.opened_at = opened, record.at
+                self.spec = msgspec.json.decode(opened.spec, type=ResolvedSpec)
+                self.spec_head_seq = record.seq
+            case RunTriaged() as triage:
+                self.triage, self.spec_head_seq = triage, record.seq
+            case ResultPublished() as result if self.result is None:
+                self.result, self.result_head_seq = result, record.seq
+            case CancelRun(reason=reason) if record.subject.author in (LEAD, PERSON):
+                if record.subject.names[0] == LEAD:
+                    self.cancel_reason = reason
+            case _:
+                pass
+
+
+_PARTS: Final[dict[str, tuple[str, ...]]] = {
+    "member": ("roster",),
+    "task": ("board",),
+    "mail": ("mail",),
+    "journal": ("mail",),
+    "decision": ("decisions",),
+    "finding": ("findings",),
+    "verdict": ("findings",),
+    "usage": ("ledger",),
+}
+
+
+def fold(records: Iterable[Record]) -> RunState:
+    """Fold records, in stream order, into the state they lead to."""
+    state = RunState()
+    for record in records:
+        state.apply(record)
+    return state

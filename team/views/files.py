@@ -1,0 +1,31 @@
+"""Write what is left of a run on disk: result.json, result.md and the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from team.views.run_object import RunObject
+
+
+def write_files(folder: Path, shown: RunObject, report: str) -> None:
+    """Write a run's files, each at once or not at all.
+
+    Args:
+        folder: The run's directory; made if need be.
+        shown: The run.
+        report: The report page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    data = msgspec.json.format(msgspec.json.encode(shown), indent=2)
+    _write(folder / "result.json", data)
+    if shown.result is not None:
+        _write(folder / "result.md", shown.result.text.encode())
+    _write(folder / "report.html", report.encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)

@@ -1,0 +1,104 @@
+"""Follow a run: its stream folded as it grows, its members' heartbeats, their text."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from bus import subjects
+from bus.connection import Connection
+from bus.feed import Feed, create_feed
+from bus.live import Beat, Roll, Text, follow_text
+from bus.run_stream import Record
+from team.state import RunState
+
+HEARD_WITHIN_S: Final = 2.0
+_TEXT_KEPT: Final = 400
+
+
+class Follower:
+    """A run as it happens. `start` returns once it listens; `stop` once it has ended."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        run: str,
+        on_record: Callable[[Record, RunState], None] = lambda record, state: None,
+    ) -> None:
+        self.state = RunState()
+        self.run = run
+        self.changed = asyncio.Event()
+        self._connection = connection
+        self.on_record = on_record
+        self._roll = Roll(connection, run)
+        self._texts: dict[str, deque[str]] = {}
+        self._name = f"watcher-{secrets.token_hex(4)}"
+        self._feed: Feed | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._live: Any = None
+
+    async def start(self) -> None:
+        """Begin to follow, from the run's first message."""
+        if self._task is not None:
+            return
+        everything = [subjects.everything(self.run)]
+        await create_feed(self._connection, self.run, self._name, everything, lasting=False)
+        self._feed = Feed(self._connection, self.run, self._name)
+        await self._roll.start()
+        self._live = await follow_text(self._connection, self.run, self._take_text)
+        await self._feed.start()
+        self._task = asyncio.create_task(self._listen(self._feed))
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._task is None or self._feed is None:
+            return
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        self._task = None
+        await self._feed.stop()
+        await self._roll.stop()
+        await self._live.unsubscribe()
+
+    async def __aenter__(self) -> Follower:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def beats(self) -> dict[str, Beat]:
+        """Members heard lately, with what they are doing."""
+        return self._roll.live(self.run, HEARD_WITHIN_S)
+
+    def text_of(self, member: str) -> str:
+        """The last that a member's model has written."""
+        return "".join(self._texts.get(member, ()))[-_TEXT_KEPT:]
+
+    async def caught_up(self, seq: int, timeout_s: float = 5.0) -> None:
+        """Wait until everything up to a sequence is folded, or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self.state.last_seq < seq:
+                    self.changed.clear()
+                    await self.changed.wait()
+
+    async def _listen(self, feed: Feed) -> None:
+        while True:
+            record = await feed.next()
+            assert record is not None
+            if record.seq > self.state.last_seq:
+                self.state.apply(record)
+                self.on_record(record, self.state)
+            await feed.ack([record.seq])
+            self.changed.set()
+
+    def _take_text(self, member: str, text: Text) -> None:
+        self._texts.setdefault(member, deque(maxlen=50)).append(text.text)
+        self.changed.set()

@@ -1,0 +1,64 @@
+"""Progress while a run goes on: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from bus.run_stream import Record
+from team.state import RunState
+from team.views.follow import Follower
+from team.views.lines import story_line
+
+REDRAW_S: Final = 0.2
+
+
+@asynccontextmanager
+async def show_progress(follower: Follower, *, is_quiet: bool = False) -> AsyncIterator[Follower]:
+    """Follow a run and show it on stderr until the block ends."""
+    if is_quiet:
+        async with follower:
+            yield follower
+        return
+    if sys.stderr.isatty():
+        async with follower, _drawing(follower):
+            yield follower
+        return
+    follower.on_record = _print_line
+    async with follower:
+        yield follower
+
+
+def _print_line(record: Record, state: RunState) -> None:  # noqa: ARG001 - a callback's signature
+    line = story_line(record)
+    if line is not None:
+        print(line, file=sys.stderr, flush=True)
+
+
+@asynccontextmanager
+async def _drawing(follower: Follower) -> AsyncIterator[None]:
+    from rich.console import Console
+    from rich.live import Live
+
+    from team.views.watch import picture
+
+    with Live(
+        console=Console(stderr=True), auto_refresh=False, transient=True, screen=False
+    ) as live:
+
+        async def redraw() -> None:
+            while True:
+                live.update(picture(follower), refresh=True)
+                await asyncio.sleep(REDRAW_S)
+
+        task = asyncio.create_task(redraw())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            live.update(picture(follower), refresh=True)

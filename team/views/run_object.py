@@ -1,0 +1,364 @@
+"""A run as one object for programs: the same at any time of the run.
+
+`team run --json` and `team show --json` print it; `team schema result` describes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from bus.messages import Claim, Judgement, Premise, TaskState
+from team.rules.steps import missing_lanes, rejected_findings
+from team.state import Letter, RunState, Seat, Spent, Submission
+
+Status = Literal["running", "stopped", "admitted", "partial", "rejected", "cancelled", "stalled"]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the object."""
+
+
+class MemberRow(_Part, frozen=True, kw_only=True):
+    """One member; `cost_usd` is null where a price is unknown."""
+
+    name: str
+    role: str
+    pid: int | None
+    turns: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    incarnation: int
+    works_on: str
+    ended: str | None
+
+
+class TaskRow(_Part, frozen=True, kw_only=True):
+    """One task of the board."""
+
+    id: str
+    title: str
+    objective: str
+    purpose: str
+    state: TaskState
+    member: str | None
+    round: int
+    depends_on: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+class VerdictRow(_Part, frozen=True, kw_only=True):
+    """One judgement and who gave it."""
+
+    by: str
+    judgement: Judgement
+
+
+class FindingRow(_Part, frozen=True, kw_only=True):
+    """One submitted finding, whatever became of it."""
+
+    task: str
+    member: str
+    round: int
+    state: Literal["submitted", "admitted", "rejected"]
+    summary: str
+    claims: tuple[Claim, ...]
+    verdicts: tuple[VerdictRow, ...]
+    open_questions: tuple[str, ...]
+    relied_on: tuple[Premise, ...]
+
+
+class DecisionRow(_Part, frozen=True, kw_only=True):
+    """One decision in force or superseded."""
+
+    area: str
+    key: str
+    revision: int
+    author: str
+    statement: str
+    rationale: str
+    state: str
+
+
+class LetterRow(_Part, frozen=True, kw_only=True):
+    """One message between members, with its receipt."""
+
+    id: str
+    kind: str
+    author: str
+    to: str
+    text: str
+    in_reply_to: str | None
+    receipt: str
+
+
+class MessageCounts(_Part, frozen=True, kw_only=True):
+    """How many messages, by kind and between whom, and each of them."""
+
+    by_kind: dict[str, int]
+    between: dict[str, int]
+    letters: tuple[LetterRow, ...]
+
+
+class CitationRow(_Part, frozen=True, kw_only=True):
+    """One citation of the synthesis; `number` is its mark in the text."""
+
+    number: int
+    ref: str
+    claim: str
+    member: str
+    source: str
+    locator: str
+    quote: str
+
+
+class ResultRow(_Part, frozen=True, kw_only=True):
+    """The synthesis."""
+
+    text: str
+    citations: tuple[CitationRow, ...]
+
+
+class UsageRow(_Part, frozen=True, kw_only=True):
+    """What was spent; `cost_usd` is null where a price is unknown."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    is_estimated: bool
+
+
+class RunObject(_Part, frozen=True, kw_only=True):
+    """A run, for programs.
+
+    Attributes:
+        run: Its id.
+        status: How it stands; `running` or `stopped` while it has no result.
+        mode: `team` or `solo`, once triaged.
+        model: The model that answers; `rehearsal-1` is none.
+        missing: What the result lacks, with reasons.
+        rejected: Findings that the gate refused, with reasons.
+        changed_by_peers: Claims that a peer's message changed, a sentence each.
+        wall_s: From opening to the last message, in seconds.
+        report: Path of the report; null while there is none.
+    """
+
+    run: str
+    goal: str
+    status: Status
+    mode: Literal["team", "solo"] | None
+    model: str
+    members: tuple[MemberRow, ...]
+    tasks: tuple[TaskRow, ...]
+    findings: tuple[FindingRow, ...]
+    decisions: tuple[DecisionRow, ...]
+    messages: MessageCounts
+    result: ResultRow | None
+    missing: tuple[str, ...]
+    rejected: tuple[str, ...]
+    changed_by_peers: tuple[str, ...]
+    triage: tuple[str, ...]
+    usage: UsageRow
+    wall_s: float
+    report: str | None
+
+
+def run_object(
+    run: str,
+    state: RunState,
+    *,
+    is_live: bool,
+    fetched: Mapping[str, int] | None = None,
+    report: str | None = None,
+) -> RunObject:
+    """Describe a run.
+
+    Args:
+        run: Its id.
+        state: The fold of its whole stream.
+        is_live: Whether any of its members was heard lately.
+        fetched: How far each member's consumer has handed out, by name.
+        report: Path of the report, if there is one.
+    """
+    result = state.result
+    return RunObject(
+        run=run,
+        goal=state.opened.goal if state.opened else "",
+        status=status_of(state, is_live=is_live),
+        mode=state.triage.mode if state.triage else None,
+        model=", ".join(state.ledger.models) or (state.opened.model if state.opened else ""),
+        members=tuple(_member(state, seat) for seat in state.roster.seats.values()),
+        tasks=_tasks(state),
+        findings=_findings(state),
+        decisions=decision_rows(state),
+        messages=_messages(state, fetched or {}),
+        result=_result(state) if result is not None and result.text else None,
+        missing=result.missing if result is not None else missing_lanes(state),
+        rejected=rejected_findings(state),
+        changed_by_peers=changed_by_peers(state),
+        triage=state.triage.reasons if state.triage else (),
+        usage=_usage(state.ledger.total),
+        wall_s=round(max(0.0, state.last_at - state.opened_at), 3),
+        report=report,
+    )
+
+
+def status_of(state: RunState, *, is_live: bool) -> Status:
+    """How a run stands, in one word."""
+    if state.result is not None:
+        return state.result.status
+    if is_live:
+        return "running"
+    lead = state.roster.seats.get("lead")
+    return "stalled" if lead is not None and lead.lost else "stopped"
+
+
+def changed_by_peers(state: RunState) -> tuple[str, ...]:
+    """Each claim of a finding that a peer's message has changed, as a sentence."""
+    found: list[str] = []
+    for submissions in state.findings.submissions.values():
+        for submission in submissions[-1:]:
+            for claim in submission.finding.claims:
+                letter = state.mail.letters.get(claim.revised_after or "")
+                if letter is not None:
+                    found.append(
+                        f"{submission.member} changed claim {claim.id} of {submission.task} after "
+                        f"a {letter.kind} from {letter.author}: now “{claim.text}”"
+                    )
+    return tuple(found)
+
+
+def _member(state: RunState, seat: Seat) -> MemberRow:
+    spent = state.ledger.of_member(seat.name)
+    return MemberRow(
+        name=seat.name,
+        role=seat.role,
+        pid=seat.pid,
+        turns=spent.calls,
+        input_tokens=spent.input_tokens,
+        output_tokens=spent.output_tokens,
+        cost_usd=spent.cost_usd,
+        incarnation=seat.incarnation,
+        works_on=seat.works_on,
+        ended=seat.lost or seat.left,
+    )
+
+
+def _tasks(state: RunState) -> tuple[TaskRow, ...]:
+    return tuple(
+        TaskRow(
+            id=task.id,
+            title=task.title,
+            objective=task.contract.objective,
+            purpose=task.purpose,
+            state=task.state,
+            member=task.holder,
+            round=task.round,
+            depends_on=task.depends_on,
+            reasons=task.reasons,
+        )
+        for task in state.board.tasks.values()
+    )
+
+
+def _findings(state: RunState) -> tuple[FindingRow, ...]:
+    return tuple(
+        FindingRow(
+            task=submission.task,
+            member=submission.member,
+            round=submission.finding.round,
+            state=_finding_state(state, submission),
+            summary=submission.finding.summary,
+            claims=submission.finding.claims,
+            verdicts=tuple(VerdictRow(by=by, judgement=j) for by, j in submission.judgements),
+            open_questions=submission.finding.open_questions,
+            relied_on=submission.finding.relied_on,
+        )
+        for submissions in state.findings.submissions.values()
+        for submission in submissions
+    )
+
+
+def _finding_state(
+    state: RunState, submission: Submission
+) -> Literal["submitted", "admitted", "rejected"]:
+    task = state.board.tasks.get(submission.task)
+    is_latest = state.findings.latest(submission.task) == submission
+    if task is not None and is_latest and task.state is TaskState.admitted:
+        return "admitted"
+    if submission.objections or not is_latest or (task is not None and task.is_settled):
+        return "rejected"
+    return "submitted"
+
+
+def decision_rows(state: RunState) -> tuple[DecisionRow, ...]:
+    """Every revision of every decision, oldest first."""
+    revisions = [d for history in state.decisions.history.values() for d in history]
+    return tuple(
+        DecisionRow(
+            area=d.area,
+            key=d.key,
+            revision=d.seq,
+            author=d.author,
+            statement=d.statement,
+            rationale=d.rationale,
+            state=d.state,
+        )
+        for d in sorted(revisions, key=lambda d: d.seq)
+    )
+
+
+def _messages(state: RunState, fetched: Mapping[str, int]) -> MessageCounts:
+    by_kind: dict[str, int] = {}
+    between: dict[str, int] = {}
+    for letter in state.mail.letters.values():
+        by_kind[letter.kind] = by_kind.get(letter.kind, 0) + 1
+        pair = f"{letter.author}→{letter.to}"
+        between[pair] = between.get(pair, 0) + 1
+    letters = tuple(_letter(x, fetched.get(x.to, 0)) for x in state.mail.letters.values())
+    return MessageCounts(by_kind=by_kind, between=between, letters=letters)
+
+
+def _letter(letter: Letter, fetched_seq: int) -> LetterRow:
+    return LetterRow(
+        id=letter.id,
+        kind=letter.kind,
+        author=letter.author,
+        to=letter.to,
+        text=letter.mail.text,
+        in_reply_to=letter.mail.in_reply_to,
+        receipt=letter.receipt(fetched_seq),
+    )
+
+
+def _result(state: RunState) -> ResultRow:
+    assert state.result is not None
+    return ResultRow(
+        text=state.result.text,
+        citations=tuple(
+            CitationRow(
+                number=number,
+                ref=c.ref,
+                claim=c.claim,
+                member=c.member,
+                source=c.source,
+                locator=c.locator,
+                quote=c.quote,
+            )
+            for number, c in enumerate(state.result.citations, start=1)
+        ),
+    )
+
+
+def _usage(spent: Spent) -> UsageRow:
+    return UsageRow(
+        calls=spent.calls,
+        input_tokens=spent.input_tokens,
+        output_tokens=spent.output_tokens,
+        cost_usd=spent.cost_usd,
+        is_estimated=spent.is_estimated,
+    )

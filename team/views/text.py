@@ -1,0 +1,101 @@
+"""A run as plain text for a terminal: who, what, what it cost, what was said to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from team.views.lines import one_line
+from team.views.run_object import RunObject
+
+
+def summary_text(shown: RunObject) -> str:
+    """The few lines that end a run: status, cost, what is missing, where the report is."""
+    usage = shown.usage
+    members = len(shown.members)
+    lines = [
+        f"{shown.run}: {shown.status} after {shown.wall_s:.1f} s; {shown.mode or 'not triaged'}, "
+        f"{members} members, {usage.calls} model calls",
+        f"cost: {money(usage.cost_usd)} ({usage.input_tokens:,} tokens read, "
+        f"{usage.output_tokens:,} written{', estimated' if usage.is_estimated else ''}; "
+        f"model {shown.model})",
+    ]
+    lines += [f"changed by a peer: {one_line(line, 300)}" for line in shown.changed_by_peers]
+    lines += [f"rejected at the gate: {one_line(line, 300)}" for line in shown.rejected]
+    lines += [f"missing: {one_line(line, 300)}" for line in shown.missing]
+    if shown.report:
+        lines.append(f"report: {shown.report}")
+    return "\n".join(lines)
+
+
+def show_text(shown: RunObject) -> str:
+    """All that `team show` prints."""
+    parts = [
+        f"goal: {shown.goal}",
+        *_table("members", _members(shown)),
+        *_table("tasks", _tasks(shown)),
+        *_table("decisions", _decisions(shown)),
+        *_table("mail", _mail(shown)),
+        "",
+        summary_text(shown),
+    ]
+    if shown.result is not None:
+        parts += ["", shown.result.text]
+    return "\n".join(parts)
+
+
+def money(cost_usd: float | None) -> str:
+    """Dollars, or that they are not known."""
+    return "unknown" if cost_usd is None else f"${cost_usd:.4f}"
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows as aligned lines; the last column may be long."""
+    if not rows:
+        return []
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]) - 1)]
+    return [
+        "  ".join(
+            [*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _table(title: str, rows: list[tuple[str, ...]]) -> list[str]:
+    return ["", f"{title}:", *(f"  {line}" for line in columns(rows))] if rows else []
+
+
+def _members(shown: RunObject) -> list[tuple[str, ...]]:
+    return [
+        (
+            m.name,
+            m.role,
+            f"pid {m.pid or '-'}",
+            f"{m.turns} turns",
+            f"{m.input_tokens + m.output_tokens:,} tokens",
+            money(m.cost_usd),
+            m.ended or m.works_on,
+        )
+        for m in shown.members
+    ]
+
+
+def _tasks(shown: RunObject) -> list[tuple[str, ...]]:
+    return [
+        (t.id, t.state.value, t.member or "-", f"round {t.round}", one_line(t.title, 80))
+        for t in shown.tasks
+    ]
+
+
+def _decisions(shown: RunObject) -> list[tuple[str, ...]]:
+    return [
+        (f"{d.area}/{d.key}", f"revision {d.revision}", d.author, d.state, d.statement)
+        for d in shown.decisions
+    ]
+
+
+def _mail(shown: RunObject) -> list[tuple[str, ...]]:
+    return [
+        (f"{x.author} → {x.to}", x.kind, x.receipt, one_line(x.text, 90))
+        for x in shown.messages.letters
+    ]

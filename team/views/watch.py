@@ -1,0 +1,115 @@
+"""A run as it happens, drawn for a terminal: members, tasks, decisions, mail, money."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from bus.messages import TaskState
+from team.state import RunState, Seat
+from team.views.follow import Follower
+from team.views.lines import one_line
+from team.views.text import money
+
+MAIL_SHOWN = 5
+DECISIONS_SHOWN = 4
+
+_COLOURS = {
+    TaskState.open: "white",
+    TaskState.claimed: "cyan",
+    TaskState.submitted: "yellow",
+    TaskState.admitted: "green",
+    TaskState.rejected: "red",
+    TaskState.failed: "red",
+    TaskState.cancelled: "bright_black",
+}
+
+
+def picture(follower: Follower) -> RenderableType:
+    """Draw a run as it stands."""
+    state = follower.state
+    parts: list[RenderableType] = [_members(follower), _tasks(state)]
+    if state.decisions.history:
+        parts.append(_decisions(state))
+    if state.mail.letters:
+        parts.append(_mail(state))
+    goal = one_line(state.opened.goal, 100) if state.opened else "…"
+    total = state.ledger.total
+    cost = f"{total.calls} calls · {total.tokens:,} tokens · {money(total.cost_usd)}"
+    return Panel(Group(*parts), title=f"{follower.run}: {goal}", subtitle=cost, title_align="left")
+
+
+def _members(follower: Follower) -> Table:
+    table = Table(box=None, expand=True, pad_edge=False)
+    for name in ("member", "role", "state", "doing", "turns", "tokens"):
+        table.add_column(
+            name,
+            justify="right" if name in ("turns", "tokens") else "left",
+            ratio=1 if name == "doing" else None,
+            no_wrap=True,
+        )
+    beats = follower.beats
+    for seat in follower.state.roster.seats.values():
+        beat = beats.get(seat.name)
+        spent = follower.state.ledger.of_member(seat.name)
+        doing = (beat.doing if beat else "") or seat.works_on
+        table.add_row(
+            seat.name,
+            seat.role,
+            _state_of(seat, beat.state if beat else None),
+            one_line(doing, 60),
+            str(spent.calls),
+            f"{spent.tokens:,}",
+        )
+    return table
+
+
+def _state_of(seat: Seat, heard: str | None) -> Text:
+    if seat.lost:
+        return Text("lost", style="red")
+    if seat.left:
+        return Text("left", style="bright_black")
+    if heard is None:
+        return Text("starting" if not seat.incarnation else "silent", style="yellow")
+    return Text(heard, style="green" if heard == "working" else "white")
+
+
+def _tasks(state: RunState) -> Table:
+    table = Table(box=None, expand=True, pad_edge=False, title_justify="left")
+    for name in ("task", "state", "member", "title"):
+        table.add_column(name, no_wrap=True, ratio=1 if name == "title" else None)
+    for task in state.board.tasks.values():
+        table.add_row(
+            task.id,
+            Text(task.state.value, style=_COLOURS[task.state]),
+            task.holder or "-",
+            one_line(task.title, 80),
+        )
+    return table
+
+
+def _decisions(state: RunState) -> Table:
+    table = Table(box=None, expand=True, pad_edge=False, show_header=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("statement", ratio=1, no_wrap=True)
+    for decision in state.decisions.all_in_force()[-DECISIONS_SHOWN:]:
+        table.add_row(f"decided {decision.name}", f"{decision.author}: {decision.statement}")
+    return table
+
+
+def _mail(state: RunState) -> Table:
+    table = Table(box=None, expand=True, pad_edge=False, show_header=False)
+    table.add_column("who", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    table.add_column("receipt", no_wrap=True)
+    table.add_column("text", ratio=1, no_wrap=True)
+    for letter in list(state.mail.letters.values())[-MAIL_SHOWN:]:
+        table.add_row(
+            f"{letter.author} → {letter.to}",
+            letter.kind,
+            letter.receipt(),
+            one_line(letter.mail.text, 80),
+        )
+    return table
