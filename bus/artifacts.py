@@ -11,8 +11,8 @@ import hashlib
 from typing import Final
 
 from bus import subjects
-from bus.connection import ApiError, Connection, check_reply
-from bus.errors import ArtifactError, BusUnavailableError
+from bus.connection import Connection, check_reply
+from bus.errors import ArtifactError, RefusedError
 from bus.messages import ArtifactRef
 
 CHUNK_BYTES: Final = 256 * 1024
@@ -96,9 +96,9 @@ async def _put_chunk(connection: Connection, subject: str, chunk: bytes) -> None
 
     try:
         await connection.retry(attempt)
-    except ApiError as error:
+    except RefusedError as error:
         if error.code != _STORED_ALREADY:
-            raise BusUnavailableError(connection.url, str(error)) from error
+            raise
 
 
 async def _get_chunk(connection: Connection, run: str, sha256: str, number: int) -> bytes:

@@ -23,6 +23,7 @@ from bus.errors import (
     AccessDeniedError,
     BusUnavailableError,
     JetStreamMissingError,
+    RefusedError,
     ServerTooOldError,
 )
 
@@ -38,14 +39,6 @@ TRANSIENT_CODES: Final = frozenset({10008, 10158, 10164, 10176, 10199})
 
 Handler = Callable[[Msg], Awaitable[None]]
 T = TypeVar("T")
-
-
-class ApiError(Exception):
-    """A JetStream API call was answered with an error; handled inside `bus`."""
-
-    def __init__(self, code: int, description: str) -> None:
-        self.code, self.description = code, description
-        super().__init__(f"{description} ({code})")
 
 
 class _Problem(msgspec.Struct):
@@ -137,7 +130,7 @@ class Connection:
             retry_s: For how long to repeat, in seconds.
 
         Raises:
-            ApiError: The server refused.
+            RefusedError: The server refused.
             BusUnavailableError: No answer within `retry_s`.
         """
         data = b"" if request is None else msgspec.json.encode(request)
@@ -153,7 +146,7 @@ class Connection:
         """Repeat an idempotent attempt while the bus is away or says "not now".
 
         Raises:
-            ApiError: The server refused for good.
+            RefusedError: The server refused for good.
             BusUnavailableError: Still nothing after `retry_s` seconds.
         """
         deadline = asyncio.get_running_loop().time() + retry_s
@@ -161,7 +154,7 @@ class Connection:
         while True:
             try:
                 return await attempt()
-            except ApiError as error:
+            except RefusedError as error:
                 if error.code not in TRANSIENT_CODES:
                     raise
                 last: Exception = error
@@ -183,7 +176,7 @@ class Connection:
             raise JetStreamMissingError(self.url, "the server was started without it")
         try:
             await self.call("INFO", retry_s=CONNECT_S)
-        except (ApiError, BusUnavailableError) as error:
+        except (RefusedError, BusUnavailableError) as error:
             raise JetStreamMissingError(self.url, str(error)) from error
 
 
@@ -191,11 +184,11 @@ def check_reply(data: bytes) -> None:
     """Raise what a JetStream answer reports.
 
     Raises:
-        ApiError: The answer carries an error.
+        RefusedError: The answer carries an error.
     """
     problem = _reply.decode(data).error if data else None
     if problem is not None:
-        raise ApiError(problem.err_code or problem.code, problem.description)
+        raise RefusedError(problem.err_code or problem.code, problem.description)
 
 
 @asynccontextmanager

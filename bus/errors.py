@@ -213,3 +213,19 @@ class ArtifactError(BusError):
     def __init__(self, sha256: str, reason: str) -> None:
         self.sha256, self.reason = sha256, reason
         super().__init__(f"artifact {sha256!r}: {reason}; store it again")
+
+
+class RefusedError(BusError):
+    """The server understood a request and refused it.
+
+    Next: read the server's words; code 10023 or 10047 means that its disk quota is full.
+    """
+
+    def __init__(self, code: int, description: str) -> None:
+        self.code, self.description = code, description
+        hint = (
+            "; its storage is full: free some, or raise max_file_store"
+            if (code in (10023, 10047))
+            else ""
+        )
+        super().__init__(f"the NATS server refused this: {description} ({code}){hint}")

@@ -17,8 +17,8 @@ import msgspec
 from nats.aio.msg import Msg
 
 from bus import subjects
-from bus.connection import ApiError, Connection
-from bus.errors import BusError, BusUnavailableError
+from bus.connection import Connection
+from bus.errors import BusError, RefusedError
 from bus.run_stream import Record, record_of
 
 ACK_WAIT_S: Final = 3.0
@@ -92,22 +92,18 @@ async def create_feed(
         config["durable_name"] = name
     else:
         config["inactive_threshold"] = 30 * _NANOSECONDS
-    try:
-        await connection.call(
-            f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config}
-        )
-    except ApiError as error:
-        raise BusUnavailableError(connection.url, f"consumer {name!r}: {error}") from error
+    request = {"stream_name": stream, "config": config}
+    await connection.call(f"CONSUMER.CREATE.{stream}.{name}", request)
 
 
 async def feed_position(connection: Connection, run: str, name: str) -> FeedPosition | None:
     """Say how far a member's consumer has got; absent if it has none."""
     try:
         answer = await connection.call(f"CONSUMER.INFO.{subjects.stream_name(run)}.{name}")
-    except ApiError as error:
+    except RefusedError as error:
         if error.code == _CONSUMER_MISSING:
             return None
-        raise BusUnavailableError(connection.url, str(error)) from error
+        raise
     info = msgspec.json.decode(answer, type=_ConsumerInfo)
     return FeedPosition(
         fetched_seq=info.delivered.stream_seq,

@@ -19,12 +19,13 @@ from nats.aio.msg import Msg
 
 from bus import subjects
 from bus.codec import MESSAGE_BYTES_MAX, Envelope, decode, encode
-from bus.connection import RETRY_S, ApiError, Connection, check_reply
+from bus.connection import RETRY_S, Connection, check_reply
 from bus.errors import (
     BusError,
     BusUnavailableError,
     ConflictError,
     DecodeError,
+    RefusedError,
     RunExistsError,
     RunNotFoundError,
 )
@@ -34,7 +35,6 @@ from bus.subjects import Subject
 
 BATCH_MESSAGES_MAX: Final = 1000
 READ_MESSAGES: Final = 256
-STREAM_BYTES_MAX: Final = 1024 * 1024 * 1024
 SUBJECT_MESSAGES_MAX: Final = 20_000
 DUPLICATE_WINDOW_S: Final = 600
 
@@ -148,7 +148,7 @@ class RunStream:
 
         try:
             answer = await self.connection.retry(attempt, retry_s)
-        except ApiError as error:
+        except RefusedError as error:
             return await self._resolve(entries, error)
         return msgspec.json.decode(answer, type=_Ack).seq
 
@@ -170,7 +170,7 @@ class RunStream:
         check_reply(answer.data)
         return answer.data
 
-    async def _resolve(self, entries: Sequence[Entry], error: ApiError) -> int:
+    async def _resolve(self, entries: Sequence[Entry], error: RefusedError) -> int:
         """Tell a write that is stored already from one that lost a race."""
         if error.code in (_WRONG_SEQUENCE, _BATCH_DUPLICATE):
             keyed = next((e for e in entries if e.expect is not None), entries[-1])
@@ -299,7 +299,7 @@ async def create_run(
     stream = RunStream(connection, run)
     try:
         await connection.call(f"STREAM.CREATE.{stream.name}", _config(run, label, replicas))
-    except ApiError as error:
+    except RefusedError as error:
         if error.code == _STREAM_EXISTS:
             raise RunExistsError(run) from error
         raise _refused(connection.url, run, error) from error
@@ -317,7 +317,7 @@ async def open_run(connection: Connection, run: str) -> RunStream:
     stream = RunStream(connection, run)
     try:
         await connection.call(f"STREAM.INFO.{stream.name}")
-    except ApiError as error:
+    except RefusedError as error:
         raise _refused(connection.url, run, error) from error
     return stream
 
@@ -396,7 +396,7 @@ def _config(run: str, label: str, replicas: int) -> dict[str, Any]:
         "discard_new_per_subject": True,
         "max_msgs_per_subject": SUBJECT_MESSAGES_MAX,
         "max_msgs": -1,
-        "max_bytes": STREAM_BYTES_MAX,
+        "max_bytes": -1,
         "max_age": 0,
         "max_msg_size": MESSAGE_BYTES_MAX + 4096,
         "max_consumers": 512,
@@ -422,10 +422,10 @@ def _batch_headers(batch_id: str, number: int) -> dict[str, str]:
     return {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
 
 
-def _refused(url: str, run: str, error: ApiError) -> BusError:
+def _refused(url: str, run: str, error: RefusedError) -> BusError:
     if error.code == _STREAM_MISSING:
         return RunNotFoundError(run, url)
-    return BusUnavailableError(url, str(error))
+    return error
 
 
 def _status(message: Msg) -> str | None:

@@ -146,11 +146,14 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
 
 
 async def _filters(stream: RunStream, key: SeatKey) -> tuple[str, ...]:
-    subject = subjects.member(key.run, key.name, LEAD)
-    record = await stream.head(str(subject))
-    if record is None or not isinstance(record.body, MemberSeated):
+    """The filter list that the lead laid out last for this seat."""
+    found: tuple[str, ...] | None = None
+    async for record in stream.read(str(subjects.member(key.run, key.name, LEAD))):
+        if isinstance(record.body, MemberSeated):
+            found = record.body.filters
+    if found is None:
         raise StateError(key.run, f"there is no seat for {key.name!r}", "let the lead recruit it")
-    return record.body.filters
+    return found
 
 
 async def _library(connection: Connection, key: SeatKey, state: RunState) -> Library | None:

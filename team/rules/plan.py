@@ -20,8 +20,10 @@ SAME_LANE: Final = 0.8
 
 _WORD: Final = re.compile(r"[a-z0-9_]+")
 _COMMON: Final = frozenset(
-    "a an and are as at be by do does for from how in into is it its of on or that the their "
-    "them they this to was what when where which who why will with work works".split()
+    "a all an and any are as at be but by can do does down for from has have how if in into is "
+    "it its may more no not of off on only or other out over should so than that the their them "
+    "then there these they this those to up was we were what when where which while who why "
+    "will with work works would you".split()
 )
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]

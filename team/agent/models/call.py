@@ -225,18 +225,19 @@ def _mapped(model: str, error: anthropic.AnthropicError) -> ModelError:
     if not isinstance(error, anthropic.APIStatusError):
         return ModelReplyError(model, f"{type(error).__name__}: {error}")
     status = error.status_code
-    kind = _error_type(error.body)
+    kind = _error_part(error.body, "type")
     if status in _BUSY_STATUS or status >= 500 or (status == 200 and kind in _OVERLOADED):
         return ModelBusyError(model, f"{status} {kind or error.message}", _retry_after(error))
     if status == 200:
         return ModelReplyError(model, f"an error came in mid-stream: {error.message}")
     fix = _FIX_OF_STATUS.get(status, "mend the request; the provider said what is wrong")
-    return ModelRefusedError(model, f"{status} {kind or ''}: {error.message}", fix)
+    said = _error_part(error.body, "message") or error.message
+    return ModelRefusedError(model, f"{status} {kind}: {said}", fix)
 
 
-def _error_type(body: object) -> str:
+def _error_part(body: object, field: str) -> str:
     inner = body.get("error") if isinstance(body, dict) else None
-    return str(inner.get("type", "")) if isinstance(inner, dict) else ""
+    return str(inner.get(field, "")) if isinstance(inner, dict) else ""
 
 
 def _retry_after(error: anthropic.APIStatusError) -> float | None:

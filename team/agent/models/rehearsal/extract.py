@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from bus.messages import Evidence
 from team.agent.models.rehearsal.conversation import Passage
 from team.rules.plan import words
-from team.sources import Locator, sentences
+from team.sources import Locator, quote_stands
 
-QUOTE_CHARACTERS = (40, 320)
+QUOTE_CHARACTERS = (30, 300)
+PREFIX = 4
 
 _CODE = re.compile(
-    r"[=\[\]{}]|\w\(\w|^\s*(def|class|if|for|raise|return|import|self)\b|\w\.\w+\.\w"
+    r"[=\[\]{}<>|]|\w\((?!\))\S|\w\.\w+\.\w|:\s*$|"
+    r"^\s*(@|def |class |if |for |while |with |try\b|raise |return |import |from \S+ import|"
+    r"self\b|async |await |pass\b|else\b|except\b|>>>|\.\. )"
 )
+_MARKS = re.compile(r"^\s*(?:[rRbBuU]?(?:\"\"\"|''')|#+ ?|\* |- )?|(?:\"\"\"|''')\s*$")
+_DOCSTRING_END = ('"""', "'''")
+_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(`])")
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +42,8 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 
 def stem(word: str) -> str:
     """A word without its usual endings, so that `cancelled` meets `cancel`."""
-    for ending in ("lation", "ations", "ation", "ling", "led", "ing", "ies", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
+    for ending in ("lations", "lation", "ation", "ling", "led", "ing", "ies", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= PREFIX:
             return word[: -len(ending)]
     return word
 
@@ -47,59 +53,126 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(stem(word) for word in words(text))
 
 
+def met(wanted: frozenset[str], text: str) -> frozenset[str]:
+    """Which of the wanted stems a text has, in whatever form (`shut` meets `shutdown`)."""
+    found = stems(text)
+    return frozenset(
+        term
+        for term in wanted
+        if any(word == term or (len(term) >= PREFIX and word.startswith(term)) for word in found)
+    )
+
+
 def quotes_for(question: str, passages: Sequence[Passage], count: int) -> list[Quote]:
-    """Choose the sentences that share most with a question, each adding something new.
+    """Choose the sentences that share most with a question, each from another place.
 
     Args:
         question: Free text.
-        passages: Where to choose from.
+        passages: Where to choose from, the best first.
         count: At most how many.
     """
     wanted = stems(question)
-    found = {q.text: q for p in passages for q in _candidates(p, wanted)}
+    found: dict[str, Quote] = {}
+    for rank, passage in enumerate(passages):
+        for quote in _candidates(passage, wanted, rank):
+            found.setdefault(quote.text, quote)
+    if not found:
+        found = {quote.text: quote for passage in passages for quote in _lines(passage, wanted)}
     ranked = sorted(found.values(), key=lambda q: (-q.score, q.source, q.locator))
     chosen: list[Quote] = []
-    covered: set[str] = set()
-    places: set[tuple[str, str]] = set()
-    for is_new_only in (True, False):
-        for quote in ranked:
-            place = (quote.source, quote.locator)
-            adds = bool(quote.terms - covered) or not is_new_only
-            if len(chosen) < count and quote not in chosen and adds and place not in places:
-                chosen.append(quote)
-                covered |= quote.terms
-                places.add(place)
+    for _ in range(count):
+        best = _best_new(ranked, chosen)
+        if best is None:
+            break
+        chosen.append(best)
     return chosen
 
 
-def _candidates(passage: Passage, wanted: frozenset[str]) -> list[Quote]:
-    found: list[Quote] = []
-    for text, place in sentences(passage.lines, passage.locator.first):
-        terms = stems(text) & wanted
-        if terms and _is_prose(text):
-            locator = Locator(page=passage.locator.page, first=place.first, last=place.last)
-            score = len(terms) + min(len(text), 200) / 1_000
-            found.append(
-                Quote(
-                    source=passage.source,
-                    group=passage.group,
-                    locator=str(locator),
-                    text=text,
-                    score=score,
-                    terms=terms,
-                )
+def _best_new(ranked: Sequence[Quote], chosen: Sequence[Quote]) -> Quote | None:
+    """The best sentence that adds a word or a file to those chosen."""
+    uses = {term: sum(term in quote.terms for quote in chosen) for q in ranked for term in q.terms}
+    files = [quote.source for quote in chosen]
+
+    def worth(quote: Quote) -> float:
+        fresh = sum(1 / (1 + uses[term]) for term in quote.terms)
+        return quote.score + 2 * fresh - files.count(quote.source)
+
+    left = [quote for quote in ranked if quote not in chosen]
+    return max(left, key=worth, default=None)
+
+
+def _candidates(passage: Passage, wanted: frozenset[str], rank: int) -> Iterator[Quote]:
+    for text, first, last in _prose(passage.lines):
+        terms = met(wanted, text)
+        page, offset = passage.locator.page, passage.locator.first
+        local = Locator(page=None, first=first + 1, last=last + 1)
+        if terms and _is_sentence(text) and quote_stands(passage.lines, local, text):
+            place = Locator(page=page, first=offset + first, last=offset + last)
+            yield Quote(
+                source=passage.source,
+                group=passage.group,
+                locator=str(place),
+                text=text,
+                score=len(terms) + min(len(text), 160) / 400 - rank / 50,
+                terms=terms,
             )
-    return found
 
 
-def _is_prose(text: str) -> bool:
+def _lines(passage: Passage, wanted: frozenset[str]) -> Iterator[Quote]:
+    """Where there is no prose at all: single lines, as they stand."""
+    for number, line in enumerate(passage.lines, start=passage.locator.first):
+        text, terms = line.strip(), met(wanted, line)
+        if terms and QUOTE_CHARACTERS[0] <= len(text) <= QUOTE_CHARACTERS[1]:
+            place = Locator(page=passage.locator.page, first=number, last=number)
+            yield Quote(
+                source=passage.source,
+                group=passage.group,
+                locator=str(place),
+                text=text,
+                score=len(terms),
+                terms=terms,
+            )
+
+
+def _prose(lines: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Sentences with the first and last line that they stand on."""
+    block: list[tuple[int, str]] = []
+    for number, line in enumerate([*lines, ""]):
+        text = _MARKS.sub("", line).strip()
+        is_comment = line.lstrip().startswith("#")
+        if is_comment and (_is_comment(lines, number - 1) or _is_comment(lines, number + 1)):
+            continue  # a run of comments can't be quoted across its marks
+        if text and not _CODE.search(line):
+            block.append((number, text))
+        if not text or is_comment or _CODE.search(line) or line.rstrip().endswith(_DOCSTRING_END):
+            yield from _sentences(block)
+            block = []
+
+
+def _is_comment(lines: Sequence[str], number: int) -> bool:
+    return 0 <= number < len(lines) and lines[number].lstrip().startswith("#")
+
+
+def _sentences(block: Sequence[tuple[int, str]]) -> Iterator[tuple[str, int, int]]:
+    text, starts = "", []
+    for number, piece in block:
+        starts.append((len(text), number))
+        text += piece + " "
+    at = 0
+    for sentence in filter(None, _END.split(text.strip())):
+        begin = text.index(sentence, at)
+        at = begin + len(sentence)
+        on = [number for start, number in starts if start < at]
+        first = [number for start, number in starts if start <= begin]
+        yield sentence, first[-1], on[-1]
+
+
+def _is_sentence(text: str) -> bool:
     low, high = QUOTE_CHARACTERS
-    letters = sum(character.isalpha() or character == " " for character in text)
     return (
         low <= len(text) <= high
-        and letters / len(text) > 0.85
-        and not _CODE.search(text)
-        and not text.startswith(("#", '"', ">"))
         and text[0].isupper()
-        and text.rstrip().endswith((".", ":", "!"))
+        and len(text.split()) >= 5
+        and not text.startswith(("XXX", "TODO", "Copyright", "Licensed"))
+        and sum(c.isalpha() or c == " " for c in text) / len(text) > 0.85
     )

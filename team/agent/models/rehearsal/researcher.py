@@ -123,7 +123,7 @@ def _decide(situation: Situation) -> Calls:
     if "record_decision" not in situation.tools:
         return []
     text = " ".join(line for passage in situation.passages for line in passage.lines)
-    family = sorted({w for w in words(text) if stem(w) == stem(term) and w.isalpha()})
+    family = sorted({w for w in words(text) if w.startswith(stem(term)) and w.isalpha()})
     if not family:
         return []
     return [

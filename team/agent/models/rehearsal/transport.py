@@ -45,7 +45,10 @@ class RehearsalTransport(httpx2.AsyncBaseTransport):
         if problem is not None:
             return _error(400, "invalid_request_error", problem)
         await asyncio.sleep(self._latency_s)
-        return respond(body, self._faults)
+        try:
+            return respond(body, self._faults)
+        except Exception as error:  # noqa: BLE001 - a bug here must not look like a lost connection
+            return _error(400, "invalid_request_error", f"the rehearsal model failed: {error!r}")
 
 
 def respond(body: dict[str, Any], faults: Sequence[Fault] = ()) -> httpx2.Response:
