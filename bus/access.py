@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from bus.errors import BusUnavailableError
 from bus.server import find_server, start_server
 
 SERVER_DIRECTORY: Final = "nats"
@@ -58,12 +59,21 @@ def find_access(state_dir: Path, url: str | None) -> Access | None:
 
 
 def access_to(url: str) -> Access:
-    """Read a key from a URL such as `nats://token@host:4222`."""
-    parts = urlsplit(url if "//" in url else f"nats://{url}")
-    bare = f"{parts.scheme or 'nats'}://{parts.hostname or '127.0.0.1'}:{parts.port or 4222}"
-    if parts.username and parts.password:
-        return Access(url=bare, user=parts.username, password=parts.password)
-    return Access(url=bare, token=parts.username or "")
+    """Read a key from a URL such as `nats://token@host:4222`.
+
+    Raises:
+        BusUnavailableError: It names no host and port.
+    """
+    try:
+        parts = urlsplit(url if "//" in url else f"nats://{url}")
+        host, port = parts.hostname or "127.0.0.1", parts.port or 4222
+    except ValueError as error:
+        raise BusUnavailableError(url.rpartition("@")[2], str(error)) from error
+    bare = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if user and password:
+        return Access(url=bare, user=user, password=password)
+    return Access(url=bare, token=user)
 
 
 def _embedded(state_dir: Path) -> Access:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Final
+from collections.abc import Coroutine, Iterable
+from typing import Any, Final, TypeVar
 
 from bus import subjects
 from bus.connection import Connection, check_reply
@@ -19,6 +20,8 @@ CHUNK_BYTES: Final = 256 * 1024
 ARTIFACT_BYTES_MAX: Final = 256 * 1024 * 1024
 _TOGETHER: Final = 16
 _STORED_ALREADY: Final = 10077
+
+T = TypeVar("T")
 
 
 async def create_artifacts(connection: Connection, run: str, *, replicas: int = 1) -> None:
@@ -62,9 +65,7 @@ async def put_artifact(
         async with gate:
             await _put_chunk(connection, subjects.artifact_chunk(run, sha256, number), chunk)
 
-    async with asyncio.TaskGroup() as group:
-        for number, chunk in enumerate(chunks):
-            group.create_task(put(number, chunk))
+    await _all_of(put(number, chunk) for number, chunk in enumerate(chunks))
     return ArtifactRef(sha256=sha256, size_bytes=len(data), name=name)
 
 
@@ -75,6 +76,9 @@ async def get_artifact(connection: Connection, run: str, ref: ArtifactRef) -> by
         ArtifactError: A chunk is missing, or the bytes are not what was stored.
         BusUnavailableError: No answer in time; retry.
     """
+    if ref.size_bytes > ARTIFACT_BYTES_MAX:
+        reason = f"it is said to have {ref.size_bytes} bytes, the limit is {ARTIFACT_BYTES_MAX}"
+        raise ArtifactError(ref.sha256, reason)
     count = max(1, -(-ref.size_bytes // CHUNK_BYTES))
     gate = asyncio.Semaphore(_TOGETHER)
 
@@ -82,12 +86,20 @@ async def get_artifact(connection: Connection, run: str, ref: ArtifactRef) -> by
         async with gate:
             return await _get_chunk(connection, run, ref.sha256, number)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(get(number)) for number in range(count)]
-    data = b"".join(task.result() for task in tasks)
+    data = b"".join(await _all_of(get(number) for number in range(count)))
     if hashlib.sha256(data).hexdigest() != ref.sha256:
         raise ArtifactError(ref.sha256, f"{len(data)} bytes were found that have another hash")
     return data
+
+
+async def _all_of(acts: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all at once, and raise what the first that failed raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(act) for act in acts]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 async def _put_chunk(connection: Connection, subject: str, chunk: bytes) -> None:

@@ -8,7 +8,7 @@ Source: docs/protocol.md, "Envelope".
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -58,13 +58,16 @@ _probe = msgspec.json.Decoder(_Opaque)
 
 
 def encode(subject: Subject, envelope: Envelope) -> bytes:
-    """Turn an envelope into bytes.
+    """Turn an envelope into bytes; a lone surrogate in a text becomes `?`.
 
     Raises:
         MessageTooLargeError: Over `MESSAGE_BYTES_MAX`.
     """
     assert isinstance(envelope.body, TYPES_OF_KIND[subject.kind]), (subject, envelope.body)
-    data = _encoder.encode(envelope)
+    try:
+        data = _encoder.encode(envelope)
+    except UnicodeEncodeError:
+        data = _encoder.encode(_mended(envelope))
     if len(data) > MESSAGE_BYTES_MAX:
         raise MessageTooLargeError(str(subject), len(data), MESSAGE_BYTES_MAX)
     return data
@@ -80,6 +83,7 @@ def decode(subject: Subject, data: bytes) -> Envelope:
     if len(data) > MESSAGE_BYTES_MAX:
         raise DecodeError(str(subject), f"{len(data)} bytes, over {MESSAGE_BYTES_MAX}")
     try:
+        data.decode()  # what is opaque to the decoder must be text as well
         envelope = _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise _explain(subject, data, str(error)) from error
@@ -88,6 +92,18 @@ def decode(subject: Subject, data: bytes) -> Envelope:
             str(subject), f"{type_name(envelope.body)!r} may not stand on {subject.kind!r}"
         )
     return envelope
+
+
+def _mended(value: Any) -> Any:  # of any field's type
+    """Write `?` for what is not text, half of a surrogate pair, wherever it stands."""
+    if type(value) is str:
+        return value.encode(errors="replace").decode()
+    if isinstance(value, tuple):
+        return tuple(map(_mended, value))
+    if isinstance(value, msgspec.Struct):
+        fields = {name: _mended(getattr(value, name)) for name in value.__struct_fields__}
+        return msgspec.structs.replace(value, **fields)
+    return value
 
 
 def _explain(subject: Subject, data: bytes, reason: str) -> DecodeError:

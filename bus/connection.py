@@ -7,9 +7,9 @@ subscriptions and JetStream calls that raise `BusError`s only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -54,6 +54,18 @@ class _Reply(msgspec.Struct):
 _reply = msgspec.json.Decoder(_Reply)
 
 
+class Listening:
+    """A subject we hear, until `unsubscribe`."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    async def unsubscribe(self) -> None:
+        """Hear it no more; may be called twice, and after the connection has ended."""
+        with contextlib.suppress(nats.errors.Error):
+            await self._subscription.unsubscribe()
+
+
 class Connection:
     """A live connection; made by `connect`."""
 
@@ -90,14 +102,16 @@ class Connection:
     ) -> None:
         """Send on core NATS; nobody says whether it arrived."""
         try:
-            await self._client.publish(subject, data, reply=reply, headers=dict(headers or {}))
+            await self._client.publish(
+                subject, data, reply=reply, headers=dict(headers) if headers else None
+            )
         except nats.errors.Error as error:
             raise BusUnavailableError(self.url, str(error)) from error
 
-    async def subscribe(self, subject: str, handler: Handler) -> Subscription:
+    async def subscribe(self, subject: str, handler: Handler) -> Listening:
         """Call the handler for each message; it must not raise."""
         try:
-            return await self._client.subscribe(subject, cb=handler)
+            return Listening(await self._client.subscribe(subject, cb=handler))
         except nats.errors.Error as error:
             raise BusUnavailableError(self.url, str(error)) from error
 
@@ -160,10 +174,12 @@ class Connection:
                 last: Exception = error
             except BusUnavailableError as error:
                 last = error
-            pause = _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)] * (0.5 + random.random())
+            jitter = 0.5 + random.random()  # noqa: S311 - spreads retries, guards nothing
+            pause = _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)] * jitter
             tries += 1
             if asyncio.get_running_loop().time() + pause > deadline:
-                raise BusUnavailableError(self.url, f"{last} after {tries} tries") from last
+                reason = last.reason if isinstance(last, BusUnavailableError) else str(last)
+                raise BusUnavailableError(self.url, f"{reason}, after {tries} tries") from last
             await asyncio.sleep(pause)
 
     async def check_jetstream(self) -> None:
@@ -191,7 +207,7 @@ def check_reply(data: bytes) -> None:
         raise RefusedError(problem.err_code or problem.code, problem.description)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def connect(
     access: Access, *, name: str, wait_s: float = CONNECT_S
 ) -> AsyncIterator[Connection]:

@@ -17,7 +17,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from bus import subjects
-from bus.connection import Connection
+from bus.connection import Connection, Listening
 from bus.errors import BusError, RefusedError
 from bus.run_stream import Record, record_of
 
@@ -31,6 +31,9 @@ _SILENT_S: Final = 2.5 * _IDLE_S
 _KEEP_S: Final = ACK_WAIT_S / 3
 _NANOSECONDS: Final = 1_000_000_000
 _CONSUMER_MISSING: Final = 10014
+_CONSUMER_REFUSED: Final = 10012
+_NOTHING_NEW: Final = "100"
+_EXPIRED: Final = "408"
 
 
 class FeedPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +54,12 @@ class _Place(msgspec.Struct):
     stream_seq: int = 0
 
 
+class _ConsumerConfig(msgspec.Struct):
+    opt_start_seq: int = 1
+
+
 class _ConsumerInfo(msgspec.Struct):
+    config: _ConsumerConfig
     delivered: _Place
     ack_floor: _Place
     num_pending: int = 0
@@ -93,23 +101,37 @@ async def create_feed(
     else:
         config["inactive_threshold"] = 30 * _NANOSECONDS
     request = {"stream_name": stream, "config": config}
-    await connection.call(f"CONSUMER.CREATE.{stream}.{name}", request)
+    try:
+        await connection.call(f"CONSUMER.CREATE.{stream}.{name}", request)
+    except RefusedError as error:
+        info = await _consumer(connection, run, name)
+        if error.code != _CONSUMER_REFUSED or info is None:
+            raise
+        # Its start can't be changed, even to what has no effect any more.
+        config["opt_start_seq"] = info.config.opt_start_seq
+        await connection.call(f"CONSUMER.CREATE.{stream}.{name}", request)
 
 
 async def feed_position(connection: Connection, run: str, name: str) -> FeedPosition | None:
     """Say how far a member's consumer has got; absent if it has none."""
+    info = await _consumer(connection, run, name)
+    if info is None:
+        return None
+    return FeedPosition(
+        fetched_seq=info.delivered.stream_seq,
+        acked_seq=info.ack_floor.stream_seq,
+        waiting=info.num_pending,
+    )
+
+
+async def _consumer(connection: Connection, run: str, name: str) -> _ConsumerInfo | None:
     try:
         answer = await connection.call(f"CONSUMER.INFO.{subjects.stream_name(run)}.{name}")
     except RefusedError as error:
         if error.code == _CONSUMER_MISSING:
             return None
         raise
-    info = msgspec.json.decode(answer, type=_ConsumerInfo)
-    return FeedPosition(
-        fetched_seq=info.delivered.stream_seq,
-        acked_seq=info.ack_floor.stream_seq,
-        waiting=info.num_pending,
-    )
+    return msgspec.json.decode(answer, type=_ConsumerInfo)
 
 
 class Feed:
@@ -132,13 +154,13 @@ class Feed:
         self._heard_at = 0.0
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._subscription: Any = None
+        self._listening: Listening | None = None
 
     async def start(self) -> None:
         """Begin to pull."""
         if self._tasks:
             return
-        self._subscription = await self._connection.subscribe(self._inbox, self._take)
+        self._listening = await self._connection.subscribe(self._inbox, self._take)
         self._tasks = [
             asyncio.create_task(self._keep_pulling()),
             asyncio.create_task(self._keep_ours()),
@@ -150,10 +172,9 @@ class Feed:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        if self._subscription is not None:
-            with contextlib.suppress(Exception):
-                await self._subscription.unsubscribe()
-            self._subscription = None
+        if self._listening is not None:
+            await self._listening.unsubscribe()
+            self._listening = None
 
     async def __aenter__(self) -> Feed:
         await self.start()
@@ -192,9 +213,10 @@ class Feed:
         self._heard_at = asyncio.get_running_loop().time()
         status = (message.headers or {}).get("Status")
         if status is not None and not message.reply.startswith("$JS.ACK"):
-            if status != "100":
+            if status != _NOTHING_NEW:
                 self._asked_for = 0
-                self._wake.set()
+            if status == _EXPIRED:
+                self._wake.set()  # any other refusal would be repeated at once
             return
         self._asked_for -= 1
         if self._asked_for <= _PULL // 2:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from nats.aio.msg import Msg
 
 from bus import subjects
-from bus.connection import Connection
+from bus.connection import Connection, Listening
 from bus.errors import BusError
 
 BEAT_EVERY_S: Final = 0.3
@@ -74,19 +74,19 @@ class Roll:
         self._connection = connection
         self._run = run
         self._heard: dict[tuple[str, str], Presence] = {}
-        self._subscription: Any = None
+        self._listening: Listening | None = None
 
     async def start(self) -> None:
         """Begin to listen."""
-        if self._subscription is None:
+        if self._listening is None:
             subject = subjects.beat(self._run)
-            self._subscription = await self._connection.subscribe(subject, self._take)
+            self._listening = await self._connection.subscribe(subject, self._take)
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._subscription is not None:
-            await self._subscription.unsubscribe()
-            self._subscription = None
+        if self._listening is not None:
+            await self._listening.unsubscribe()
+            self._listening = None
 
     async def __aenter__(self) -> Roll:
         await self.start()
@@ -131,8 +131,8 @@ async def heard_runs(connection: Connection, listen_s: float = 3 * BEAT_EVERY_S)
 
 async def follow_text(
     connection: Connection, run: str, handler: Callable[[str, Text], None]
-) -> Any:
-    """Call the handler with each piece of streamed text; returns the subscription."""
+) -> Listening:
+    """Call the handler with each piece of streamed text, until unsubscribed."""
 
     async def take(message: Msg) -> None:
         try:

@@ -40,6 +40,8 @@ DUPLICATE_WINDOW_S: Final = 600
 
 _WRONG_SEQUENCE: Final = 10071
 _BATCH_DUPLICATE: Final = 10201
+_TOO_MANY_HEADS: Final = 413
+_HEADS_MAX: Final = 1024
 _STREAM_EXISTS: Final = 10058
 _STREAM_MISSING: Final = 10059
 _NANOSECONDS: Final = 1_000_000_000
@@ -176,10 +178,23 @@ class RunStream:
             keyed = next((e for e in entries if e.expect is not None), entries[-1])
             stored = await self.find(keyed)
             if stored is not None:
-                return stored + len(entries) - 1 - entries.index(keyed)
+                first_seq = stored - entries.index(keyed)
+                if await self._holds(entries, first_seq):
+                    return first_seq + len(entries) - 1
+        if error.code == _WRONG_SEQUENCE:
             keys = tuple(e.subject.key for e in entries if e.expect is not None)
             raise ConflictError(keys, f"(server: {error})") from error
         raise _refused(self.connection.url, self.run, error) from error
+
+    async def _holds(self, entries: Sequence[Entry], first_seq: int) -> bool:
+        """Whether these very entries are stored from there on, one after the other."""
+        missing = [entry.id for entry in entries]
+        async for record in self.read(first_seq=first_seq):
+            if record.id != missing.pop(0):
+                return False
+            if not missing:
+                return True
+        return False
 
     async def find(self, entry: Entry) -> int | None:
         """Return the sequence under which this very entry is stored, if it is."""
@@ -195,10 +210,19 @@ class RunStream:
         return None if answer is None else self._record(answer)
 
     async def heads(self, patterns: Sequence[str]) -> list[Record]:
-        """Return the newest message of every subject that matches a filter."""
-        request = {"multi_last": list(patterns), "batch": BATCH_MESSAGES_MAX}
-        records, _ = await self._get_batch(request)
-        return sorted(records, key=lambda record: record.seq)
+        """Return the newest message of every subject that matches a filter, in order."""
+        newest: dict[Subject, Record] = {}
+        try:
+            request = {"multi_last": list(patterns), "batch": _HEADS_MAX}
+            records, _ = await self._get_batch(request)
+            newest = {record.subject: record for record in records}
+        except RefusedError as error:
+            if error.code != _TOO_MANY_HEADS:
+                raise
+            for pattern in patterns:
+                async for record in self.read(pattern):
+                    newest[record.subject] = record
+        return sorted(newest.values(), key=lambda record: record.seq)
 
     async def last_seq(self) -> int:
         """Return the sequence of the run's newest message, 0 if it has none."""
@@ -243,11 +267,14 @@ class RunStream:
                 records.append(self._record(message))
             elif status in ("204", "404"):
                 done.set_result(int((message.headers or {}).get("Nats-Num-Pending", "0")))
+            elif status == "503":
+                done.set_exception(BusUnavailableError(self.connection.url, "nobody to read from"))
             else:
-                done.set_exception(BusUnavailableError(self.connection.url, f"status {status}"))
+                why = (message.headers or {}).get("Description", "no reason given")
+                done.set_exception(RefusedError(int(status), why))
 
         inbox = self.connection.new_inbox()
-        subscription = await self.connection.subscribe(inbox, take)
+        listening = await self.connection.subscribe(inbox, take)
         try:
             api = f"$JS.API.DIRECT.GET.{self.name}"
             await self.connection.publish(api, msgspec.json.encode(request), reply=inbox)
@@ -256,7 +283,7 @@ class RunStream:
         except TimeoutError as error:
             raise BusUnavailableError(self.connection.url, "no answer to a read") from error
         finally:
-            await subscription.unsubscribe()
+            await listening.unsubscribe()
 
     def _record(self, message: Msg) -> Record:
         headers = message.headers or {}
@@ -368,11 +395,10 @@ async def list_runs(connection: Connection) -> list[RunInfo]:
     while True:
         answer = await connection.call("STREAM.LIST", {"offset": offset, "subject": "run.>"})
         page = msgspec.json.decode(answer, type=_StreamList)
-        for info in page.streams or []:
-            if info.config.name.startswith("RUN_"):
-                found.append(_run_info(info))
-        offset += len(page.streams or [])
-        if not page.streams or offset >= page.total:
+        streams = page.streams or []
+        found += [_run_info(info) for info in streams if info.config.name.startswith("RUN_")]
+        offset += len(streams)
+        if not streams or offset >= page.total:
             return sorted(found, key=lambda info: info.created_at)
 
 

@@ -35,6 +35,8 @@ NAMES_OF_KIND: Final[dict[str, tuple[str, ...]]] = {
 _OWN_KINDS: Final = frozenset({"journal", "usage"})
 """Kinds whose key is their author: each member has its own, and nobody else writes there."""
 
+_TOKENS_MIN: Final = 4
+_CORE_TOKENS: Final = 3
 LIVE_KINDS: Final = ("live", "beat")
 """Kinds on core NATS, outside the stream: streamed text and heartbeats."""
 
@@ -90,7 +92,7 @@ def parse(text: str) -> Subject:
         InvalidNameError: A token has characters that no name here may have.
     """
     tokens = text.split(".")
-    if len(tokens) < 4 or tokens[0] != "run":
+    if len(tokens) < _TOKENS_MIN or tokens[0] != "run":
         raise InvalidSubjectError(text)
     return build(tokens[1], tokens[2], *tokens[3:-1], author=tokens[-1])
 
@@ -211,6 +213,6 @@ def parse_core(text: str) -> tuple[str, str, str]:
         InvalidSubjectError: Neither of the two.
     """
     tokens = text.split(".")
-    if len(tokens) != 3 or tokens[0] not in LIVE_KINDS:
+    if len(tokens) != _CORE_TOKENS or tokens[0] not in LIVE_KINDS:
         raise InvalidSubjectError(text)
     return tokens[0], check_token("run", tokens[1]), check_token("member", tokens[2])

@@ -1,21 +1,19 @@
-"""What a member is for: role files, and the one module that reads them."""
+"""What a member is for: role files, and the modules that find, read and check them."""
 
 from __future__ import annotations
 
+from roles.checks import EFFORTS, Role
 from roles.files import (
     BUILT_IN_DIR,
-    EFFORTS,
     ROLE_BYTES_MAX,
     FoundRole,
-    IgnoredField,
-    Role,
-    RoleError,
     SearchPlace,
     find_roles,
     get_role,
     load_role,
     search_path,
 )
+from roles.front_matter import IgnoredField, RoleError
 
 __all__ = [
     "BUILT_IN_DIR",

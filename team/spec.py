@@ -156,7 +156,9 @@ def load_spec(path: Path) -> TeamSpec:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SpecError(_at(path, str(error)), "", f"broken TOML: {error}", "mend it") from error
+        raise SpecError(
+            _at(path, text, str(error)), "", f"broken TOML: {error}", "mend it"
+        ) from error
     try:
         return msgspec.convert(data, TeamSpec)
     except msgspec.ValidationError as error:
@@ -193,9 +195,9 @@ def list_specs(cwd: Path) -> dict[str, Path]:
     return found
 
 
-def _at(path: Path, message: str) -> str:
+def _at(path: Path, text: str, message: str) -> str:
     line = re.search(r"line (\d+)", message)
-    return f"{path}:{line.group(1)}" if line else str(path)
+    return f"{path}:{line.group(1) if line else len(text.splitlines()) or 1}"
 
 
 def _explain(
@@ -205,6 +207,9 @@ def _explain(
     inside = re.search(r"at `\$\.?([^`]*)`", message)
     place = inside.group(1) if inside else ""
     reason = message.split(" - at")[0]
+    missing = re.search(r"missing required field `([^`]+)`", message)
+    if missing:
+        return SpecError(f"{path}:1", missing.group(1), "it is missing", "add it at the top")
     unknown = re.search(r"unknown field `([^`]+)`", message)
     if not unknown:
         return SpecError(_line_of(path, text, place), place, reason, "give a value of that type")
@@ -224,15 +229,15 @@ def _fields_at(place: str) -> list[str]:
 
 
 def _line_of(path: Path, text: str, place: str) -> str:
-    """Name the line on which a field stands, if it can be found."""
-    *tables, field = place.split(".") if place else [""]
+    """Name the line on which a field, or else what it is part of, stands if it can be found."""
     table = ""
     for number, line in enumerate(text.splitlines(), start=1):
-        head = re.match(r"\s*\[([^\]]+)\]", line)
+        head = re.match(r"\s*\[+([^\]]+)\]", line)
+        key = re.match(r"\s*([\w.-]+)\s*=", line)
         if head:
             table = head.group(1).strip()
-        if table == ".".join(tables) and re.match(rf"\s*{re.escape(field)}\s*=", line):
+        named = f"{table}.{key.group(1)}".removeprefix(".") if key else table
+        if place and named == place:
             return f"{path}:{number}"
-        if head and table == place:
-            return f"{path}:{number}"
-    return str(path)
+    parent = place.rpartition(".")[0]
+    return _line_of(path, text, parent) if parent else str(path)

@@ -83,6 +83,8 @@ class Transcript(msgspec.Struct, kw_only=True):
         pending: list[dict[str, Any]] = [_text(self.opened.opening)]
         for turn in self.turns:
             pending += [_text(text) for text in turn.replied.added]
+            if not turn.blocks:
+                continue  # the API takes no empty message back: nothing was said
             if pending:
                 messages.append({"role": "user", "content": pending})
             messages.append({"role": "assistant", "content": turn.blocks})

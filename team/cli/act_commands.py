@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from typing import Any
 
 from bus import subjects
 from bus.ids import LEAD, PERSON
@@ -12,37 +11,18 @@ from bus.live import heard_runs
 from bus.messages import CancelRun, Note, Question, ResultPublished
 from bus.run_stream import Entry
 from team.cli import exit_codes
-from team.cli.common import add_common, on_bus, out, print_json, read_run
+from team.cli.common import on_bus, out, print_json, read_run
 from team.errors import SpecError, StateError
 
 
-def add_parsers(commands: Any) -> None:
-    """Add the commands with which a person takes part."""
-    say = commands.add_parser(
-        "say",
-        help="write to a member of a running team",
-        description="Write to a member; it reads it before its next turn.",
-        epilog='examples:\n  team say nightly-42 ada "Leave Windows out."\n'
-        '  team say nightly-42 lead "Which lanes are open?" --ask',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    say.add_argument("run", metavar="RUN")
-    say.add_argument("member", metavar="MEMBER")
-    say.add_argument("text", metavar="TEXT")
-    say.add_argument("--ask", action="store_true", help="expect an answer")
-    add_common(say)
-    say.set_defaults(handler=lambda options: asyncio.run(_say(options)))
-    cancel = commands.add_parser(
-        "cancel",
-        help="end a run now",
-        description="End a run now, even in a model call. It can't be resumed; Ctrl-C can.",
-        epilog='examples:\n  team cancel nightly-42\n  team cancel nightly-42 --why "wrong goal"',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    cancel.add_argument("run", metavar="RUN")
-    cancel.add_argument("--why", default="a person cancelled it", metavar="TEXT")
-    add_common(cancel)
-    cancel.set_defaults(handler=lambda options: asyncio.run(_cancel(options)))
+def say(options: argparse.Namespace) -> int:
+    """Write to a member."""
+    return asyncio.run(_say(options))
+
+
+def cancel(options: argparse.Namespace) -> int:
+    """End a run now."""
+    return asyncio.run(_cancel(options))
 
 
 async def _say(options: argparse.Namespace) -> int:

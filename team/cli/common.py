@@ -24,15 +24,6 @@ from team.views.run_object import RunObject, run_object
 NATS_VARIABLE: Final = "NATS_URL"
 
 
-def add_common(parser: argparse.ArgumentParser, *, with_json: bool = True) -> None:
-    """Add the options that most commands have."""
-    parser.add_argument(
-        "--nats", metavar="URL", help="use this NATS server (or set NATS_URL), not the embedded one"
-    )
-    if with_json:
-        parser.add_argument("--json", action="store_true", help="print JSON on stdout")
-
-
 def nats_url(options: argparse.Namespace) -> str | None:
     """The server that the user named, if any."""
     return options.nats or os.environ.get(NATS_VARIABLE) or None
@@ -83,8 +74,17 @@ async def show_run(connection: Connection, run: str) -> tuple[RunState, RunObjec
     return state, await describe_run(connection, run, state)
 
 
-async def describe_run(connection: Connection, run: str, state: RunState) -> RunObject:
-    """Describe a folded run, with what only the server and this machine know."""
+async def describe_run(
+    connection: Connection, run: str, state: RunState, *, may_be_live: bool = True
+) -> RunObject:
+    """Describe a folded run, with what only the server and this machine know.
+
+    Args:
+        connection: Any.
+        run: The run.
+        state: The fold of its whole stream.
+        may_be_live: Whether to listen for heartbeats; takes a second.
+    """
     fetched: dict[str, int] = {}
     for name in state.roster.seats:
         try:
@@ -93,7 +93,8 @@ async def describe_run(connection: Connection, run: str, state: RunState) -> Run
             continue
         if position is not None:
             fetched[name] = position.fetched_seq
-    is_live = state.result is None and run in await heard_runs(connection)
+    is_open = may_be_live and state.result is None
+    is_live = is_open and run in await heard_runs(connection)
     report = run_dir(run) / "report.html"
     return run_object(
         run,

@@ -13,8 +13,8 @@ from bus.live import heard_runs
 from bus.messages import type_name
 from bus.run_stream import Record, RunStream, list_runs, open_run
 from team.cli import exit_codes
-from team.cli.common import add_common, on_bus, out, print_json, read_run, show_run
-from team.state import RunState
+from team.cli.common import on_bus, out, print_json, read_run, show_run
+from team.state import fold
 from team.views.follow import Follower
 from team.views.lines import log_line, one_line
 from team.views.progress import show_progress
@@ -22,70 +22,29 @@ from team.views.run_object import decision_rows, status_of
 from team.views.text import columns, show_text, summary_text
 
 
-def add_parsers(commands: Any) -> None:
-    """Add the commands that look."""
-    ps = _parser(commands, "ps", "list the runs on the server", "team ps\n  team ps --json")
-    ps.set_defaults(handler=lambda options: asyncio.run(_ps(options)))
-    show = _parser(
-        commands,
-        "show",
-        "show one run: members, tasks, decisions, mail with receipts, result, cost",
-        "team show r1121-101500-3fa2\n  team show nightly-42 --json",
-    )
-    show.add_argument("run", metavar="RUN")
-    show.set_defaults(handler=lambda options: asyncio.run(_show(options)))
-    watch = _parser(
-        commands,
-        "watch",
-        "follow a run live until it ends",
-        "team watch r1121-101500-3fa2\n  team watch nightly-42 | tee run.txt",
-        with_json=False,
-    )
-    watch.add_argument("run", metavar="RUN")
-    watch.set_defaults(handler=lambda options: asyncio.run(_watch(options)))
-    _add_log(commands)
-    decisions = _parser(
-        commands,
-        "decisions",
-        "list the decisions of a run",
-        "team decisions nightly-42\n  team decisions nightly-42 --history --area api",
-    )
-    decisions.add_argument("run", metavar="RUN")
-    decisions.add_argument("--area", help="only this area")
-    decisions.add_argument("--history", action="store_true", help="superseded ones too")
-    decisions.set_defaults(handler=lambda options: asyncio.run(_decisions(options)))
+def ps(options: argparse.Namespace) -> int:
+    """List the runs on the server."""
+    return asyncio.run(_ps(options))
 
 
-def _add_log(commands: Any) -> None:
-    log = _parser(
-        commands,
-        "log",
-        "print a run's stream, message by message",
-        "team log nightly-42 --kind mail --kind decision\n"
-        "  team log nightly-42 --member ada --follow\n"
-        "  team log nightly-42 --json | jq .type",
-    )
-    log.add_argument("run", metavar="RUN")
-    log.add_argument(
-        "--kind", action="append", choices=sorted(subjects.NAMES_OF_KIND), help="may be repeated"
-    )
-    log.add_argument("--member", action="append", metavar="NAME", help="may be repeated")
-    log.add_argument("--follow", "-f", action="store_true", help="go on until the run ends")
-    log.set_defaults(handler=lambda options: asyncio.run(_log(options)))
+def show(options: argparse.Namespace) -> int:
+    """Show one run."""
+    return asyncio.run(_show(options))
 
 
-def _parser(
-    commands: Any, name: str, help_text: str, examples: str, *, with_json: bool = True
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=help_text,
-        description=help_text[0].upper() + help_text[1:] + ".",
-        epilog=f"examples:\n  {examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_common(parser, with_json=with_json)
-    return parser
+def watch(options: argparse.Namespace) -> int:
+    """Follow a run live."""
+    return asyncio.run(_watch(options))
+
+
+def log(options: argparse.Namespace) -> int:
+    """Print a run's stream."""
+    return asyncio.run(_log(options))
+
+
+def decisions(options: argparse.Namespace) -> int:
+    """List the decisions of a run."""
+    return asyncio.run(_decisions(options))
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,12 +86,9 @@ async def _ps(options: argparse.Namespace) -> int:
 
 async def _status(stream: RunStream, *, is_live: bool) -> str:
     """A run's status from a few messages, without reading all of it."""
-    state = RunState()
-    for kind in ("member", "result"):
-        async for record in stream.read(subjects.pattern(stream.run, kind)):
-            if record.seq > state.last_seq:
-                state.apply(record)
-    return status_of(state, is_live=is_live)
+    patterns = [subjects.pattern(stream.run, kind) for kind in ("member", "result")]
+    records = [record for pattern in patterns async for record in stream.read(pattern)]
+    return status_of(fold(sorted(records, key=lambda r: r.seq)), is_live=is_live)
 
 
 async def _show(options: argparse.Namespace) -> int:
@@ -149,16 +105,14 @@ async def _watch(options: argparse.Namespace) -> int:
     async with on_bus(options) as connection:
         stream = await open_run(connection, options.run)
         follower = Follower(connection, options.run)
-        async with show_progress(follower):
+        if options.json:
+            follower.on_record = lambda record, _: out(_json_line(record))
+        async with show_progress(follower, is_quiet=options.json):
             await follower.caught_up(await stream.last_seq())
-            try:
-                while follower.state.result is None:
-                    follower.changed.clear()
-                    await follower.changed.wait()
-            except asyncio.CancelledError:
-                return exit_codes.INTERRUPTED
+            await follower.ended()
         _, shown = await show_run(connection, options.run)
-    out(summary_text(shown))
+    if not options.json:
+        out(summary_text(shown))
     return exit_codes.OF_STATUS[shown.status]
 
 
@@ -166,19 +120,17 @@ async def _log(options: argparse.Namespace) -> int:
     async with on_bus(options) as connection:
         stream = await open_run(connection, options.run)
 
-        def show(record: Record) -> None:
+        def print_it(record: Record) -> None:
             if _is_wanted(record, options):
                 out(_json_line(record) if options.json else log_line(record))
 
         if not options.follow:
             async for record in stream.read():
-                show(record)
+                print_it(record)
             return exit_codes.OK
-        follower = Follower(connection, options.run, lambda record, _: show(record))
+        follower = Follower(connection, options.run, lambda record, _: print_it(record))
         async with follower:
-            while follower.state.result is None:
-                follower.changed.clear()
-                await follower.changed.wait()
+            await follower.ended()
     return exit_codes.OK
 
 

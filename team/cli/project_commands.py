@@ -19,7 +19,7 @@ from bus.messages import AnyMessage, type_name
 from bus.server import find_binary
 from roles import RoleError, find_roles, load_role
 from team.cli import exit_codes
-from team.cli.common import add_common, nats_url, out, print_json
+from team.cli.common import nats_url, out, print_json
 from team.errors import SpecError, TeamError
 from team.runtime.home import state_dir
 from team.runtime.run import choose_provider, load_roles
@@ -29,61 +29,11 @@ from team.views.run_object import RunObject
 from team.views.text import columns
 
 
-def add_parsers(commands: Any) -> None:
-    """Add the commands that look at the project."""
-    roles = _parser(
-        commands, "roles", "list the role files there are, and which of them wins", "team roles"
-    )
-    roles.add_argument("--json", action="store_true", help="print JSON on stdout")
-    roles.set_defaults(handler=_roles)
-    check = _parser(
-        commands,
-        "check",
-        "check team specs and role files before anything is spent",
-        "team check\n  team check teams/mine.toml\n  team check .claude/agents --json",
-    )
-    check.add_argument("paths", nargs="*", metavar="PATH", help="files or folders; default: all")
-    check.add_argument("--json", action="store_true", help="print JSON on stdout")
-    check.set_defaults(handler=_check)
-    doctor = _parser(
-        commands, "doctor", "say what is installed, reachable, and which key is used", "team doctor"
-    )
-    add_common(doctor)
-    doctor.set_defaults(handler=lambda options: asyncio.run(_doctor(options)))
-    schema = _parser(
-        commands,
-        "schema",
-        "print the JSON Schema of a wire type, of the team spec or of the result",
-        "team schema                 the names there are\n  team schema result\n"
-        "  team schema task.opened",
-    )
-    schema.add_argument("type", nargs="?", metavar="TYPE")
-    schema.set_defaults(handler=_schema)
-
-
-def version() -> str:
-    """The installed version."""
-    try:
-        return f"team {metadata.version('peerteam')}"
-    except metadata.PackageNotFoundError:
-        return "team (not installed)"
-
-
-def _parser(commands: Any, name: str, help_text: str, examples: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=help_text,
-        description=help_text[0].upper() + help_text[1:] + ".",
-        epilog=f"examples:\n  {examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    return parser
-
-
 # --- roles -----------------------------------------------------------------------
 
 
-def _roles(options: argparse.Namespace) -> int:
+def roles(options: argparse.Namespace) -> int:
+    """List the role files there are."""
     found = find_roles(Path.cwd(), TOOL_NAMES)
     if options.json:
         print_json(found)
@@ -111,7 +61,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-def _check(options: argparse.Namespace) -> int:
+def check(options: argparse.Namespace) -> int:
+    """Check team specs and role files."""
     cwd = Path.cwd()
     problems: list[Problem] = []
     checked = 0
@@ -163,6 +114,11 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     is_ok: bool
     says: str
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what is installed and reachable."""
+    return asyncio.run(_doctor(options))
 
 
 async def _doctor(options: argparse.Namespace) -> int:
@@ -239,7 +195,8 @@ def _home() -> Sign:
 # --- schema ----------------------------------------------------------------------
 
 
-def _schema(options: argparse.Namespace) -> int:
+def schema(options: argparse.Namespace) -> int:
+    """Print a JSON Schema."""
     kinds: dict[str, Any] = {type_name(kind): kind for kind in AnyMessage.__args__}
     kinds |= {"message": AnyMessage, "result": RunObject, "spec": TeamSpec}
     if options.type is None:

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
 
 from bus.access import Access
 from bus.connection import Connection, connect
@@ -14,7 +13,6 @@ from bus.run_stream import RunStream, open_run
 from team.cli import exit_codes
 from team.cli.common import (
     access_of,
-    add_common,
     describe_run,
     note,
     out,
@@ -24,6 +22,7 @@ from team.cli.common import (
 from team.errors import StateError
 from team.runtime.home import run_dir
 from team.runtime.launch import warm_up
+from team.runtime.logs import log_to_file
 from team.runtime.run import (
     Prepared,
     RunRequest,
@@ -40,54 +39,6 @@ from team.views.progress import show_progress
 from team.views.report import report_page
 from team.views.run_object import RunObject
 from team.views.text import summary_text
-
-RUN_EXAMPLES = """examples:
-  team run research "How do these packages cancel work?" --source src/ --source docs/*.md
-  team run research "…" --source notes.pdf --model rehearsal      no key, no cost
-  team run teams/mine.toml "…" --source . --json > result.json    progress goes to stderr
-  team run research "…" --source . --mode solo --run nightly-42
-
-exit status: 0 admitted, 3 partial, 4 rejected, 5 stalled, 6 cancelled,
-             2 bad input, 7 no usable NATS server, 130 interrupted"""
-
-
-def add_parsers(commands: Any) -> None:
-    """Add `run` and `resume`."""
-    run = commands.add_parser(
-        "run",
-        help="run a team on a goal",
-        description="Run a team on a goal, to a gated and cited result.",
-        epilog=RUN_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    run.add_argument("spec", metavar="TEAM", help="a team spec: a name such as research, or a path")
-    run.add_argument("goal", metavar="GOAL", help="what the team is to find out; - reads stdin")
-    run.add_argument(
-        "--source",
-        "-s",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="a file, folder or glob to work from; may be given often",
-    )
-    run.add_argument("--mode", choices=("auto", "team", "solo"), default="auto")
-    run.add_argument("--model", metavar="NAME", help="a model for all; 'rehearsal' uses none")
-    run.add_argument("--run", metavar="ID", help="name the run; otherwise one is made up")
-    run.add_argument("--replicas", type=int, choices=(1, 3, 5), default=1, help="on a cluster")
-    run.add_argument("--quiet", "-q", action="store_true", help="no progress, only the result")
-    add_common(run)
-    run.set_defaults(handler=run_command)
-    resume = commands.add_parser(
-        "resume",
-        help="take up a run where it stopped",
-        description="Take up a run where it stopped; what is done and paid is not done again.",
-        epilog="examples:\n  team resume r1121-101500-3fa2\n  team resume nightly-42 --json",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    resume.add_argument("run", metavar="RUN")
-    resume.add_argument("--quiet", "-q", action="store_true", help="no progress, only the result")
-    add_common(resume)
-    resume.set_defaults(handler=resume_command)
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -162,6 +113,7 @@ async def _session(
     spec: ResolvedSpec,
 ) -> int:
     run = stream.run
+    log_to_file(run_dir(run) / "logs" / "supervisor.log")
     async with show_progress(Follower(connection, run), is_quiet=options.quiet) as follower:
         end = await supervise(
             connection,
@@ -172,12 +124,9 @@ async def _session(
         )
         await follower.caught_up(await stream.last_seq())
     state = follower.state
-    shown = await describe_run(connection, run, state)
-    folder = run_dir(run)
+    shown = await describe_run(connection, run, state, may_be_live=False)
     if state.result is not None:
-        page = report_page(shown, state)
-        write_files(folder, shown, page)
-        shown = await describe_run(connection, run, state)
+        shown = write_files(run_dir(run), shown, report_page(shown, state))
     return _finish(options, shown, end)
 
 
@@ -188,7 +137,7 @@ def _finish(options: argparse.Namespace, shown: RunObject, end: SessionEnd | Non
     elif shown.result is not None:
         out(shown.result.text)
     note(summary_text(shown))
-    if shown.status in ("stopped", "stalled", "running"):
+    if shown.status in ("stopped", "stalled"):
         if end is not None and end.reason:
             note(f"stalled: {end.reason}")
         note(f"take it up again with: team resume {shown.run}")

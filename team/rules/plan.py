@@ -7,7 +7,7 @@ lanes that say the same, and fills in tools and limits from policy.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -114,14 +114,18 @@ def merge_same(lanes: Sequence[Lane]) -> tuple[list[Lane], list[str]]:
     """
     kept: list[Lane] = []
     reasons: list[str] = []
+    twins: dict[str, str] = {}
     for lane in lanes:
         twin = next((other for other in kept if _is_same(lane, other)), None)
         if twin is None:
             kept.append(lane)
         else:
+            twins[lane.title] = twin.title
             reasons.append(f"lane {lane.title!r} says the same as {twin.title!r} and was merged")
-    gone = {lane.title for lane in lanes} - {lane.title for lane in kept}
-    return [_without_needs(lane, gone) for lane in kept], reasons
+    merged = [_needing(lane, twins) for lane in kept]
+    if _has_circle(merged):  # merging closed it: what was merged is waited for no more
+        merged = [_needing(lane, dict.fromkeys(twins)) for lane in kept]
+    return merged, reasons
 
 
 def one_lane(plan: Plan, goal: str) -> Lane:
@@ -162,10 +166,11 @@ def _is_same(a: Lane, b: Lane) -> bool:
     return set(a.sources) == set(b.sources) and likeness(a.objective, b.objective) >= SAME_LANE
 
 
-def _without_needs(lane: Lane, gone: set[str]) -> Lane:
-    return msgspec.structs.replace(
-        lane, depends_on=tuple(needed for needed in lane.depends_on if needed not in gone)
-    )
+def _needing(lane: Lane, twins: Mapping[str, str | None]) -> Lane:
+    """A lane that depends on the twins of what it depended on; on nothing for no twin."""
+    needs = dict.fromkeys(twins.get(needed, needed) for needed in lane.depends_on)
+    depends_on = tuple(needed for needed in needs if needed not in (None, lane.title))
+    return msgspec.structs.replace(lane, depends_on=depends_on)
 
 
 def _has_circle(lanes: Sequence[Lane]) -> bool:

@@ -216,8 +216,9 @@ def _of_submitted(state: RunState, task: Task) -> AnyStep | None:
         return _again_or(state, task, "rejected", refused)
     verifications = verifications_of(state, task)
     if not verifications:
-        verifiers = state.roster.present(state.spec.team.roles.verifier) if state.spec else []
-        return Verify(task=task.id) if verifiers else None
+        assert state.spec is not None
+        verifiers = state.roster.present(state.spec.team.roles.verifier)
+        return Verify(task=task.id) if len(verifiers) >= state.spec.team.gate.verifiers else None
     return _of_verified(state, task, verifications)
 
 

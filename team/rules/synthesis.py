@@ -1,7 +1,8 @@
 """The synthesis as the lead writes it, and the final gate that it must pass.
 
 Every sentence that states a fact cites an admitted claim; every admitted lane is
-used; what stands in quotation marks stands in the evidence that is cited.
+used; what stands in quotation marks stands in the evidence that is cited; the
+numbers of citations are given by code alone.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import Annotated, Final
 
 import msgspec
 
+from bus.ids import GATE
 from bus.messages import Citation, Claim, TaskState
 from team.state import RunState
 
 QUOTED_WORDS_MIN: Final = 4
 _QUOTED: Final = re.compile(r"[\"“«]([^\"”»]+)[\"”»]")
+_MARK: Final = re.compile(r"\[(\d+)\]")
 
 
 class Sentence(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +64,8 @@ def admitted_claims(state: RunState) -> list[AdmittedClaim]:
     """Every claim of every admitted finding, in board order."""
     found: list[AdmittedClaim] = []
     for task in state.board.of_purpose("research"):
-        submission = state.findings.latest(task.id)
+        # Not the latest: nobody has judged what came in after the task was settled.
+        submission = state.findings.upheld_by(GATE, task.id)
         if task.state is TaskState.admitted and submission is not None:
             found += [
                 AdmittedClaim(
@@ -91,6 +95,7 @@ def synthesis_problems(synthesis: Synthesis, admitted: Sequence[AdmittedClaim]) 
         known = [by_ref[ref] for ref in sentence.cites if ref in by_ref]
         cited |= {claim.task for claim in known}
         problems += _loose_quotes(sentence.text, known)
+        problems += _own_marks(sentence.text, known)
     lanes = {claim.task: claim.lane for claim in admitted}
     problems += [
         f"lane {lane!r} was admitted and is not used"
@@ -110,21 +115,20 @@ def render(
     """
     by_ref = {claim.ref: claim for claim in admitted}
     numbers: dict[str, int] = {}
-    lines = [f"# {synthesis.title}", ""]
+    lines = [f"# {_shown(synthesis.title)}", ""]
     for section in synthesis.sections:
-        lines += [f"## {section.heading}", ""]
+        lines += [f"## {_shown(section.heading)}", ""]
         for sentence in section.sentences:
             marks = "".join(f"[{numbers.setdefault(r, len(numbers) + 1)}]" for r in sentence.cites)
-            lines += [f"- {sentence.text} {marks}"]
+            lines += [f"- {_shown(sentence.text)} {marks}"]
         lines.append("")
     if missing:
-        lines += ["## What is missing", "", *(f"- {line}" for line in missing), ""]
+        lines += ["## What is missing", "", *(f"- {_shown(line)}" for line in missing), ""]
     lines += ["## Evidence", ""]
     citations = tuple(_citation(by_ref[ref]) for ref in numbers)
     for number, citation in enumerate(citations, start=1):
-        quote = " ".join(citation.quote.split())
-        place = f"{citation.source} {citation.locator}"
-        lines.append(f"[{number}] {place} ({citation.member}): “{quote}”  ")
+        place = _shown(f"{citation.source} {citation.locator}")
+        lines.append(f"[{number}] {place} ({citation.member}): “{_shown(citation.quote)}”  ")
     return "\n".join(lines).rstrip() + "\n", citations
 
 
@@ -150,6 +154,25 @@ def _loose_quotes(text: str, cited: Sequence[AdmittedClaim]) -> list[str]:
         if len(quoted.split()) >= QUOTED_WORDS_MIN
         and not any(_plain(quoted).rstrip(".,;") in ground for ground in grounds)
     ]
+
+
+def _own_marks(text: str, cited: Sequence[AdmittedClaim]) -> list[str]:
+    """Citation marks that the text gives itself, and no cited claim or quote has."""
+    grounds = " ".join(
+        part
+        for claim in cited
+        for part in (claim.claim.text, *(e.quote for e in claim.claim.evidence))
+    )
+    return [
+        f"name claims in `cites` and write no mark {mark!r} yourself: {text!r}"
+        for mark in dict.fromkeys(found.group() for found in _MARK.finditer(text))
+        if mark not in grounds
+    ]
+
+
+def _shown(text: str) -> str:
+    """A text on one line, in which nothing passes for a citation mark of ours."""
+    return _MARK.sub(r"\[\1\]", " ".join(text.split()))
 
 
 def _plain(text: str) -> str:

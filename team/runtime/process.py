@@ -6,7 +6,6 @@ The process ends with the one that launched it, whatever kills that.
 from __future__ import annotations
 
 import asyncio
-import logging
 import multiprocessing
 import os
 import signal
@@ -29,6 +28,7 @@ from team.members.member import seated
 from team.members.seat import SeatKey
 from team.members.teammate import run_teammate
 from team.runtime.exit_codes import EXIT_CRASHED, EXIT_DONE, EXIT_FENCED, EXIT_FINAL
+from team.runtime.logs import log_to_file
 
 ORPHAN_GRACE_S: Final = 1.0
 
@@ -38,7 +38,8 @@ log = structlog.get_logger()
 def run_member(key: SeatKey) -> None:
     """Be a member until its work is done; ends the process with an exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _log_to(Path(key.log_path))
+    _redirect(Path(key.log_path))
+    log_to_file(Path(key.log_path))
     structlog.contextvars.bind_contextvars(run_id=key.run, member=key.name, pid=os.getpid())
     code = asyncio.run(_live(key))
     sys.stdout.flush()
@@ -88,21 +89,9 @@ def _end_with_parent() -> None:
     loop.add_reader(parent.sentinel, on_gone)
 
 
-def _log_to(path: Path) -> None:
-    """Send everything this process prints to its own file, as one JSON object a line."""
+def _redirect(path: Path) -> None:
+    """Send everything this process prints, crashes included, to its own file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=False,
-    )

@@ -22,6 +22,7 @@ from bus.ids import LEAD, check_token, new_run_id
 from bus.messages import ArtifactRef, MemberSeated, RunOpened
 from bus.run_stream import Entry, RunStream, create_run
 from roles import Role, get_role
+from team.agent.models.rehearsal.faults import FAULTS_VARIABLE, parse_faults
 from team.errors import SpecError
 from team.members.library_cache import library_path
 from team.rules.world import lead_filters
@@ -99,6 +100,8 @@ def prepare(request: RunRequest) -> Prepared:
     team = load_spec(find_spec(request.team, request.cwd))
     roles = load_roles(team, request.cwd)
     provider = choose_provider(request.model)
+    if provider == "rehearsal":
+        check_faults()
     if not request.sources:
         raise SpecError(
             "--source", "", "no source is named", "give files, folders or globs with --source"
@@ -117,6 +120,18 @@ def prepare(request: RunRequest) -> Prepared:
     )
     run = check_token("run", request.run) if request.run else new_run_id()
     return Prepared(run=run, goal=goal, mode=request.mode, spec=spec, collection=collection)
+
+
+def check_faults() -> None:
+    """Refuse planned faults of the rehearsal model that there are not.
+
+    Raises:
+        SpecError: Names the fault and those there are.
+    """
+    try:
+        parse_faults(os.environ.get(FAULTS_VARIABLE, ""))
+    except ValueError as error:
+        raise SpecError("environment", FAULTS_VARIABLE, str(error), "mend or unset it") from error
 
 
 def load_roles(team: TeamSpec, cwd: Path) -> dict[str, Role]:

@@ -5,8 +5,9 @@
 the gate; these only use `quote_stands`.
 """
 
+from team.sources.build import Document, LibraryInfo, build_library
 from team.sources.collect import Collection, Skipped, SourceFile, SourceGroup, collect
-from team.sources.library import Document, Hit, Library, LibraryInfo, Page, build_library
+from team.sources.library import Hit, Library, Page
 from team.sources.locators import (
     LOCATOR_LINES_MAX,
     Locator,

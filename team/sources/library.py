@@ -13,36 +13,26 @@ of globs over paths; an empty tuple allows nothing.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Final, Self
 
 from msgspec import Struct
 
 from team.errors import LibraryError, SourceError, UnknownSourceError
-from team.sources.collect import Collection, Skipped, SourceGroup
-from team.sources.extract import PYTHON_SUFFIXES, extract
+from team.sources.build import LIBRARY_VERSION, Document, Source, is_python_file, load_sources
+from team.sources.collect import SourceGroup
 from team.sources.locators import Locator, is_covered, near_names
-from team.sources.sentences import passages, query_words, sentences
+from team.sources.sentences import query_words, sentences
 
 READ_LINES_MAX: Final = 400
 """The most lines that one `read` gives; read on from there for more."""
 HITS_MAX: Final = 50
 """The most hits that one `search` gives, whatever its `limit`."""
 
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE grps(name TEXT PRIMARY KEY, title TEXT, argument TEXT, root TEXT, files INTEGER);
-CREATE TABLE docs(id INTEGER PRIMARY KEY, source TEXT, path TEXT, page INTEGER, grp TEXT,
-                  title TEXT, sha256 TEXT, lines INTEGER, text TEXT);
-CREATE TABLE passages(id INTEGER PRIMARY KEY, doc INTEGER, first INTEGER, last INTEGER);
-CREATE VIRTUAL TABLE words USING fts5(title, body, content='', tokenize='porter unicode61');
-"""
 # The title counts three times: measured best among weights, see docs on search.
 _SEARCH = """
 SELECT doc, first, last, bm25(words, 3.0, 1.0) AS rank
@@ -50,46 +40,6 @@ FROM words JOIN passages ON passages.id = words.rowid JOIN docs ON docs.id = doc
 WHERE words MATCH ? ORDER BY rank, path, page, first
 """
 _SHOWN_CHARS_MAX = 200
-
-
-class LibraryInfo(Struct, frozen=True, kw_only=True):
-    """What was built.
-
-    Attributes:
-        path: The library's file.
-        documents: Number of sources in it.
-        passages: Number of passages that can be found.
-        lines: Number of lines that can be read.
-        skipped: What was left out, by `collect` and while building.
-    """
-
-    path: str
-    documents: int
-    passages: int
-    lines: int
-    skipped: tuple[Skipped, ...]
-
-
-class Document(Struct, frozen=True, kw_only=True):
-    """One source.
-
-    Attributes:
-        source: Its name in this library, unique.
-        path: Where the file was when the library was built, absolute.
-        group: Name of its group.
-        title: Its own title, or one made of its path.
-        sha256: Hash of the file's bytes, in hex.
-        pages: Number of pages of a PDF; None if locators name no page.
-        lines: Number of lines on all pages.
-    """
-
-    source: str
-    path: str
-    group: str
-    title: str
-    sha256: str
-    pages: int | None
-    lines: int
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -128,116 +78,6 @@ class Hit(Struct, frozen=True, kw_only=True):
     score: float
 
 
-def build_library(collection: Collection, path: Path) -> LibraryInfo:
-    """Write the library file, whole or not at all; equal input gives equal bytes.
-
-    Raises:
-        SourceError: A file changed since it was collected, or nothing in a group
-            can be read. Collect again.
-        LibraryError: The file can't be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".library-", dir=path.parent) as folder:
-            fresh = Path(folder, "library.sqlite")
-            with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
-                info = _Builder(connection, collection).build(path)
-            fresh.replace(path)
-    except (OSError, sqlite3.Error) as error:
-        raise LibraryError(str(path), str(error)) from error
-    return info
-
-
-class _Builder:
-    """Fills an empty database from a collection."""
-
-    def __init__(self, connection: sqlite3.Connection, collection: Collection) -> None:
-        self._connection, self._collection = connection, collection
-        self._groups = {group.name: group for group in collection.groups}
-        self._skipped = list(collection.skipped)
-        self._lines = self._passages = self._docs = 0
-
-    def build(self, path: Path) -> LibraryInfo:
-        run = self._connection.execute
-        run("PRAGMA journal_mode = OFF")  # the file is thrown away if this fails
-        run("PRAGMA synchronous = OFF")
-        self._connection.executescript(_SCHEMA)
-        run("BEGIN")
-        held = dict.fromkeys(self._groups, 0)
-        for file in self._collection.files:
-            held[file.group] += self._add(Path(file.path), self._groups[file.group], file.sha256)
-        for group in self._collection.groups:
-            if not held[group.name]:
-                reasons = [
-                    each.reason for each in self._skipped if each.path.startswith(group.root)
-                ]
-                why = f"nothing in it can be read ({'; '.join(reasons[:3])})"
-                raise SourceError(group.argument, why, "leave it out")
-            row = (group.name, group.title, group.argument, group.root, held[group.name])
-            run("INSERT INTO grps VALUES (?, ?, ?, ?, ?)", row)
-        run("INSERT INTO words(words) VALUES ('optimize')")
-        run("COMMIT")
-        run(f"PRAGMA user_version = {_VERSION}")
-        run("VACUUM")
-        return LibraryInfo(
-            path=str(path),
-            documents=sum(held.values()),
-            passages=self._passages,
-            lines=self._lines,
-            skipped=tuple(self._skipped),
-        )
-
-    def _add(self, path: Path, group: SourceGroup, digest: str) -> bool:
-        """Add a file's pages and passages; False if it can't be read after all."""
-        changed = SourceError(str(path), "it changed while it was being read", "start again")
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise changed from error
-        if sha256(data).hexdigest() != digest:
-            raise changed
-        try:
-            found = extract(path, data)
-        except SourceError as error:
-            self._skipped.append(Skipped(path=str(path), reason=error.reason))
-            return False
-        below = path.relative_to(group.root)
-        title = found.title or ".".join([group.title, *below.with_suffix("").parts])
-        source = f"{group.name}/{below.as_posix()}"
-        for number, lines in enumerate(found.pages, 1):
-            self._docs += 1
-            page = number if found.is_paged else None
-            about = (self._docs, source, str(path), page, group.name, title, digest)
-            self._connection.execute(
-                "INSERT INTO docs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*about, len(lines), "\n".join(lines)),
-            )
-            self._index(lines, f"{title} {below}", is_python=_is_python(path))
-        return True
-
-    def _index(self, lines: Sequence[str], about: str, *, is_python: bool) -> None:
-        self._lines += len(lines)
-        for passage in passages(lines, is_python=is_python):
-            self._passages += 1
-            self._connection.execute(
-                "INSERT INTO passages VALUES (?, ?, ?, ?)",
-                (self._passages, self._docs, passage.first, passage.last),
-            )
-            body = "\n".join(lines[passage.first - 1 : passage.last])
-            self._connection.execute(
-                "INSERT INTO words(rowid, title, body) VALUES (?, ?, ?)",
-                (self._passages, f"{about} {passage.section}", body),
-            )
-
-
-class _Source(Struct, frozen=True, kw_only=True):
-    """A document, the row of each of its pages, and how globs may see it."""
-
-    document: Document
-    rows: dict[int | None, tuple[int, int]]
-    views: tuple[PurePath, ...]
-
-
 class Library:
     """A library, open for reading. Close it, or use it in a `with`.
 
@@ -252,7 +92,7 @@ class Library:
             SourceGroup(name=name, title=title, argument=argument, root=root, files=files)
             for name, title, argument, root, files in rows
         )
-        self._sources = _load_sources(connection)
+        self._sources = load_sources(connection)
         self._by_row = {
             row: (source, page)
             for source in self._sources
@@ -274,13 +114,13 @@ class Library:
                 connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
                 stack.callback(connection.close)
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
-                if version == _VERSION:
+                if version == LIBRARY_VERSION:
                     library = cls(connection)
                     stack.pop_all()
                     return library
         except sqlite3.Error as error:
             raise LibraryError(str(path), str(error)) from error
-        raise LibraryError(str(path), f"its version is {version}, ours is {_VERSION}")
+        raise LibraryError(str(path), f"its version is {version}, ours is {LIBRARY_VERSION}")
 
     def close(self) -> None:
         """Let go of the file; may be called twice."""
@@ -402,7 +242,7 @@ class Library:
         """
         found = self._named(source, within)
         row, _ = self._row(found, page)
-        is_python = _is_python(PurePath(found.document.path))
+        is_python = is_python_file(PurePath(found.document.path))
         every = sentences(self._text(row), is_python=is_python, page=page)
         return tuple(each for each in every if first <= each[1].first and each[1].last <= last)
 
@@ -418,7 +258,7 @@ class Library:
         lines, text = self._connection.execute(query, (row,)).fetchone()
         return tuple(text.split("\n")) if lines else ()
 
-    def _row(self, source: _Source, page: int | None) -> tuple[int, int]:
+    def _row(self, source: Source, page: int | None) -> tuple[int, int]:
         if page in source.rows:
             return source.rows[page]
         pages = source.document.pages
@@ -426,10 +266,10 @@ class Library:
         fix = f"name a page from 1 to {pages}" if pages else "name lines without a page"
         raise SourceError(source.document.source, reason, fix)
 
-    def _sources_in(self, within: tuple[str, ...] | None) -> tuple[_Source, ...]:
+    def _sources_in(self, within: tuple[str, ...] | None) -> tuple[Source, ...]:
         return self._sources if within is None else self._allowed(tuple(within))
 
-    def _find_allowed(self, within: tuple[str, ...]) -> tuple[_Source, ...]:
+    def _find_allowed(self, within: tuple[str, ...]) -> tuple[Source, ...]:
         names = {group.name for group in self._groups}
         groups = {entry for entry in within if entry in names}
         others = [entry for entry in within if entry not in names]
@@ -443,7 +283,7 @@ class Library:
             or any(is_covered(source.views, entry) for entry in others)
         )
 
-    def _named(self, name: str, within: tuple[str, ...] | None) -> _Source:
+    def _named(self, name: str, within: tuple[str, ...] | None) -> Source:
         """Find the one allowed source of that name, by comparing text only."""
         allowed = self._sources_in(within)
         exact = [each for each in allowed if name in (each.document.source, each.document.path)]
@@ -459,33 +299,3 @@ class Library:
         raise UnknownSourceError(
             shown, reason, near_names(shown, [each.document.source for each in allowed])
         )
-
-
-def _load_sources(connection: sqlite3.Connection) -> tuple[_Source, ...]:
-    query = """
-    SELECT id, page, lines, source, path, grp, docs.title, sha256, root
-    FROM docs JOIN grps ON name = grp ORDER BY id
-    """
-    pages: dict[str, dict[int | None, tuple[int, int]]] = {}
-    about: dict[str, tuple[str, ...]] = {}
-    for row, page, lines, source, *rest in connection.execute(query):
-        pages.setdefault(source, {})[page] = (row, lines)
-        about[source] = tuple(rest)
-    found: list[_Source] = []
-    for source, (path, group, title, digest, root) in about.items():
-        document = Document(
-            source=source,
-            path=path,
-            group=group,
-            title=title,
-            sha256=digest,
-            pages=None if None in pages[source] else len(pages[source]),
-            lines=sum(lines for _, lines in pages[source].values()),
-        )
-        views = (PurePath(source), PurePath(path), PurePath(path).relative_to(root))
-        found.append(_Source(document=document, rows=pages[source], views=views))
-    return tuple(found)
-
-
-def _is_python(path: PurePath) -> bool:
-    return path.suffix.lower() in PYTHON_SUFFIXES

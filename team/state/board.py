@@ -4,8 +4,9 @@
      ▲                │  └──fail──▶ failed             └────▶ rejected
      └──────── the lead opens it again ─────┘            (or cancelled)
 
-A record that the table below has no move for changes nothing and is kept as an
-anomaly: with compare-and-set it can only come from a faulty or hostile writer.
+A record that the table below has no move for, or whose author may not give it,
+changes nothing but the head, and is kept as an anomaly: with compare-and-set it can
+only come from a faulty or hostile writer, or from a newer version.
 """
 
 from __future__ import annotations
@@ -130,10 +131,11 @@ def _move_of(body: AnyMessage | None, author: str, task: Task | None) -> str | N
     """Name the input that a message is; nothing if its author may not give it."""
     is_lead = author == LEAD
     is_holder = task is not None and task.holder == author
+    is_offered = task is not None and task.offered_to in (None, author)
     match body:
         case TaskOpened() if is_lead:
             return "open"
-        case TaskClaimed():
+        case TaskClaimed() if is_offered:
             return "claim"
         case TaskSubmitted() if is_holder:
             return "submit"

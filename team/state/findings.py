@@ -69,6 +69,14 @@ class Findings:
         submissions = self.submissions.get(task)
         return submissions[-1] if submissions else None
 
+    def upheld_by(self, author: str, task: str) -> Submission | None:
+        """The newest finding for a task that one author has judged and upheld throughout."""
+        for submission in reversed(self.submissions.get(task, [])):
+            said = submission.judged_by(author)
+            if said and all(judgement.outcome == "upheld" for judgement in said):
+                return submission
+        return None
+
     def _judge(self, task: str, seq: int, author: str, judgements: tuple[Judgement, ...]) -> None:
         submissions = self.submissions.get(task, [])
         for place, submission in enumerate(submissions):

@@ -75,7 +75,7 @@ class Mailroom:
                 self._send(record, mail)
             case TurnReplied() as turn:
                 for intake in turn.intake:
-                    self._take_in(intake.message_id, turn.context, turn.turn)
+                    self._take_in(intake.message_id, record.subject.author, turn)
             case _:
                 pass
 
@@ -88,6 +88,8 @@ class Mailroom:
         return [letter for letter in self.to_member(member) if letter.wants_reply]
 
     def _send(self, record: Record, mail: AnyMail) -> None:
+        if record.id in self.letters:
+            return  # a repeat, stored after the server had forgotten the first
         to, author = record.subject.names[0], record.subject.author
         kind = type_name(mail).removeprefix("mail.")
         self.letters[record.id] = Letter(
@@ -96,12 +98,14 @@ class Mailroom:
         asked = self.letters.get(mail.in_reply_to or "")
         if (
             asked is not None
-            and asked.to == author
+            and (asked.to, asked.author) == (author, to)
             and isinstance(mail, Answer | Challenge | Rebuttal)
         ):
             self.letters[asked.id] = msgspec.structs.replace(asked, answered_by=record.id)
 
-    def _take_in(self, message_id: str, context: str, turn: int) -> None:
+    def _take_in(self, message_id: str, reader: str, turn: TurnReplied) -> None:
         letter = self.letters.get(message_id)
-        if letter is not None and letter.turn is None:
-            self.letters[message_id] = msgspec.structs.replace(letter, context=context, turn=turn)
+        if letter is not None and letter.to == reader and letter.turn is None:
+            self.letters[message_id] = msgspec.structs.replace(
+                letter, context=turn.context, turn=turn.turn
+            )

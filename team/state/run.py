@@ -51,21 +51,31 @@ class RunState:
         self.last_seq, self.last_at = record.seq, record.at
         if record.problem is not None:
             self.unread.append(f"{record.seq}: {record.problem}")
-            return
+        # A record that can't be read says nothing, but the next write must follow it.
         for part in _PARTS.get(record.subject.kind, ()):
             getattr(self, part).apply(record)
+        self._move_heads(record)
         self._apply_run(record)
 
+    def _move_heads(self, record: Record) -> None:
+        match record.subject.kind:
+            case "spec":
+                self.spec_head_seq = record.seq
+            case "result":
+                self.result_head_seq = record.seq
+            case _:
+                pass
+
     def _apply_run(self, record: Record) -> None:
+        is_lead = record.subject.author == LEAD
         match record.body:
-            case RunOpened() as opened if self.opened is None:
+            case RunOpened() as opened if is_lead and self.opened is None:
                 self.opened, self.opened_at = opened, record.at
                 self.spec = msgspec.json.decode(opened.spec, type=ResolvedSpec)
-                self.spec_head_seq = record.seq
-            case RunTriaged() as triage:
-                self.triage, self.spec_head_seq = triage, record.seq
-            case ResultPublished() as result if self.result is None:
-                self.result, self.result_head_seq = result, record.seq
+            case RunTriaged() as triage if is_lead:
+                self.triage = triage
+            case ResultPublished() as result if is_lead and self.result is None:
+                self.result = result
             case CancelRun(reason=reason) if record.subject.author in (LEAD, PERSON):
                 if record.subject.names[0] == LEAD:
                     self.cancel_reason = reason

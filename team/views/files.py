@@ -9,20 +9,26 @@ import msgspec
 from team.views.run_object import RunObject
 
 
-def write_files(folder: Path, shown: RunObject, report: str) -> None:
+def write_files(folder: Path, shown: RunObject, report: str) -> RunObject:
     """Write a run's files, each at once or not at all.
 
     Args:
         folder: The run's directory; made if need be.
         shown: The run.
         report: The report page.
+
+    Returns:
+        The run, with the path of its report.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "report.html"
+    shown = msgspec.structs.replace(shown, report=str(path))
     data = msgspec.json.format(msgspec.json.encode(shown), indent=2)
     _write(folder / "result.json", data)
     if shown.result is not None:
         _write(folder / "result.md", shown.result.text.encode())
-    _write(folder / "report.html", report.encode())
+    _write(path, report.encode())
+    return shown
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -89,6 +89,12 @@ class Follower:
                     self.changed.clear()
                     await self.changed.wait()
 
+    async def ended(self) -> None:
+        """Wait until the run has a result."""
+        while self.state.result is None:
+            self.changed.clear()
+            await self.changed.wait()
+
     async def _listen(self, feed: Feed) -> None:
         while True:
             record = await feed.next()

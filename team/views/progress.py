@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+from bus.messages import MemberSeated
 from bus.run_stream import Record
 from team.state import RunState
 from team.views.follow import Follower
@@ -32,10 +33,17 @@ async def show_progress(follower: Follower, *, is_quiet: bool = False) -> AsyncI
         yield follower
 
 
-def _print_line(record: Record, state: RunState) -> None:  # noqa: ARG001 - a callback's signature
+def _print_line(record: Record, state: RunState) -> None:
     line = story_line(record)
-    if line is not None:
+    if line is not None and not _is_reseated(record, state):
         print(line, file=sys.stderr, flush=True)
+
+
+def _is_reseated(record: Record, state: RunState) -> bool:
+    """Whether a seat is only laid out anew, with a wider filter list."""
+    if not isinstance(record.body, MemberSeated):
+        return False
+    return state.roster.seats[record.subject.names[0]].seated_seq != record.seq
 
 
 @asynccontextmanager

@@ -23,16 +23,8 @@ from nats.aio.client import Client
 
 import bus.server
 from bus.errors import ServerNotFoundError, ServerStartError
-from bus.server import (
-    STORE_MAX_BYTES,
-    STORE_MIN_BYTES,
-    ServerInfo,
-    find_binary,
-    find_server,
-    start_server,
-    stop_server,
-    store_limit_bytes,
-)
+from bus.server import find_binary, find_server, start_server, stop_server
+from bus.server_files import STORE_MAX_BYTES, STORE_MIN_BYTES, ServerInfo, store_limit_bytes
 
 WAIT_S = 5.0
 STARTER = """

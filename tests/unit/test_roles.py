@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 import roles
 from roles import FoundRole, Role, RoleError, find_roles, get_role, load_role, search_path
-from roles.files import CLAUDE_TOOLS_HERE, FRONT_MATTER_CHARS_MAX, HONOURED, KEPT, SHORT_CHARS
+from roles.checks import CLAUDE_TOOLS_HERE
+from roles.front_matter import FRONT_MATTER_CHARS_MAX, HONOURED, KEPT, SHORT_CHARS
 
 TEAMMATE_TOOLS = frozenset(
     {

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+FAULTS_VARIABLE: Final = "PEERTEAM_REHEARSAL_FAULTS"
 FAULTS: Final = {
     "alter-quote": "change one word of the first quote of a finding",
     "unsupported": "claim something that its quote does not say",
@@ -53,8 +54,7 @@ def _parse(text: str) -> Fault:
     if found is None or found.group(1) not in FAULTS:
         known = ", ".join(FAULTS)
         raise ValueError(
-            f"PEERTEAM_REHEARSAL_FAULTS: {text!r} is no fault; write NAME[@MEMBER][#ROUND], "
-            f"with NAME one of: {known}"
+            f"{text!r} is no fault; write NAME[@MEMBER][#ROUND], with NAME one of: {known}"
         )
     name, member, round_ = found.groups()
     return Fault(name=name, member=member, round=int(round_) if round_ else None)

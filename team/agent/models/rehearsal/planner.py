@@ -63,7 +63,8 @@ def _objective(goal: str, title: str) -> str:
     """The goal with its list of subjects narrowed to this lane's."""
     for found in _LIST.finditer(goal):
         if any(part and part in found.group() for part in (title, title.split(".")[-1])):
-            return goal[: found.start()] + title + goal[found.end() :]
+            narrowed = goal[: found.start()] + title + goal[found.end() :]
+            return re.sub(r"^(How|What|Why|Where|When) do ", r"\1 does ", narrowed)
     return f"{goal} (as far as {title} says)"
 
 

@@ -16,9 +16,8 @@ import httpx2
 import msgspec
 
 from team.agent.models.rehearsal.brain import MODEL, Composed, compose
-from team.agent.models.rehearsal.faults import Fault, parse_faults
+from team.agent.models.rehearsal.faults import FAULTS_VARIABLE, Fault, parse_faults
 
-FAULTS_VARIABLE: Final = "PEERTEAM_REHEARSAL_FAULTS"
 LATENCY_VARIABLE: Final = "PEERTEAM_REHEARSAL_LATENCY_MS"
 CHARACTERS_PER_TOKEN: Final = 4
 _PIECE: Final = 400

@@ -1,0 +1,247 @@
+"""All arguments of all commands, and nothing that takes time to import.
+
+Each command names its handler as `module:function`; `main` imports it when it is
+called, so that `team --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from bus.subjects import NAMES_OF_KIND
+
+DESCRIPTION = "Run a team of LLM agents as peers on a message bus, to a gated and cited result."
+EPILOG = """start here:
+  team doctor                                     what is installed and reachable
+  team run research "…" --source DIR              run a team
+  team ps                                         the runs there are
+  team show RUN                                   one of them
+
+Every command has --help with examples."""
+
+RUN_EXAMPLES = """examples:
+  team run research "How do these packages cancel work?" --source src/ --source "docs/*.md"
+  team run research "…" --source notes.pdf --model rehearsal      no key, no cost
+  team run teams/mine.toml "…" --source . --json > result.json    progress goes to stderr
+  team run research "…" --source . --mode solo --run nightly-42
+
+exit status: 0 admitted, 3 partial, 4 rejected, 5 stalled, 6 cancelled,
+             2 bad input, 7 no usable NATS server, 130 interrupted"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="team",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _add_run_commands(commands)
+    _add_look_commands(commands)
+    _add_act_commands(commands)
+    _add_project_commands(commands)
+    _add_server_commands(commands)
+    return parser
+
+
+def _add_run_commands(commands: Any) -> None:
+    run = _command(
+        commands, "run", "run_command:run_command", "run a team on a goal, to a cited result"
+    )
+    run.epilog = RUN_EXAMPLES
+    run.add_argument("spec", metavar="TEAM", help="a team spec: a name such as research, or a path")
+    run.add_argument("goal", metavar="GOAL", help="what the team is to find out; - reads stdin")
+    run.add_argument(
+        "--source",
+        "-s",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a file, folder or glob to work from; may be given often",
+    )
+    run.add_argument("--mode", choices=("auto", "team", "solo"), default="auto")
+    run.add_argument("--model", metavar="NAME", help="a model for all; 'rehearsal' uses none")
+    run.add_argument("--run", metavar="ID", help="name the run; otherwise one is made up")
+    run.add_argument("--replicas", type=int, choices=(1, 3, 5), default=1, help="on a cluster")
+    _add_quiet(run)
+    resume = _command(
+        commands,
+        "resume",
+        "run_command:resume_command",
+        "take up a run where it stopped; what is done and paid is not done again",
+        "team resume r1121-101500-3fa2",
+        "team resume nightly-42 --json",
+    )
+    resume.add_argument("run", metavar="RUN")
+    _add_quiet(resume)
+
+
+def _add_look_commands(commands: Any) -> None:
+    _command(
+        commands,
+        "ps",
+        "look_commands:ps",
+        "list the runs on the server",
+        "team ps",
+        "team ps --json",
+    )
+    show = _command(
+        commands,
+        "show",
+        "look_commands:show",
+        "show one run: members, tasks, decisions, mail with receipts, result, cost",
+        "team show r1121-101500-3fa2",
+        "team show nightly-42 --json",
+    )
+    show.add_argument("run", metavar="RUN")
+    watch = _command(
+        commands,
+        "watch",
+        "look_commands:watch",
+        "follow a run live until it ends",
+        "team watch r1121-101500-3fa2",
+        "team watch nightly-42 --json | jq .type",
+    )
+    watch.add_argument("run", metavar="RUN")
+    log = _command(
+        commands,
+        "log",
+        "look_commands:log",
+        "print a run's stream, message by message",
+        "team log nightly-42 --kind mail --kind decision",
+        "team log nightly-42 --member ada --follow",
+        "team log nightly-42 --json | jq .type",
+    )
+    log.add_argument("run", metavar="RUN")
+    log.add_argument(
+        "--kind", action="append", choices=sorted(NAMES_OF_KIND), help="may be repeated"
+    )
+    log.add_argument("--member", action="append", metavar="NAME", help="may be repeated")
+    log.add_argument("--follow", "-f", action="store_true", help="go on until the run ends")
+    decisions = _command(
+        commands,
+        "decisions",
+        "look_commands:decisions",
+        "list the decisions of a run",
+        "team decisions nightly-42",
+        "team decisions nightly-42 --history --area api",
+    )
+    decisions.add_argument("run", metavar="RUN")
+    decisions.add_argument("--area", help="only this area")
+    decisions.add_argument("--history", action="store_true", help="superseded ones too")
+
+
+def _add_act_commands(commands: Any) -> None:
+    say = _command(
+        commands,
+        "say",
+        "act_commands:say",
+        "write to a member; it reads it before its next turn",
+        'team say nightly-42 ada "Leave Windows out."',
+        'team say nightly-42 bea "What is still open?" --ask',
+    )
+    say.add_argument("run", metavar="RUN")
+    say.add_argument("member", metavar="MEMBER")
+    say.add_argument("text", metavar="TEXT")
+    say.add_argument("--ask", action="store_true", help="expect an answer")
+    cancel = _command(
+        commands,
+        "cancel",
+        "act_commands:cancel",
+        "end a run now, even in a model call; for a pause that can be resumed, use Ctrl-C",
+        "team cancel nightly-42",
+        'team cancel nightly-42 --why "wrong goal"',
+    )
+    cancel.add_argument("run", metavar="RUN")
+    cancel.add_argument("--why", default="a person cancelled it", metavar="TEXT")
+
+
+def _add_project_commands(commands: Any) -> None:
+    _command(
+        commands,
+        "roles",
+        "project_commands:roles",
+        "list the role files there are, and which of them wins",
+        "team roles",
+        "team roles --json",
+        has_bus=False,
+    )
+    check = _command(
+        commands,
+        "check",
+        "project_commands:check",
+        "check team specs and role files before anything is spent",
+        "team check",
+        "team check teams/mine.toml",
+        "team check .claude/agents --json",
+        has_bus=False,
+    )
+    check.add_argument("paths", nargs="*", metavar="PATH", help="files or folders; default: all")
+    _command(
+        commands,
+        "doctor",
+        "project_commands:doctor",
+        "say what is installed, reachable, and which key is used",
+        "team doctor",
+        "team doctor --nats nats://token@host:4222",
+    )
+    schema = _command(
+        commands,
+        "schema",
+        "project_commands:schema",
+        "print the JSON Schema of a wire type, of the team spec or of the result",
+        "team schema                 the names there are",
+        "team schema result",
+        "team schema task.opened",
+        has_bus=False,
+    )
+    schema.add_argument("type", nargs="?", metavar="TYPE")
+
+
+def _add_server_commands(commands: Any) -> None:
+    _command(
+        commands,
+        "up",
+        "server_commands:up",
+        "start the embedded NATS server; it stays until 'team down'",
+        "team up",
+        "team up --json",
+        has_bus=False,
+    )
+    _command(
+        commands,
+        "down",
+        "server_commands:down",
+        "end the embedded NATS server; runs are kept, members at work wait for its return",
+        "team down",
+        has_bus=False,
+    )
+
+
+def _command(
+    commands: Any, name: str, handler: str, help_text: str, *examples: str, has_bus: bool = True
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help_text,
+        description=f"{help_text[0].upper()}{help_text[1:]}.",
+        epilog="\n  ".join(("examples:", *examples)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(handler=handler)
+    parser.add_argument("--json", action="store_true", help="print JSON on stdout")
+    if has_bus:
+        parser.add_argument(
+            "--nats",
+            metavar="URL",
+            help="use this NATS server (or set NATS_URL), not the embedded one",
+        )
+    return parser
+
+
+def _add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", "-q", action="store_true", help="no progress, only the result")

@@ -1,0 +1,58 @@
+"""What tests share: one real nats-server a session, a fresh run a test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from bus.access import SERVER_DIRECTORY, Access
+from bus.connection import Connection, connect
+from bus.ids import new_run_id
+from bus.run_stream import RunStream, create_run
+from bus.server import start_server, stop_server
+from tests.support.cli import Cli
+from tests.support.sources import three_lanes
+
+
+@pytest.fixture(scope="session")
+def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
+    """A nats-server of this test session, with JetStream, ended afterwards."""
+    directory: Path = tmp_path_factory.mktemp("nats")
+    server = start_server(directory)
+    try:
+        yield Access(url=server.url, token=server.token)
+    finally:
+        stop_server(directory)
+
+
+@pytest.fixture
+async def connection(access: Access) -> AsyncIterator[Connection]:
+    """A connection of this test's own."""
+    async with connect(access, name="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def stream(connection: Connection) -> RunStream:
+    """The stream of a new, empty run."""
+    return await create_run(connection, new_run_id(), label="a test")
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    """`team` in a home of its own, on the rehearsal model; its server is ended afterwards."""
+    cwd = tmp_path / "project"
+    cwd.mkdir()
+    made = Cli(tmp_path / "home", cwd)
+    try:
+        yield made
+    finally:
+        stop_server(made.home / SERVER_DIRECTORY)
+
+
+@pytest.fixture
+def lanes(tmp_path: Path) -> list[Path]:
+    """Sources for three lanes."""
+    return three_lanes(tmp_path / "sources")

@@ -1,0 +1,227 @@
+"""A whole team on paper: what the lead and its members commit for each step.
+
+The deeds follow team/members/lead.py and team/members/teammate.py, without a bus,
+so that the rules can be driven through a run from its start to its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bus.ids import GATE, LEAD, SUPERVISOR
+from bus.messages import (
+    CancelRun,
+    Judgement,
+    MemberLost,
+    Outcome,
+    ResultPublished,
+    RunTriaged,
+    TaskClaimed,
+    TaskFailed,
+    TaskOpened,
+    TaskSettled,
+    TaskState,
+    TaskSubmitted,
+    VerdictGiven,
+)
+from team.rules import steps
+from team.state import RunState, Task
+from tests.support.builders import (
+    OPENED_AT,
+    Story,
+    a_finding,
+    a_judgement,
+    a_story,
+    a_verdict,
+    opens,
+)
+
+Deed = tuple[str, str, str]
+"""What somebody may do now: a verb, a member, a task."""
+
+
+class PaperTeam:
+    """A run whose lead does what the rules say, and whose members do what a test says."""
+
+    def __init__(
+        self, lanes: Sequence[TaskOpened] = (), *, verifiers: int = 1, **policy: int | float
+    ) -> None:
+        self.story: Story = a_story(verifiers=verifiers, **policy)
+        self.lanes = lanes or (opens("pools"), opens("timeouts"))
+        self.now = OPENED_AT + 1.0
+        self.done: list[steps.AnyStep] = []
+        self.refuses: Callable[[Task], bool] = lambda _: False
+
+    @property
+    def state(self) -> RunState:
+        return self.story.state
+
+    def task(self, task: str) -> Task:
+        return self.state.board.tasks[task]
+
+    def next(self) -> steps.AnyStep:
+        """What the rules say now."""
+        return steps.next_step(self.state, self.now)
+
+    def lead(self) -> steps.AnyStep:
+        """Let the lead do its steps until it waits or has ended the run; gives that step."""
+        for _ in range(200):
+            step = self.next()
+            self.done.append(step)
+            if isinstance(step, steps.Wait | steps.Dismiss):
+                return step
+            self._do(step)
+        raise AssertionError(f"the lead goes round in circles: {self.done[-4:]}")
+
+    # --- what the lead commits ---
+
+    def _do(self, step: steps.AnyStep) -> None:
+        match step:
+            case steps.MakePlan():
+                self._plan()
+            case steps.Recruit(seat=seat, count=count):
+                self._recruit("researcher" if seat == "worker" else "skeptic", count)
+            case steps.CheckFinding(task=task):
+                self._check(task)
+            case steps.Verify(task=task):
+                self._verify(task)
+            case steps.Reopen(task=task, round=number, reasons=reasons):
+                self._reopen(task, number, reasons)
+            case steps.Offer(task=task, member=member):
+                was = self.task(task)
+                self._open(was, was.round, was.reasons, member)
+            case steps.Settle(task=task, state=state, reasons=reasons, verifications=names):
+                for name in names:
+                    self.story.tell("task", name, body=TaskSettled(state="admitted"))
+                self.story.tell("task", task, body=TaskSettled(state=state, reasons=reasons))
+            case steps.Synthesize():
+                self.story.tell("result", body=ResultPublished(status="admitted"))
+            case steps.Finish(status=status, reasons=reasons):
+                self.story.tell("result", body=ResultPublished(status=status, missing=reasons))
+            case _:
+                raise AssertionError(step)
+
+    def _plan(self) -> None:
+        self.story.tell("spec", body=RunTriaged(mode="team", reasons=("two lanes",)))
+        for number, lane in enumerate(self.lanes, start=1):
+            self.story.tell("task", f"t{number}", body=lane)
+
+    def _recruit(self, role: str, count: int) -> None:
+        names = ("ada", "bea", "cleo") if role == "researcher" else ("vera", "walt", "xena")
+        taken = sum(seat.role == role for seat in self.state.roster.seats.values())
+        for number in range(taken, taken + count):
+            extra = "" if number < 3 else str(number)
+            self.story.seat(names[number % 3] + extra, role=role)
+
+    def _check(self, task: str) -> None:
+        submission = self.state.findings.latest(task)
+        assert submission is not None
+        outcome: Outcome = "refuted" if self.refuses(self.task(task)) else "upheld"
+        verdict = a_verdict(submission.seq, a_judgement(outcome, check="quotes"))
+        self.story.tell("verdict", task, author=GATE, body=verdict)
+
+    def _verify(self, task: str) -> None:
+        state, lane = self.state, self.task(task)
+        submission = state.findings.latest(task)
+        assert submission is not None
+        assert state.spec is not None
+        present = state.roster.present("skeptic")[: state.spec.team.gate.verifiers]
+        for number, seat in enumerate(present, start=1):
+            opened = opens(
+                f"verify {lane.title}",
+                role="skeptic",
+                purpose="verify",
+                subject_task=task,
+                subject_seq=submission.seq,
+                material=submission.finding.claims,
+                offered_to=seat.name,
+            )
+            self.story.tell("task", f"v-{task}-{lane.round}-{number}", body=opened)
+
+    def _reopen(self, name: str, number: int, reasons: tuple[str, ...]) -> None:
+        task, seats = self.task(name), self.state.roster.seats
+        last = seats.get(task.holder or task.offered_to or "")
+        self._open(task, number, reasons, last.name if last and last.is_in else None)
+
+    def _open(self, task: Task, number: int, reasons: tuple[str, ...], to: str | None) -> None:
+        body = opens(
+            task.title,
+            contract=task.contract,
+            role=task.role,
+            purpose=task.purpose,
+            depends_on=task.depends_on,
+            subject_task=task.subject_task,
+            subject_seq=task.subject_seq,
+            material=task.material,
+            round=number,
+            reasons=reasons,
+            offered_to=to,
+        )
+        self.story.tell("task", task.id, body=body)
+
+    # --- what members do ---
+
+    def deeds(self) -> list[Deed]:
+        """All that members may do now, without losses."""
+        found: list[Deed] = []
+        for seat in self.state.roster.present():
+            held = self.state.board.held_by(seat.name)
+            if held is not None and held.purpose == "verify":
+                found += [(verb, seat.name, held.id) for verb in ("uphold", "refute", "fail")]
+            elif held is not None:
+                found += [(verb, seat.name, held.id) for verb in ("submit", "fail")]
+            else:
+                offered = self.state.board.offered(seat.name)
+                found += [("claim", seat.name, task.id) for task in offered]
+        return found
+
+    def act(self, verb: str, member: str, task: str) -> None:
+        """A member does something."""
+        tell = self.story.tell
+        match verb:
+            case "claim":
+                tell("task", task, author=member, body=TaskClaimed())
+            case "submit":
+                finding = a_finding(round=self.task(task).round)
+                tell("finding", task, author=member, body=finding)
+                tell("task", task, author=member, body=TaskSubmitted())
+            case "fail":
+                tell("task", task, author=member, body=TaskFailed(reason="out of turns"))
+            case "uphold" | "refute":
+                self._judge(member, task, "upheld" if verb == "uphold" else "refuted")
+            case _:
+                raise AssertionError(verb)
+
+    def _judge(self, member: str, task: str, outcome: Outcome) -> None:
+        held = self.task(task)
+        assert held.subject_task is not None
+        assert held.subject_seq is not None
+        judgements = tuple(
+            Judgement(check="verification", outcome=outcome, reason="so it is", claim=claim.id)
+            for claim in held.material
+        )
+        verdict = VerdictGiven(finding_seq=held.subject_seq, judgements=judgements)
+        self.story.tell("verdict", held.subject_task, author=member, body=verdict)
+        self.story.tell("task", task, author=member, body=TaskSubmitted())
+
+    def lose(self, member: str) -> None:
+        """The supervisor gives a member up."""
+        self.story.tell("member", member, author=SUPERVISOR, body=MemberLost(reason="kill -9"))
+
+    def cancel(self, reason: str = "enough") -> None:
+        """A person cancels the run."""
+        self.story.tell("control", LEAD, author="person", body=CancelRun(reason=reason))
+
+    def work(self, task: str) -> None:
+        """Whoever is offered a lane claims it and submits a finding."""
+        member = self.task(task).offered_to
+        assert member is not None
+        self.act("claim", member, task)
+        self.act("submit", member, task)
+
+    def judge(self, task: str, verb: str = "uphold") -> None:
+        """Every verifier of a lane's present round claims its task and judges."""
+        for verification in steps.verifications_of(self.state, self.task(task)):
+            if verification.state is TaskState.open and verification.offered_to is not None:
+                self.act("claim", verification.offered_to, verification.id)
+                self.act(verb, verification.offered_to, verification.id)
