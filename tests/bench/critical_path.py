@@ -113,7 +113,7 @@ def _cause(records: Sequence[Record], at: int) -> int | None:
     return None
 
 
-def _trigger(record: Record) -> Trigger:  # noqa: PLR0911 - one row of a table each
+def _trigger(record: Record) -> Trigger:
     """Which records of others could have set the author going."""
     me, names = author_of(record), record.subject.names
     match record.body:

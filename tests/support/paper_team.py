@@ -94,10 +94,9 @@ class PaperTeam:
                 for name in names:
                     self.story.tell("task", name, body=TaskSettled(state="admitted"))
                 self.story.tell("task", task, body=TaskSettled(state=state, reasons=reasons))
-            case steps.Synthesize():
-                self.story.tell("result", body=ResultPublished(status="admitted"))
-            case steps.Finish(status=status, reasons=reasons):
-                self.story.tell("result", body=ResultPublished(status=status, missing=reasons))
+            case steps.Synthesize() | steps.Finish():
+                status = step.status if isinstance(step, steps.Finish) else "admitted"
+                self.story.tell("result", body=ResultPublished(status=status))
             case _:
                 raise AssertionError(step)
 

@@ -1,0 +1,90 @@
+"""What was spent: sums by member and assignment; an unknown price stays unknown."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.messages import TokenCounts
+from team.state import Ledger, Spent
+from team.state.ledger import read_tokens
+from tests.support.builders import a_record, a_usage
+
+
+def test_a_ledger_begins_with_nothing_spent() -> None:
+    ledger = Ledger()
+
+    assert ledger.total == Spent()
+    assert ledger.of_member("ada") == Spent()
+    assert ledger.total.cost_usd == 0.0
+
+
+def test_cached_tokens_count_as_read() -> None:
+    tokens = TokenCounts(input=1, cache_read=20, cache_write=300, output=4_000)
+
+    assert read_tokens(tokens) == 321
+    assert Spent().plus(a_usage(input=1, cache_read=20, cache_write=300, output=4_000)) == Spent(
+        calls=1, input_tokens=321, output_tokens=4_000, cost_usd=0.5
+    )
+
+
+def test_spending_is_summed_by_member_and_by_assignment() -> None:
+    ledger = Ledger()
+    for seq, (author, context) in enumerate(
+        [("ada", "task:t1:1"), ("ada", "task:t1:2"), ("bea", "task:t1:1")], start=1
+    ):
+        usage = a_usage(context=context, input=10, output=5)
+        ledger.apply(a_record(seq, "usage", author=author, body=usage))
+
+    assert (ledger.total.calls, ledger.total.tokens) == (3, 45)
+    assert (ledger.of_member("ada").calls, ledger.of_member("bea").calls) == (2, 1)
+    assert ledger.by_context["ada", "task:t1:2"].tokens == 15
+    assert len(ledger.by_context) == 3
+
+
+def test_models_are_named_once_in_the_order_they_came() -> None:
+    ledger = Ledger()
+    for seq, model in enumerate(["m2", "m1", "m2"], start=1):
+        ledger.apply(a_record(seq, "usage", author="ada", body=a_usage(model=model)))
+
+    assert ledger.models == ["m2", "m1"]
+
+
+def test_one_estimated_call_makes_the_sum_an_estimate() -> None:
+    total = Spent().plus(a_usage(is_estimated=True)).plus(a_usage())
+
+    assert total.is_estimated
+
+
+@given(
+    costs=st.lists(st.none() | st.floats(0, 100, allow_nan=False), max_size=12),
+)
+def test_a_sum_with_one_unknown_price_is_unknown_for_ever(costs: list[float | None]) -> None:
+    ledger = Ledger()
+    is_unknown = False
+    for seq, cost in enumerate(costs, start=1):
+        ledger.apply(a_record(seq, "usage", author="ada", body=a_usage(cost_usd=cost)))
+        is_unknown = is_unknown or cost is None
+
+        assert (ledger.total.cost_usd is None) == is_unknown
+    if not is_unknown:
+        assert ledger.total.cost_usd == pytest.approx(sum(cost or 0.0 for cost in costs))
+
+
+def test_an_unknown_price_of_one_member_leaves_the_others_known() -> None:
+    ledger = Ledger()
+    ledger.apply(a_record(1, "usage", author="ada", body=a_usage(cost_usd=None)))
+    ledger.apply(a_record(2, "usage", author="bea", body=a_usage(cost_usd=0.25)))
+
+    assert ledger.of_member("ada").cost_usd is None
+    assert ledger.of_member("bea").cost_usd == 0.25
+    assert ledger.total.cost_usd is None
+
+
+def test_a_record_that_cannot_be_read_spends_nothing() -> None:
+    ledger = Ledger()
+
+    ledger.apply(a_record(1, "usage", author="ada"))
+
+    assert ledger.total == Spent()
