@@ -237,7 +237,7 @@ async def _start(access: Access, name: str, wait_s: float) -> SteadyClient:
     seen: list[Exception] = []
 
     async def note(error: Exception) -> None:
-        seen[:] = [error]
+        seen.append(error)
 
     options: dict[str, Any] = {"name": name, "connect_timeout": 2, "reconnect_time_wait": 0.25}
     if access.token:
@@ -249,10 +249,11 @@ async def _start(access: Access, name: str, wait_s: float) -> SteadyClient:
             await client.start(access.url, note, **options)
     except (TimeoutError, OSError, nats.errors.Error) as error:
         await client.stop()
-        reason = str(seen[0] if seen else error) or type(error).__name__
-        if "authorization" in reason.lower():
-            raise AccessDeniedError(access.url, reason) from error
-        raise BusUnavailableError(access.url, reason) from error
+        reasons = [str(one) or type(one).__name__ for one in (*seen, error)]
+        denied = [reason for reason in reasons if "authorization" in reason.lower()]
+        if denied:
+            raise AccessDeniedError(access.url, denied[0]) from error
+        raise BusUnavailableError(access.url, reasons[0]) from error
     return client
 
 

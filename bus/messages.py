@@ -20,6 +20,10 @@ Outcome = Literal["upheld", "refuted", "unsure"]
 RunStatus = Literal["admitted", "partial", "rejected", "cancelled", "stalled"]
 
 
+def _no_answer() -> msgspec.Raw:
+    return msgspec.Raw(b"null")
+
+
 class Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of a message."""
 
@@ -559,7 +563,7 @@ class TurnActed(Message, frozen=True, kw_only=True, tag="turn.acted"):
     turn: int
     outcomes: tuple[ToolOutcome, ...]
     ends: bool = False
-    answer: msgspec.Raw = msgspec.Raw(b"null")
+    answer: msgspec.Raw = msgspec.field(default_factory=_no_answer)
 
 
 class ContextClosed(Message, frozen=True, kw_only=True, tag="context.closed"):

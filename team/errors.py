@@ -128,6 +128,17 @@ class ModelRefusedError(ModelError):
     """
 
 
+class StopRequestedError(TeamError):
+    """Somebody ended this member's work: a cancel, a stop, a signal.
+
+    Next: leave without finishing the turn; what is committed stays.
+    """
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        super().__init__(f"{member!r} was told to stop; what is committed stays")
+
+
 class BudgetError(TeamError):
     """A limit would be passed by the next act, so it was not done.
 

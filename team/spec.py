@@ -162,7 +162,7 @@ def load_spec(path: Path) -> TeamSpec:
     try:
         return msgspec.convert(data, TeamSpec)
     except msgspec.ValidationError as error:
-        raise _explain(path, text, data, error) from error
+        raise _explain(path, text, error) from error
 
 
 def find_spec(name: str, cwd: Path) -> Path:
@@ -200,13 +200,11 @@ def _at(path: Path, text: str, message: str) -> str:
     return f"{path}:{line.group(1) if line else len(text.splitlines()) or 1}"
 
 
-def _explain(
-    path: Path, text: str, data: dict[str, Any], error: msgspec.ValidationError
-) -> SpecError:
+def _explain(path: Path, text: str, error: msgspec.ValidationError) -> SpecError:
     message = str(error)
     inside = re.search(r"at `\$\.?([^`]*)`", message)
     place = inside.group(1) if inside else ""
-    reason = message.split(" - at")[0]
+    reason, _, _ = message.partition(" - at")
     missing = re.search(r"missing required field `([^`]+)`", message)
     if missing:
         return SpecError(f"{path}:1", missing.group(1), "it is missing", "add it at the top")

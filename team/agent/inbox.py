@@ -159,7 +159,7 @@ class Inbox:
             assert record is not None
             try:
                 self._fold(record, is_news=True)
-            except Exception as error:  # noqa: BLE001 - told to the member, which stops
+            except Exception as error:
                 self.failed = error
                 self.stopped.set()
             if not isinstance(record.body, Mail):

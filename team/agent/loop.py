@@ -34,7 +34,7 @@ from team.agent.models.call import Caller, Reply, Request, ToolCall
 from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.tools.toolbox import AnyTool
 from team.agent.world import World
-from team.errors import ModelBusyError, ModelReplyError
+from team.errors import ModelBusyError, ModelReplyError, StopRequestedError
 from team.rules.limits import Used, rule
 
 T = TypeVar("T")
@@ -43,11 +43,8 @@ NUDGES_MAX: Final = 1
 REPAIRS_MAX: Final = 1
 CONFLICTS_MAX: Final = 8
 
+_OVERTAKEN: Final = "others keep writing here: read what they wrote, then try again"
 _CLEAN_STOPS: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
-
-
-class Interrupted(Exception):  # noqa: N818 - not an error: somebody asked for it
-    """The run was cancelled, or this member is to stop."""
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +126,7 @@ class Agent:
             give_up: Entries to commit with the end if there is no clean answer.
 
         Raises:
-            Interrupted: The run was cancelled, or this member is to stop.
+            StopRequestedError: The run was cancelled, or this member is to stop.
             FencedError: Another process acts as this member.
             ModelRefusedError: No call can succeed; the assignment stays open.
         """
@@ -222,7 +219,7 @@ class Agent:
             await asyncio.wait([task, *signals], return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise Interrupted
+            raise StopRequestedError(self._world.me)
         finally:
             for pending in (task, *signals):
                 pending.cancel()
@@ -258,46 +255,48 @@ class Agent:
         """Run a turn's tools and commit what they send; again if a key had moved on."""
         tools = {tool.name: tool for tool in assignment.tools}
         names = ", ".join(call.name for call in turn.calls)
-        self._on_state("working", f"{names} ({assignment.context})", turn.replied.turn)
+        self._on_state("working", f"{names} ({assignment.context})", len(transcript.turns))
         read = await self._run_reads(tools, turn.calls)
         for _ in range(CONFLICTS_MAX):
-            answers = dict(read)
-            staged: list[Entry] = []
-            for call in turn.calls:
-                if call.id not in answers:
-                    answers[call.id] = await self._run_one(tools, call, staged)
-                    staged += answers[call.id].entries
-            acted = _acted(assignment.context, turn, answers)
+            answers, staged = await self._run_writes(tools, turn.calls, read)
             try:
-                await self._journal.commit(acted, staged)
+                await self._journal.commit(_acted(assignment.context, turn, answers), staged)
             except ConflictError:
                 continue
             return
-        acted = _acted(
-            assignment.context,
-            turn,
-            {
-                call.id: read.get(call.id) or refuse("others keep writing here")
-                for call in turn.calls
-            },
-        )
-        await self._journal.commit(acted)
+        late = {call.id: read.get(call.id) or refuse(_OVERTAKEN) for call in turn.calls}
+        await self._journal.commit(_acted(assignment.context, turn, late))
+
+    async def _run_writes(
+        self, tools: dict[str, AnyTool], calls: Sequence[ToolCall], read: dict[str, ToolAnswer]
+    ) -> tuple[dict[str, ToolAnswer], list[Entry]]:
+        """Run the other tools one by one; two of a turn may not write one key."""
+        answers = dict(read)
+        staged: list[Entry] = []
+        for call in calls:
+            if call.id in answers:
+                continue
+            answer = await self._run_one(tools, call)
+            keys = {entry.subject.key for entry in staged if entry.expect is not None}
+            if keys & {entry.subject.key for entry in answer.entries}:
+                answer = refuse(f"{call.name}: you have written this in the same turn already")
+            answers[call.id] = answer
+            staged += answer.entries
+        return answers, staged
 
     async def _run_reads(
         self, tools: dict[str, AnyTool], calls: Sequence[ToolCall]
     ) -> dict[str, ToolAnswer]:
         """Run the read-only tools of a turn at the same time."""
         reads = [call for call in calls if call.name in tools and tools[call.name].is_read_only]
-        answers = await asyncio.gather(*(self._run_one(tools, call, []) for call in reads))
+        answers = await asyncio.gather(*(self._run_one(tools, call) for call in reads))
         return {call.id: answer for call, answer in zip(reads, answers, strict=True)}
 
-    async def _run_one(
-        self, tools: dict[str, AnyTool], call: ToolCall, staged: list[Entry]
-    ) -> ToolAnswer:
+    async def _run_one(self, tools: dict[str, AnyTool], call: ToolCall) -> ToolAnswer:
         tool = tools.get(call.name)
         if tool is None:
             return refuse(f"you have no tool {call.name!r}; you have: {', '.join(tools)}")
-        return await self._unless_interrupted(tool.call(call.input, staged))
+        return await self._unless_interrupted(tool.call(call.input))
 
     def _too_many_repairs(self, assignment: Assignment, transcript: Transcript) -> Outcome | None:
         """An answer that was refused more than once has not been returned."""

@@ -28,7 +28,6 @@ from team.tool_names import TOOL_NAMES
 from team.views.run_object import RunObject
 from team.views.text import columns
 
-
 # --- roles -----------------------------------------------------------------------
 
 

@@ -35,9 +35,9 @@ from bus.messages import (
 from bus.run_stream import Entry
 from bus.subjects import build
 from team.agent.briefing import Briefing, CitableClaim, GroupBrief, opening
-from team.agent.loop import Assignment, Interrupted, Outcome
+from team.agent.loop import Assignment, Outcome
 from team.agent.tools.toolbox import RESEARCH_TOOLS, AnyTool, plan_tools, synthesis_tools
-from team.errors import SourceError
+from team.errors import SourceError, StopRequestedError
 from team.members.member import Member
 from team.members.names import next_names
 from team.rules import steps
@@ -68,7 +68,7 @@ async def run_lead(member: Member) -> None:
         try:
             if await _do(member, step):
                 return
-        except Interrupted:
+        except StopRequestedError:
             if member.inbox.stopped.is_set():
                 return
         except ConflictError as error:
@@ -79,7 +79,7 @@ async def run_lead(member: Member) -> None:
         raise member.inbox.failed
 
 
-async def _do(member: Member, step: steps.AnyStep) -> bool:
+async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901 - one case a step
     """Do one step; says whether it was the last."""
     match step:
         case steps.MakePlan():

@@ -26,8 +26,9 @@ from team.agent.briefing import (
     brief_decision,
     opening,
 )
-from team.agent.loop import Assignment, Interrupted
+from team.agent.loop import Assignment
 from team.agent.tools.toolbox import mail_tools, research_tools, verify_tools
+from team.errors import StopRequestedError
 from team.members.member import Member
 from team.state import Decisions, Task
 
@@ -49,7 +50,7 @@ async def run_teammate(member: Member) -> None:
             if not await _do_next(member):
                 member.show("idle", "waits for work")
                 await member.inbox.wait_change(1.0)
-    except Interrupted:
+    except StopRequestedError:
         pass
     if member.inbox.failed is not None:
         raise member.inbox.failed

@@ -6,7 +6,7 @@ it folds the stream, asks this module, and carries on.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -14,6 +14,10 @@ from bus.ids import GATE
 from bus.messages import TaskState
 from team.rules.gate import as_reason, verification_problems
 from team.state import RunState, Task
+
+VERIFICATION_ROUNDS_MAX: Final = 2
+WAIT_S: Final = 30.0
+"""How long the lead waits at most before it looks again, in seconds."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -131,7 +135,7 @@ def next_step(state: RunState, now: float) -> AnyStep:
         if any(task.state is TaskState.admitted for task in lanes):
             return Synthesize()
         return Finish(status="rejected", reasons=missing_lanes(state))
-    return Wait(until=_next_deadline(lanes, ends_at, now))
+    return Wait(until=max(min(ends_at, now + WAIT_S), now))
 
 
 def missing_lanes(state: RunState) -> tuple[str, ...]:
@@ -232,8 +236,10 @@ def _of_verified(state: RunState, task: Task, verifications: list[Task]) -> AnyS
     for verification in verifications:
         if verification.is_settled:
             continue
-        if verification.state is TaskState.failed and verification.round < 2:
-            return Reopen(task=verification.id, round=2, reasons=verification.reasons)
+        if verification.state is TaskState.failed and verification.round < VERIFICATION_ROUNDS_MAX:
+            return Reopen(
+                task=verification.id, round=verification.round + 1, reasons=verification.reasons
+            )
         if verification.state is TaskState.open:
             return _of_open(state, verification)
         if verification.state is TaskState.claimed:
@@ -290,7 +296,3 @@ def _recruit(state: RunState) -> Recruit | Settle | None:
 def _is_present(state: RunState, member: str | None) -> bool:
     seat = state.roster.seats.get(member or "")
     return seat is not None and seat.is_in
-
-
-def _next_deadline(lanes: list[Task], ends_at: float, now: float) -> float:
-    return max(min(ends_at, now + 30.0), now + 0.05)

@@ -6,11 +6,13 @@ A team pays where there are at least two lanes that can be worked on apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from team.rules.plan import Lane
+
+LANES_MIN: Final = 2
 
 Mode = Literal["auto", "team", "solo"]
 
@@ -27,15 +29,15 @@ def triage(lanes: Sequence[Lane], asked: Mode) -> Triage:
     if asked != "auto":
         return Triage(mode=asked, reasons=(f"you asked for --mode {asked}",))
     independent = [lane for lane in lanes if not lane.depends_on]
-    if len(lanes) < 2:
+    if len(lanes) < LANES_MIN:
         return Triage(mode="solo", reasons=("there is one lane only",))
-    if len(independent) < 2:
+    if len(independent) < LANES_MIN:
         return Triage(
             mode="solo", reasons=("fewer than two lanes can begin without another's output",)
         )
     named = [_names_another(lane, lanes) for lane in lanes]
     entangled = [reason for reason in named if reason]
-    if len(lanes) - len(entangled) < 2:
+    if len(lanes) - len(entangled) < LANES_MIN:
         return Triage(mode="solo", reasons=tuple(entangled))
     return Triage(
         mode="team",

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import gc
 
-import genai_prices  # noqa: F401 - for its memory, shared by all members
-
 import team.members.lead
 import team.members.teammate
 import team.runtime.process  # noqa: F401 - as above

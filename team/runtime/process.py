@@ -53,10 +53,10 @@ async def _live(key: SeatKey) -> int:
         async with seated(key) as member:
             await (run_lead(member) if key.name == LEAD else run_teammate(member))
     except FencedError as error:
-        log.error("member.failed", error=str(error))
+        log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         return EXIT_FENCED
     except (ModelRefusedError, StateError) as error:
-        log.error("member.failed", error=str(error))
+        log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         await _give_up(key, error)
         return EXIT_FINAL
     except Exception as error:

@@ -27,9 +27,9 @@ from bus.live import Roll
 from bus.messages import MemberLost, ResultPublished
 from bus.run_stream import Entry, Record, RunStream
 from team.members.seat import SeatKey
+from team.runtime.exit_codes import EXIT_DONE, EXIT_FINAL
 from team.runtime.home import cache_dir, run_dir
 from team.runtime.launch import Launched, launch
-from team.runtime.exit_codes import EXIT_DONE, EXIT_FINAL
 from team.state import Roster
 
 log = structlog.get_logger()
@@ -203,9 +203,9 @@ class Supervisor:
         self._stopping.set()
         for process in self._running():
             process.signal(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_GRACE_S
-        while self._running() and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        exits = [asyncio.create_task(process.exited()) for process in self._running()]
+        if exits:
+            await asyncio.wait(exits, timeout=STOP_GRACE_S)
         for process in self._running():
             process.signal(signal.SIGKILL)
         for watcher in self._watchers.values():

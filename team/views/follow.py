@@ -27,7 +27,7 @@ class Follower:
         self,
         connection: Connection,
         run: str,
-        on_record: Callable[[Record, RunState], None] = lambda record, state: None,
+        on_record: Callable[[Record, RunState], None] = lambda *_: None,
     ) -> None:
         self.state = RunState()
         self.run = run

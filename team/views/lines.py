@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any, Final
 
+from bus.ids import LEAD
 from bus.messages import (
     CancelRun,
     ContextClosed,
@@ -49,8 +52,8 @@ def story_line(record: Record) -> str | None:
 
 def log_line(record: Record) -> str:
     """A record as a line of the log: sequence, time, kind, author, what it says."""
-    kind = f"{record.subject.kind:<8}"
-    return f"{record.seq:>6}  {clock(record.at)}  {kind} {record.subject.author:<10} {describe(record)}"
+    who = f"{record.subject.kind:<8} {record.subject.author:<10}"
+    return f"{record.seq:>6}  {clock(record.at)}  {who} {describe(record)}"
 
 
 def clock(at: float) -> str:
@@ -75,70 +78,76 @@ def one_line(text: str, characters: int = 160) -> str:
 
 def _text_of(record: Record, about: str) -> str:
     body = record.body
-    match body:
-        case RunOpened():
-            return f"asks: {body.goal}"
-        case RunTriaged():
-            return f"runs as {body.mode}: {'; '.join(body.reasons)}"
-        case MemberSeated():
-            return f"recruits {about} as {body.role}" + (
-                f" for {body.works_on}" if body.works_on else ""
-            )
-        case MemberJoined():
-            again = f" again (process {body.incarnation})" if body.incarnation > 1 else ""
-            return f"joins{again}, pid {body.pid}"
-        case MemberLeft():
-            return f"leaves: {body.reason}"
-        case MemberLost():
-            return f"{about} is lost: {body.reason}"
-        case ResultPublished():
-            return f"publishes the result: {body.status}"
-        case Mail():
-            return f"{type_name(body).removeprefix('mail.')} to {about}: {body.text}"
-        case CancelRun() | StopMember() | WrapUp():
-            return f"tells {about} to {type_name(body).removeprefix('control.')}: {body.reason}"
-        case DecisionRecorded():
-            return f"decides {about}/{record.subject.names[1]}: {body.statement}"
-        case DecisionContested():
-            return f"contests {about}/{record.subject.names[1]}: {body.reason}"
-        case _:
-            return _work_text(record, about)
+    if isinstance(body, Mail):
+        return f"{type_name(body).removeprefix('mail.')} to {about}: {body.text}"
+    if isinstance(body, CancelRun | StopMember | WrapUp):
+        return f"tells {about} to {type_name(body).removeprefix('control.')}: {body.reason}"
+    if isinstance(body, DecisionRecorded):
+        return f"decides {about}/{record.subject.names[1]}: {body.statement}"
+    if isinstance(body, DecisionContested):
+        return f"contests {about}/{record.subject.names[1]}: {body.reason}"
+    return _WORDING[type(body)](body, about)
 
 
-def _work_text(record: Record, about: str) -> str:
-    body = record.body
-    match body:
-        case TaskOpened():
-            again = f" again, round {body.round}: {'; '.join(body.reasons)}" if body.reasons else ""
-            return f"opens {about} ({body.title}){again}"
-        case TaskClaimed():
-            return f"claims {about}"
-        case TaskSubmitted():
-            return f"submits {about}"
-        case TaskFailed():
-            return f"fails {about}: {body.reason}"
-        case TaskSettled():
-            why = f": {'; '.join(body.reasons)}" if body.reasons else ""
-            return f"settles {about} as {body.state}{why}"
-        case FindingNoted():
-            return f"notes on {about}: {body.text}"
-        case FindingSubmitted():
-            return f"finds for {about}: {len(body.claims)} claims. {body.summary}"
-        case VerdictGiven():
-            refused = [j for j in body.judgements if j.outcome != "upheld"]
-            said = "; ".join(f"{j.claim or j.check}: {j.reason}" for j in refused)
-            return f"judges {about}: {said or 'all upheld'}"
-        case ContextOpened():
-            return f"opens context {body.context}"
-        case TurnReplied():
-            return f"turn {body.turn} of {body.context}: {body.stop_reason}"
-        case TurnActed():
-            done = ", ".join(o.tool + (" (refused)" if o.is_error else "") for o in body.outcomes)
-            return f"turn {body.turn} of {body.context}: {done}"
-        case ContextClosed():
-            return f"closes context {body.context}: {body.reason}"
-        case UsageSpent():
-            cost = "unknown cost" if body.cost_usd is None else f"${body.cost_usd:.4f}"
-            return f"{body.tokens.total} tokens, {cost}, {body.took_s:.2f} s"
-        case _:
-            return "" if body is None else type_name(body)
+def _joined(body: MemberJoined, _: str) -> str:
+    again = f" again (process {body.incarnation})" if body.incarnation > 1 else ""
+    return f"joins{again}, pid {body.pid}"
+
+
+def _seated(body: MemberSeated, about: str) -> str:
+    if about == LEAD:
+        return "takes the lead"
+    return f"recruits {about} as {body.role}" + (f" for {body.works_on}" if body.works_on else "")
+
+
+def _opened(body: TaskOpened, about: str) -> str:
+    again = f" again, round {body.round}: {'; '.join(body.reasons)}" if body.reasons else ""
+    return f"opens {about} ({body.title}){again}"
+
+
+def _settled(body: TaskSettled, about: str) -> str:
+    why = f": {'; '.join(body.reasons)}" if body.reasons else ""
+    return f"settles {about} as {body.state}{why}"
+
+
+def _judged(body: VerdictGiven, about: str) -> str:
+    refused = [j for j in body.judgements if j.outcome != "upheld"]
+    said = "; ".join(f"{j.claim or j.check}: {j.reason}" for j in refused)
+    return f"judges {about}: {said or 'all upheld'}"
+
+
+def _acted(body: TurnActed, _: str) -> str:
+    done = ", ".join(o.tool + (" (refused)" if o.is_error else "") for o in body.outcomes)
+    return f"turn {body.turn} of {body.context}: {done}"
+
+
+def _spent(body: UsageSpent, _: str) -> str:
+    cost = "unknown cost" if body.cost_usd is None else f"${body.cost_usd:.4f}"
+    return f"{body.tokens.total} tokens, {cost}, {body.took_s:.2f} s"
+
+
+_WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
+    RunOpened: lambda body, _: f"asks: {body.goal}",
+    RunTriaged: lambda body, _: f"runs as {body.mode}: {'; '.join(body.reasons)}",
+    ResultPublished: lambda body, _: f"publishes the result: {body.status}",
+    MemberSeated: _seated,
+    MemberJoined: _joined,
+    MemberLeft: lambda body, _: f"leaves: {body.reason}",
+    MemberLost: lambda body, about: f"{about} is lost: {body.reason}",
+    TaskOpened: _opened,
+    TaskClaimed: lambda _, about: f"claims {about}",
+    TaskSubmitted: lambda _, about: f"submits {about}",
+    TaskFailed: lambda body, about: f"fails {about}: {body.reason}",
+    TaskSettled: _settled,
+    FindingNoted: lambda body, about: f"notes on {about}: {body.text}",
+    FindingSubmitted: lambda body, about: (
+        f"finds for {about}: {len(body.claims)} claims. {body.summary}"
+    ),
+    VerdictGiven: _judged,
+    ContextOpened: lambda body, _: f"opens context {body.context}",
+    TurnReplied: lambda body, _: f"turn {body.turn} of {body.context}: {body.stop_reason}",
+    TurnActed: _acted,
+    ContextClosed: lambda body, _: f"closes context {body.context}: {body.reason}",
+    UsageSpent: _spent,
+}
+"""How each message is told; mail, control and decisions are told above."""

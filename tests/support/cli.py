@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,8 @@ class Cli:
             try:
                 yield process
             finally:
-                try:
+                with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
 
     def team_run(
         self, sources: list[Path], *more: str, goal: str = GOAL, **environment: str
@@ -94,7 +92,7 @@ class Cli:
     async def until(self, run: str, is_it: Callable[[Record], bool]) -> Record:
         """Wait for a record, from the run's beginning on; at most `PATIENCE_S` seconds."""
         async with asyncio.timeout(PATIENCE_S):
-            while find_access(self.home, None) is None:
+            while find_access(self.home, None) is None:  # noqa: ASYNC110 - another process starts it
                 await asyncio.sleep(0.02)
             async with self.bus() as connection:
                 stream = await _opened(connection, run)
@@ -123,7 +121,7 @@ async def _opened(connection: Connection, run: str) -> RunStream:
 async def until_gone(pids: list[int]) -> None:
     """Wait until processes have ended; at most `PATIENCE_S` seconds."""
     async with asyncio.timeout(PATIENCE_S):
-        while any(is_alive(pid) for pid in pids):
+        while any(is_alive(pid) for pid in pids):  # noqa: ASYNC110 - not our children
             await asyncio.sleep(0.02)
 
 

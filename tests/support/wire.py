@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from bus import subjects
+from bus.connection import Connection
 from bus.ids import LEAD
 from bus.messages import Note, TaskClaimed
 from bus.run_stream import Entry
@@ -31,6 +32,11 @@ def a_note(
 def a_claim(run: str, task: str, author: str = "ada", *, expect: int | None = 0) -> Entry:
     """A claim on a task, which the first to make it wins."""
     return Entry(subject=subjects.task(run, task, author), body=TaskClaimed(), expect=expect)
+
+
+def sent_by(connection: Connection) -> int:
+    """How many messages a connection has sent, requests among them."""
+    return int(connection._client.stats["out_msgs"])
 
 
 async def until(is_so: Callable[[], bool], what: str, within_s: float = WAIT_S) -> None:

@@ -27,7 +27,10 @@ ERROR_ROOTS = {"bus": "BusError", "roles": "RoleError", "team": "TeamError"}
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
 # What may be longer, and why: {"team/example.py": "one table, read as one"}
-LONGER_FILES: dict[str, str] = {}
+LONGER_FILES: dict[str, str] = {
+    "bus/messages.py": "every message that crosses a process line, in one place",
+    "tests/unit/test_roles.py": "one short test for each way in which a role file can be wrong",
+}
 LONGER_FUNCTIONS: dict[str, str] = {}
 
 LOGGERS = {"log", "_log", "logger", "_logger"}

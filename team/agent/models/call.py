@@ -25,6 +25,8 @@ BACKOFF_MAX_S: Final = 30.0
 RETRY_AFTER_MAX_S: Final = 300.0
 CHARACTERS_PER_TOKEN: Final = 3.5
 
+_OK: Final = 200
+_SERVER_ERROR: Final = 500
 _BUSY_STATUS: Final = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 _OVERLOADED: Final = ("overloaded_error", "rate_limit_error", "api_error", "timeout_error")
 _FIX_OF_STATUS: Final = {
@@ -216,7 +218,7 @@ def _is_empty(block: dict[str, Any]) -> bool:
 def _pause_s(tries: int, retry_after_s: float | None) -> float:
     if retry_after_s is not None:
         return min(retry_after_s, RETRY_AFTER_MAX_S)
-    return float(min(0.25 * 2**tries, BACKOFF_MAX_S) * (0.75 + 0.5 * random.random()))
+    return float(min(0.25 * 2**tries, BACKOFF_MAX_S) * (0.75 + 0.5 * random.random()))  # noqa: S311 - spreads retries
 
 
 def _mapped(model: str, error: anthropic.AnthropicError) -> ModelError:
@@ -226,9 +228,9 @@ def _mapped(model: str, error: anthropic.AnthropicError) -> ModelError:
         return ModelReplyError(model, f"{type(error).__name__}: {error}")
     status = error.status_code
     kind = _error_part(error.body, "type")
-    if status in _BUSY_STATUS or status >= 500 or (status == 200 and kind in _OVERLOADED):
+    if status in _BUSY_STATUS or status >= _SERVER_ERROR or (status == _OK and kind in _OVERLOADED):
         return ModelBusyError(model, f"{status} {kind or error.message}", _retry_after(error))
-    if status == 200:
+    if status == _OK:
         return ModelReplyError(model, f"an error came in mid-stream: {error.message}")
     fix = _FIX_OF_STATUS.get(status, "mend the request; the provider said what is wrong")
     said = _error_part(error.body, "message") or error.message

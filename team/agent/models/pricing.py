@@ -5,13 +5,13 @@ A model that is not in the table costs "unknown", never nothing.
 
 from __future__ import annotations
 
+from genai_prices import Usage, calc_price
+
 from bus.messages import TokenCounts
 
 
 def price_usd(model: str, tokens: TokenCounts) -> float | None:
     """Return the price of a call in US dollars, or nothing where it is unknown."""
-    from genai_prices import Usage, calc_price
-
     usage = Usage(
         input_tokens=tokens.input + tokens.cache_read + tokens.cache_write,
         cache_read_tokens=tokens.cache_read,

@@ -41,13 +41,8 @@ class Tool(ABC, Generic[Input]):
     is_read_only: ClassVar[bool] = False
 
     @abstractmethod
-    async def run(self, given: Input, staged: list[Entry]) -> ToolAnswer:
-        """Do it.
-
-        Args:
-            given: The decoded input.
-            staged: Entries of this turn's earlier tools.
-        """
+    async def run(self, given: Input) -> ToolAnswer:
+        """Do it, and return what it gives and what it would send."""
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -58,13 +53,13 @@ class Tool(ABC, Generic[Input]):
             "input_schema": schema_of(self.input_type),
         }
 
-    async def call(self, raw: dict[str, Any], staged: list[Entry]) -> ToolAnswer:
+    async def call(self, raw: dict[str, Any]) -> ToolAnswer:
         """Decode the input and run; an input that does not fit is an answer that says so."""
         try:
             given = msgspec.convert(raw, self.input_type)
         except msgspec.ValidationError as error:
             return refuse(f"{self.name}: the input does not fit: {error}")
-        return await self.run(given, staged)
+        return await self.run(given)
 
 
 def refuse(reason: str) -> ToolAnswer:

@@ -57,8 +57,11 @@ class ReadDecisionInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordDecision(Tool[RecordDecisionInput]):
-    """Record a decision. If the key is decided already, you get that decision back: follow
-    it, or give its revision as `supersedes` if you must replace it."""
+    """Record a decision that others must share.
+
+    If the key is decided already, you get that decision back: follow it, or give its
+    revision as `supersedes` if you must replace it.
+    """
 
     name: ClassVar[str] = "record_decision"
     input_type = RecordDecisionInput
@@ -66,7 +69,7 @@ class RecordDecision(Tool[RecordDecisionInput]):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def run(self, given: RecordDecisionInput, staged: list[Entry]) -> ToolAnswer:
+    async def run(self, given: RecordDecisionInput) -> ToolAnswer:
         body = DecisionRecorded(
             statement=given.statement, rationale=given.rationale, supersedes=given.supersedes
         )
@@ -74,8 +77,6 @@ class RecordDecision(Tool[RecordDecisionInput]):
             subject = subjects.decision(self._world.run, given.area, given.key, self._world.me)
         except InvalidNameError as error:
             return refuse(str(error))
-        if any(entry.subject.key == subject.key for entry in staged):
-            return refuse(f"you record {given.area}/{given.key} in this turn already")
         decisions = await _read(self._world, given.area, given.key)
         current = decisions.in_force(given.area, given.key)
         if current is not None and given.supersedes != current.seq:
@@ -99,7 +100,7 @@ class SearchDecisions(Tool[SearchDecisionsInput]):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def run(self, given: SearchDecisionsInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: SearchDecisionsInput) -> ToolAnswer:
         decisions = await _read(self._world, given.area or "*", "*")
         wanted = words(given.query)
         scored = [
@@ -123,7 +124,7 @@ class ReadDecision(Tool[ReadDecisionInput]):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def run(self, given: ReadDecisionInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: ReadDecisionInput) -> ToolAnswer:
         decisions = await _read(self._world, given.area, given.key)
         current = decisions.in_force(given.area, given.key)
         if current is None:

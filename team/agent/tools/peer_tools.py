@@ -16,7 +16,6 @@ from bus.messages import (
     Question,
     Rebuttal,
 )
-from bus.run_stream import Entry
 from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.agent.world import World
 
@@ -60,8 +59,10 @@ class NoteInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SendMessage(Tool[SendMessageInput]):
-    """Send a typed message to a peer, the lead or a person. A question or a challenge asks
-    for a reply; give `in_reply_to` when you reply."""
+    """Send a typed message to a peer, the lead or a person.
+
+    A question or a challenge asks for a reply; give `in_reply_to` when you reply.
+    """
 
     name: ClassVar[str] = "send_message"
     input_type = SendMessageInput
@@ -69,7 +70,7 @@ class SendMessage(Tool[SendMessageInput]):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def run(self, given: SendMessageInput, staged: list[Entry]) -> ToolAnswer:
+    async def run(self, given: SendMessageInput) -> ToolAnswer:
         me, roster = self._world.me, self._world.state.roster
         present = [seat.name for seat in roster.present() if seat.name != me]
         if given.to not in {*present, "lead", "person"} or given.to == me:
@@ -93,8 +94,10 @@ class SendMessage(Tool[SendMessageInput]):
 
 
 class WaitForMail(Tool[WaitForMailInput]):
-    """Wait until mail comes; it will stand before your next turn. Use it only when there is
-    nothing else left to do."""
+    """Wait until mail comes; it will stand before your next turn.
+
+    Use it only when there is nothing else left to do.
+    """
 
     name: ClassVar[str] = "wait_for_mail"
     input_type = WaitForMailInput
@@ -102,7 +105,7 @@ class WaitForMail(Tool[WaitForMailInput]):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def run(self, given: WaitForMailInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: WaitForMailInput) -> ToolAnswer:
         inbox = self._world.inbox
         for _ in range(int(given.seconds / 0.25) + 1):
             if inbox.has_mail:
@@ -122,6 +125,6 @@ class NotePartial(Tool[NoteInput]):
     def __init__(self, world: World, task: str) -> None:
         self._world, self._task = world, task
 
-    async def run(self, given: NoteInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: NoteInput) -> ToolAnswer:
         entry = self._world.entry("finding", self._task, body=FindingNoted(text=given.text))
         return ToolAnswer(content="Noted.", entries=(entry,))

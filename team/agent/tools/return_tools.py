@@ -16,7 +16,6 @@ from bus.messages import (
     TaskSubmitted,
     VerdictGiven,
 )
-from bus.run_stream import Entry
 from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.agent.world import World
 from team.errors import SourceError
@@ -57,8 +56,10 @@ class SubmitVerdictInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SubmitFinding(Tool[SubmitFindingInput]):
-    """Return your finding and end the task. Each claim needs evidence: source, locator and
-    a quote that stands there word for word."""
+    """Return your finding and end the task.
+
+    Each claim needs evidence: source, locator and a quote that stands there word for word.
+    """
 
     name: ClassVar[str] = "submit_finding"
     input_type = SubmitFindingInput
@@ -66,7 +67,7 @@ class SubmitFinding(Tool[SubmitFindingInput]):
     def __init__(self, world: World, task: Task) -> None:
         self._world, self._task = world, task
 
-    async def run(self, given: SubmitFindingInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: SubmitFindingInput) -> ToolAnswer:
         finding = FindingSubmitted(
             summary=given.summary,
             claims=tuple(self._with_paths(claim) for claim in given.claims),
@@ -109,7 +110,7 @@ class SubmitVerdict(Tool[SubmitVerdictInput]):
     def __init__(self, world: World, task: Task) -> None:
         self._world, self._task = world, task
 
-    async def run(self, given: SubmitVerdictInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: SubmitVerdictInput) -> ToolAnswer:
         wanted = {claim.id for claim in self._task.material}
         judged = {judgement.claim for judgement in given.judgements}
         if judged != wanted or len(judged) != len(given.judgements):
@@ -141,7 +142,7 @@ class SubmitPlan(Tool[Plan]):
     def __init__(self, groups: tuple[SourceGroupDoc, ...]) -> None:
         self._groups = groups
 
-    async def run(self, given: Plan, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: Plan) -> ToolAnswer:
         problems = plan_problems(given, self._groups)
         if problems:
             return refuse("The plan can't be used yet: " + "; ".join(problems))
@@ -149,8 +150,10 @@ class SubmitPlan(Tool[Plan]):
 
 
 class SubmitSynthesis(Tool[Synthesis]):
-    """Return the answer, written from the admitted claims only; each sentence cites the
-    claims that it rests on by their `ref`."""
+    """Return the answer, written from the admitted claims only.
+
+    Each sentence cites the claims that it rests on by their `ref`.
+    """
 
     name: ClassVar[str] = "submit_synthesis"
     input_type = Synthesis
@@ -158,7 +161,7 @@ class SubmitSynthesis(Tool[Synthesis]):
     def __init__(self, admitted: tuple[AdmittedClaim, ...]) -> None:
         self._admitted = admitted
 
-    async def run(self, given: Synthesis, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: Synthesis) -> ToolAnswer:
         problems = synthesis_problems(given, self._admitted)
         if problems:
             return refuse("The gate stays shut: " + "; ".join(problems[:20]))

@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from bus.run_stream import Entry
 from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.errors import SourceError
 from team.sources import Library, Page, parse_locator
@@ -48,7 +47,7 @@ class ListSources(Tool[ListSourcesInput]):
     def __init__(self, library: Library, within: tuple[str, ...] | None) -> None:
         self._library, self._within = library, within
 
-    async def run(self, given: ListSourcesInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: ListSourcesInput) -> ToolAnswer:  # noqa: ARG002 - asks for nothing
         documents = self._library.documents(self._within)
         lines = [f"{d.source} ({d.group}, {d.lines} lines): {d.title}" for d in documents]
         if len(lines) > LISTED_MAX:
@@ -57,8 +56,10 @@ class ListSources(Tool[ListSourcesInput]):
 
 
 class SearchSources(Tool[SearchSourcesInput]):
-    """Search the sources that your contract allows; gives passages word for word, with
-    line numbers. Search before you read."""
+    """Search the sources that your contract allows.
+
+    Gives passages word for word, with line numbers. Search before you read.
+    """
 
     name: ClassVar[str] = "search_sources"
     input_type = SearchSourcesInput
@@ -67,7 +68,7 @@ class SearchSources(Tool[SearchSourcesInput]):
     def __init__(self, library: Library, within: tuple[str, ...] | None) -> None:
         self._library, self._within = library, within
 
-    async def run(self, given: SearchSourcesInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: SearchSourcesInput) -> ToolAnswer:
         hits = self._library.search(given.query, self._within, given.limit)
         if not hits:
             return ToolAnswer(content=f"Nothing was found for {given.query!r}.")
@@ -84,7 +85,7 @@ class ReadSource(Tool[ReadSourceInput]):
     def __init__(self, library: Library, within: tuple[str, ...] | None) -> None:
         self._library, self._within = library, within
 
-    async def run(self, given: ReadSourceInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: ReadSourceInput) -> ToolAnswer:
         try:
             place = parse_locator(given.locator)
             page = self._library.read(

@@ -13,6 +13,8 @@ from team.rules.plan import words
 from team.sources import Locator, quote_stands
 
 QUOTE_CHARACTERS = (30, 300)
+QUOTE_WORDS_MIN = 5
+LETTERS_SHARE = 0.85
 PREFIX = 4
 
 _CODE = re.compile(
@@ -172,7 +174,7 @@ def _is_sentence(text: str) -> bool:
     return (
         low <= len(text) <= high
         and text[0].isupper()
-        and len(text.split()) >= 5
+        and len(text.split()) >= QUOTE_WORDS_MIN
         and not text.startswith(("XXX", "TODO", "Copyright", "Licensed"))
-        and sum(c.isalpha() or c == " " for c in text) / len(text) > 0.85
+        and sum(c.isalpha() or c == " " for c in text) / len(text) > LETTERS_SHARE
     )

@@ -62,7 +62,7 @@ def _lane(goal: str, groups: list[GroupBrief]) -> dict[str, Any]:
 def _objective(goal: str, title: str) -> str:
     """The goal with its list of subjects narrowed to this lane's."""
     for found in _LIST.finditer(goal):
-        if any(part and part in found.group() for part in (title, title.split(".")[-1])):
+        if any(part and part in found.group() for part in (title, title.rpartition(".")[2])):
             narrowed = goal[: found.start()] + title + goal[found.end() :]
             return re.sub(r"^(How|What|Why|Where|When) do ", r"\1 does ", narrowed)
     return f"{goal} (as far as {title} says)"

@@ -46,7 +46,7 @@ class RehearsalTransport(httpx2.AsyncBaseTransport):
         await asyncio.sleep(self._latency_s)
         try:
             return respond(body, self._faults)
-        except Exception as error:  # noqa: BLE001 - a bug here must not look like a lost connection
+        except Exception as error:
             return _error(400, "invalid_request_error", f"the rehearsal model failed: {error!r}")
 
 

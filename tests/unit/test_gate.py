@@ -1,0 +1,305 @@
+"""The gate's exact checks and what it makes of verifiers: unknown means no."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from bus.messages import DecisionContested, DecisionRecorded, Evidence, Judgement
+from team.rules.gate import (
+    CHECKS,
+    CLAIM_CHARACTERS_MAX,
+    CLAIMS_MAX,
+    GateInput,
+    as_reason,
+    check_budget,
+    check_contract,
+    check_premises,
+    check_quotes,
+    check_shape,
+    judge,
+    verification_problems,
+)
+from tests.support.builders import (
+    a_budget,
+    a_claim,
+    a_contract,
+    a_judgement,
+    a_premise,
+    a_record,
+    a_submission,
+    a_task,
+    an_evidence,
+    decisions_of,
+    spent,
+)
+
+PAGING = a_record(
+    3, "decision", "api", "paging", author="ada", body=DecisionRecorded(statement="s")
+)
+
+
+def given_(**changes: object) -> GateInput:
+    """A sound finding for a task of ada's; a test changes what it is about."""
+    sound = GateInput(
+        task=a_task(),
+        submission=a_submission(),
+        decisions=decisions_of(PAGING),
+        spent=spent(),
+        quote_problem=lambda _: None,
+        is_within=lambda _source, _within: True,
+    )
+    return msgspec.structs.replace(sound, **changes)
+
+
+def reasons(problems: list[Judgement]) -> str:
+    return "\n".join(as_reason(problem) for problem in problems)
+
+
+def test_a_sound_finding_is_upheld_by_every_check() -> None:
+    judgements = judge(given_())
+
+    assert [(j.check, j.outcome) for j in judgements] == [(name, "upheld") for name in CHECKS]
+
+
+# --- shape -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("submission", "wanted"),
+    [
+        (a_submission(summary=" \n"), "finding: shape refuted: the summary is empty"),
+        (a_submission(claims=()), "there is no claim"),
+        (a_submission(a_claim(text="  ")), "claim c1: shape refuted: the claim says nothing"),
+        (a_submission(a_claim(evidence=())), "claim c1: shape refuted: the claim has no evidence"),
+        (a_submission(a_claim(text="x" * (CLAIM_CHARACTERS_MAX + 1))), "too long to be one claim"),
+        (a_submission(a_claim(), a_claim()), "claim id 'c1' is used twice"),
+        (
+            a_submission(*(a_claim(f"c{n}") for n in range(CLAIMS_MAX + 1))),
+            f"{CLAIMS_MAX + 1} claims, at most {CLAIMS_MAX}",
+        ),
+    ],
+)
+def test_a_finding_of_the_wrong_shape_is_refused(submission: object, wanted: str) -> None:
+    problems = check_shape(given_(submission=submission))
+
+    assert wanted in reasons(problems)
+    assert {problem.outcome for problem in problems} == {"refuted"}
+
+
+def test_a_finding_at_its_limits_has_the_right_shape() -> None:
+    claims = (a_claim(f"c{n}", "x" * CLAIM_CHARACTERS_MAX) for n in range(CLAIMS_MAX))
+
+    assert check_shape(given_(submission=a_submission(*claims))) == []
+
+
+# --- contract ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("task", "wanted"),
+    [
+        (a_task(round=2), "it answers round 1, asked was 2"),
+        (a_task(holder="bea"), "'ada' does not hold the task"),
+        (a_task(holder=None), "'ada' does not hold the task"),
+    ],
+)
+def test_a_finding_for_another_round_or_of_another_member_is_refused(
+    task: object, wanted: str
+) -> None:
+    assert wanted in reasons(check_contract(given_(task=task)))
+
+
+def test_a_source_outside_the_contract_is_refused_by_name() -> None:
+    inside, outside = a_claim("c1"), a_claim("c2", evidence=(an_evidence(source="/etc/passwd"),))
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def is_within(source: str, within: tuple[str, ...]) -> bool:
+        asked.append((source, within))
+        return source.startswith("/src/docs")
+
+    problems = check_contract(given_(submission=a_submission(inside, outside), is_within=is_within))
+
+    assert [problem.claim for problem in problems] == ["c2"]
+    assert "/etc/passwd" in problems[0].reason
+    assert {within for _, within in asked} == {("docs",)}
+
+
+def test_a_finding_for_its_round_from_its_sources_keeps_the_contract() -> None:
+    finding = a_submission(round=2)
+
+    assert check_contract(given_(task=a_task(round=2), submission=finding)) == []
+
+
+# --- quotes ------------------------------------------------------------------------
+
+
+def test_every_quote_of_every_claim_is_looked_up() -> None:
+    first, second, third = (an_evidence(quote) for quote in ("one", "two", "three"))
+    claims = (a_claim("c1", evidence=(first, second)), a_claim("c2", evidence=(third,)))
+
+    def quote_problem(evidence: Evidence) -> str | None:
+        return None if evidence.quote == "one" else f"no {evidence.quote!r} there"
+
+    problems = check_quotes(given_(submission=a_submission(*claims), quote_problem=quote_problem))
+
+    assert [(p.claim, p.reason) for p in problems] == [
+        ("c1", "no 'two' there"),
+        ("c2", "no 'three' there"),
+    ]
+
+
+def test_quotes_that_stand_are_upheld() -> None:
+    assert check_quotes(given_()) == []
+
+
+# --- premises ----------------------------------------------------------------------
+
+
+def test_a_finding_may_rest_on_a_decision_in_force() -> None:
+    finding = a_submission(relied_on=(a_premise(3),))
+
+    assert check_premises(given_(submission=finding)) == []
+
+
+def test_a_contested_decision_is_still_in_force() -> None:
+    objection = DecisionContested(reason="too slow", revision=3)
+    decisions = decisions_of(PAGING, a_record(4, "decision", "api", "paging", body=objection))
+    finding = a_submission(relied_on=(a_premise(3),))
+
+    assert check_premises(given_(submission=finding, decisions=decisions)) == []
+
+
+def test_a_finding_that_rests_on_what_was_superseded_is_refused_and_told_by_what() -> None:
+    newer = DecisionRecorded(statement="Cursors only.", supersedes=3)
+    decisions = decisions_of(
+        PAGING, a_record(5, "decision", "api", "paging", author="bea", body=newer)
+    )
+    finding = a_submission(relied_on=(a_premise(3),))
+
+    said = reasons(check_premises(given_(submission=finding, decisions=decisions)))
+
+    assert "api/paging revision 3" in said
+    assert "superseded by 5 of bea: Cursors only." in said
+
+
+@pytest.mark.parametrize("premise", [a_premise(3, key="sorting"), a_premise(3, area="data")])
+def test_a_finding_that_rests_on_no_decision_is_refused(premise: object) -> None:
+    finding = a_submission(relied_on=(premise,))
+
+    assert "there is no decision" in reasons(check_premises(given_(submission=finding)))
+
+
+# --- budget ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("calls", "tokens", "round_", "wanted"),
+    [
+        (4, 100, 1, ""),
+        (5, 100, 1, "5 turns, granted were 4"),
+        (4, 101, 1, "101 tokens, granted were 100"),
+        (8, 200, 2, ""),
+        (9, 200, 2, "9 turns, granted were 8"),
+    ],
+)
+def test_a_finding_that_cost_more_than_was_granted_is_refused(
+    calls: int, tokens: int, round_: int, wanted: str
+) -> None:
+    """Each round grants the budget once more."""
+    task = a_task(contract=a_contract(budget=a_budget(turns_max=4, tokens_max=100)), round=round_)
+
+    said = reasons(check_budget(given_(task=task, spent=spent(calls, tokens))))
+
+    assert (wanted in said) if wanted else not said
+
+
+# --- all of them -------------------------------------------------------------------
+
+
+def test_a_check_that_raises_is_a_no() -> None:
+    def broken(_: GateInput) -> list[Judgement]:
+        raise RuntimeError("no disk")
+
+    judgements = judge(given_(), {"shape": check_shape, "broken": broken})
+
+    assert [(j.check, j.outcome) for j in judgements] == [("shape", "upheld"), ("broken", "unsure")]
+    assert "no disk" in judgements[1].reason
+
+
+@pytest.mark.parametrize("name", ["quotes", "contract"])
+def test_a_source_that_cannot_be_read_is_a_no(name: str) -> None:
+    def fails(*_: object) -> bool:
+        raise OSError("the library is gone")
+
+    judgements = judge(given_(quote_problem=fails, is_within=fails))
+
+    assert {j.outcome for j in judgements if j.check == name} == {"unsure"}
+
+
+def test_one_failed_check_does_not_hide_the_others() -> None:
+    finding = a_submission(summary="", round=3, relied_on=(a_premise(99),))
+
+    refused = {j.check for j in judge(given_(submission=finding)) if j.outcome != "upheld"}
+
+    assert refused == {"shape", "contract", "premises"}
+
+
+# --- verifiers ---------------------------------------------------------------------
+
+
+def judged(*said: tuple[str, Judgement]) -> list[str]:
+    finding = a_submission(a_claim("c1"), a_claim("c2"), judgements=said)
+    return [as_reason(p) for p in verification_problems(finding, ("vera", "walt"))]
+
+
+ALL_UPHELD = tuple(
+    (by, a_judgement("upheld", claim)) for by in ("vera", "walt") for claim in ("c1", "c2")
+)
+
+
+def test_a_finding_whose_claims_all_verifiers_uphold_is_verified() -> None:
+    assert judged(*ALL_UPHELD) == []
+
+
+@pytest.mark.parametrize("left_out", range(len(ALL_UPHELD)))
+def test_a_verifier_that_is_silent_on_one_claim_has_not_upheld_it(left_out: int) -> None:
+    by, judgement = ALL_UPHELD[left_out]
+
+    problems = judged(*(pair for n, pair in enumerate(ALL_UPHELD) if n != left_out))
+
+    assert problems == [f"claim {judgement.claim}: verification refuted: {by} did not judge it"]
+
+
+@pytest.mark.parametrize("outcome", ["unsure", "refuted"])
+def test_one_verifier_that_doubts_one_claim_is_enough_to_refuse(outcome: str) -> None:
+    doubt = Judgement(check="verification", outcome=outcome, reason="hm", claim="c2")
+
+    problems = judged(*ALL_UPHELD[:3], ("walt", doubt))
+
+    assert problems == [f"claim c2: verification {outcome}: hm"]
+
+
+def test_the_word_of_somebody_else_does_not_stand_in_for_a_verifier() -> None:
+    problems = judged(*ALL_UPHELD[:2], *(("bea", j) for _, j in ALL_UPHELD[2:]))
+
+    assert len(problems) == 2
+    assert all("walt did not judge it" in problem for problem in problems)
+
+
+def test_a_judgement_of_another_kind_is_no_verification() -> None:
+    shape = tuple((by, msgspec.structs.replace(j, check="shape")) for by, j in ALL_UPHELD)
+
+    assert len(judged(*shape)) == 4
+
+
+def test_a_judgement_on_the_whole_finding_upholds_no_claim() -> None:
+    whole = tuple((by, a_judgement("upheld", None)) for by in ("vera", "walt"))
+
+    assert len(judged(*whole)) == 4
+
+
+def test_the_last_word_of_a_verifier_counts() -> None:
+    again = a_judgement("refuted", "c1")
+
+    assert len(judged(*ALL_UPHELD, ("vera", again))) == 1
