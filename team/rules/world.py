@@ -10,20 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bus import subjects
-from bus.ids import LEAD
+from bus.ids import LEAD, check_token
 
 
 def teammate_filters(
     run: str, name: str, tasks: Iterable[str], areas: Iterable[str]
 ) -> tuple[str, ...]:
-    """The filter list of a teammate, for the tasks that it may claim."""
+    """The filter list of a teammate, for the tasks that it may claim.
+
+    Raises:
+        InvalidNameError: A name would widen the list to others' subjects.
+    """
+    tasks = [check_token("task", task) for task in dict.fromkeys(tasks)]
+    areas = [check_token("area", area) for area in dict.fromkeys(areas)]
+    check_token("member", name)
     return (
         subjects.pattern(run, "spec"),
         subjects.pattern(run, "member"),
         subjects.pattern(run, "mail", name),
         subjects.pattern(run, "control", name),
-        *(subjects.pattern(run, "task", task) for task in dict.fromkeys(tasks)),
-        *(subjects.pattern(run, "decision", area) for area in dict.fromkeys(areas)),
+        *(subjects.pattern(run, "task", task) for task in tasks),
+        *(subjects.pattern(run, "decision", area) for area in areas),
     )
 
 

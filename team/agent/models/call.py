@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import anthropic
+import httpx2
 import msgspec
 
 from bus.messages import TokenCounts
@@ -90,9 +91,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Caller:
     """Makes model calls, waits where the provider asks to, and says so."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._provider = provider
-        self._client = make_client(provider)
+        self._client = make_client(provider, transport)
 
     async def close(self) -> None:
         """Close the connections to the provider."""

@@ -17,14 +17,23 @@ REHEARSAL: Final = "rehearsal"
 TIMEOUT: Final = httpx2.Timeout(600.0, connect=10.0)
 
 
-def make_client(provider: str) -> anthropic.AsyncAnthropic:
-    """Make a client for `anthropic` (key and address from the environment) or `rehearsal`."""
+def make_client(
+    provider: str, transport: httpx2.AsyncBaseTransport | None = None
+) -> anthropic.AsyncAnthropic:
+    """Make a client for `anthropic` (key and address from the environment) or `rehearsal`.
+
+    Args:
+        provider: Which of the two.
+        transport: What stands in for the rehearsal model's, below the client.
+    """
     if provider == REHEARSAL:
         return anthropic.AsyncAnthropic(
             api_key="none",
             base_url="http://rehearsal.invalid",
             max_retries=0,
-            http_client=httpx2.AsyncClient(transport=RehearsalTransport.from_environment()),
+            http_client=httpx2.AsyncClient(
+                transport=transport or RehearsalTransport.from_environment()
+            ),
         )
     has_key = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")
     return anthropic.AsyncAnthropic(
