@@ -58,6 +58,19 @@ def find_access(state_dir: Path, url: str | None) -> Access | None:
     return _embedded(state_dir) if find_server(state_dir / SERVER_DIRECTORY) else None
 
 
+def revive(access: Access) -> None:
+    """Start the embedded server again if it has died; harmless otherwise.
+
+    It keeps its token, and its port where that is free, so that members that wait for
+    it find it again.
+
+    Raises:
+        ServerStartError: It did not come up.
+    """
+    if access.server_dir is not None:
+        start_server(Path(access.server_dir))
+
+
 def access_to(url: str) -> Access:
     """Read a key from a URL such as `nats://token@host:4222`.
 

@@ -11,6 +11,7 @@ EVENTS: Final[dict[str, str]] = {
     "member.started": "The supervisor has started a process; `member`, `pid`, `incarnation`.",
     "member.restarted": "The supervisor starts a member again after `pause_s`; `exit_code`.",
     "member.lost": "The supervisor has given a member up; `reason`, `restarts`.",
+    "server.revived": "The embedded server had died and is started again; `url`.",
     "member.silent": "A member's process lives but sends no heartbeat and is killed.",
     "task.claimed": "A teammate has claimed a task; `task_id`, `round`.",
     "claim.lost": "Another member claimed the task first; `task_id`.",

@@ -27,7 +27,7 @@ from team.errors import SpecError
 from team.members.library_cache import library_path
 from team.rules.world import lead_filters
 from team.runtime.home import cache_dir
-from team.sources import Collection, LibraryInfo, Skipped, build_library, collect
+from team.sources import GENERATED, Collection, LibraryInfo, Skipped, build_library, collect
 from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec, find_spec, load_spec
 from team.tool_names import TOOL_NAMES
 
@@ -185,8 +185,8 @@ async def open_new_run(
 
 
 def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
-    """What was left out of the sources, as lines for people."""
-    return [f"{one.path}: {one.reason}" for one in skipped]
+    """What was left out of the sources and might be missed, as lines for people."""
+    return [f"{one.path}: {one.reason}" for one in skipped if one.reason != GENERATED]
 
 
 def _keep(ref: ArtifactRef, data: bytes) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 from bus import subjects
-from bus.access import Access
+from bus.access import Access, revive
 from bus.connection import Connection
 from bus.errors import BusError
 from bus.feed import Feed, create_feed
@@ -38,6 +38,8 @@ RESTART_WINDOW_S: Final = 60.0
 BACKOFF_S: Final = (0.05, 0.5, 2.0, 5.0)
 SILENT_S: Final = 20.0
 """A process that lives and sends no heartbeat for so long is killed and started again."""
+DISCONNECTED_S: Final = 0.5
+"""How long the embedded server may be away before it is started again, in seconds."""
 STOP_GRACE_S: Final = 1.2
 END_GRACE_S: Final = 8.0
 
@@ -61,6 +63,7 @@ class Supervisor:
         self._deaths: defaultdict[str, list[float]] = defaultdict(list)
         self._incarnations: dict[str, int] = {}
         self._stopping = asyncio.Event()
+        self._connected_at = time.monotonic()
         self.lead_lost: str | None = None
 
     def stop(self) -> None:
@@ -104,6 +107,7 @@ class Supervisor:
             else:
                 self._start_seated()
                 self._kill_silent(roll)
+            await self._revive_server()
 
     def _take(self, record: Record) -> None:
         if record.subject.kind == "member":
@@ -183,6 +187,18 @@ class Supervisor:
                 await self._stream.append(Entry(subject=subject, body=body))
         if name == LEAD:
             self.lead_lost = reason
+
+    async def _revive_server(self) -> None:
+        """Start the embedded server again if it died; members wait for it."""
+        if self._connection.is_connected:
+            self._connected_at = time.monotonic()
+            return
+        is_lasting = time.monotonic() - self._connected_at > DISCONNECTED_S
+        if is_lasting and self._access.server_dir is not None:
+            log.warning("server.revived", url=self._access.url)
+            with suppress(BusError):
+                await asyncio.to_thread(revive, self._access)
+            self._connected_at = time.monotonic()
 
     def _kill_silent(self, roll: Roll) -> None:
         now = time.monotonic()

@@ -6,7 +6,7 @@ the gate; these only use `quote_stands`.
 """
 
 from team.sources.build import Document, LibraryInfo, build_library
-from team.sources.collect import Collection, Skipped, SourceFile, SourceGroup, collect
+from team.sources.collect import GENERATED, Collection, Skipped, SourceFile, SourceGroup, collect
 from team.sources.library import Hit, Library, Page
 from team.sources.locators import (
     LOCATOR_LINES_MAX,
@@ -19,6 +19,7 @@ from team.sources.locators import (
 from team.sources.sentences import sentences
 
 __all__ = [
+    "GENERATED",
     "LOCATOR_LINES_MAX",
     "Collection",
     "Document",

@@ -40,6 +40,10 @@ _MAGIC = re.compile(r"[*?\[]")
 _NARROW = "name fewer or narrower sources"
 
 
+GENERATED: Final = "it is generated"
+"""Why folders such as `__pycache__` are left out."""
+
+
 class SourceFile(Struct, frozen=True, kw_only=True):
     """A file that can be read.
 
@@ -249,7 +253,7 @@ def _unwanted(path: Path, root: Path) -> Skipped | None:
         if part.startswith("."):
             return _skipped(place, "it is hidden")
         if part in _GENERATED:
-            return _skipped(place, "it is generated")
+            return _skipped(place, GENERATED)
     return None
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.ids import GATE
-from bus.messages import ResultPublished, TaskState
+from bus.messages import ResultPublished, TaskSettled, TaskState
 from team.rules import steps
 from tests.support.builders import (
     OPENED_AT,
@@ -64,7 +64,7 @@ def test_a_run_goes_from_plan_to_synthesis() -> None:
         "CheckFinding": 2,
         "Verify": 2,
         "Settle": 2,
-        "Wait": 3,
+        "Wait": 4,
         "Synthesize": 1,
         "Dismiss": 1,
     }
@@ -106,11 +106,9 @@ def test_a_waiting_lane_is_offered_to_whoever_is_free_again() -> None:
 def test_the_lead_waits_until_the_end_of_the_run_at_most() -> None:
     team = a_working_team(run_seconds_max=100)
 
-    assert team.next() == steps.Wait(until=team.now + 30.0)
+    assert team.next() == steps.Wait(until=team.now + steps.WAIT_S)
     team.now = OPENED_AT + 95.0
     assert team.next() == steps.Wait(until=OPENED_AT + 100.0)
-    team.now = OPENED_AT + 100.0
-    assert team.next() == steps.Wait(until=team.now + 0.05)
 
 
 # --- the gate --------------------------------------------------------------------------
@@ -193,10 +191,8 @@ def test_a_mended_finding_is_verified_anew() -> None:
 def test_a_task_that_is_submitted_without_a_finding_is_not_returned() -> None:
     team = a_working_team(rounds_max=1)
     team.act("claim", "ada", "t1")
-    team.story.records += [r for r in ()]
     team.act("submit", "ada", "t1")
-    finding = next(r for r in team.story.records if r.subject.kind == "finding")
-    team.story.records.remove(finding)
+    team.story.records[:] = [r for r in team.story.records if r.subject.kind != "finding"]
 
     assert team.next() == steps.Settle(
         task="t1", state="failed", reasons=("it was submitted without a finding",)
@@ -453,7 +449,8 @@ def test_a_late_run_admits_nothing_more(stage: str) -> None:
     team.lead()
 
     assert {team.task(t).state for t in ("t1", "t2")} == {S.failed}
-    assert team.state.result == ResultPublished(status="rejected")
+    assert team.state.result is not None
+    assert team.state.result.status == "rejected"
 
 
 @pytest.mark.parametrize("stage", ["opened", "planned", "submitted"])
@@ -481,9 +478,9 @@ def test_a_run_that_has_a_result_is_not_cancelled_any_more() -> None:
 
 def test_a_lane_that_was_settled_without_reasons_says_so() -> None:
     team = a_working_team()
-    team._do(steps.Settle(task="t1", state="rejected"))
+    team.story.tell("task", "t1", body=TaskSettled(state="cancelled"))
 
-    assert steps.missing_lanes(team.state) == ("pools: rejected: no reason was given",)
+    assert steps.missing_lanes(team.state) == ("pools: cancelled: no reason was given",)
 
 
 def test_objections_are_named_with_who_was_refused() -> None:
@@ -522,7 +519,7 @@ def nobody_judges_twice(team: PaperTeam) -> None:
     assert len(set(at_work)) == len(at_work), at_work
 
 
-def a_deed(data: st.DataObject, team: PaperTeam) -> Deed | None:
+def a_deed(data: st.DataObject, team: PaperTeam) -> Deed:
     """Something that a member does now, or that happens to it."""
     losses = [
         ("lose", seat.name, "") for seat in team.state.roster.present() if seat.name != "lead"
@@ -535,7 +532,7 @@ def a_deed(data: st.DataObject, team: PaperTeam) -> Deed | None:
     return data.draw(st.sampled_from(possible))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(
     data=st.data(),
     verifiers=st.integers(1, 3),
@@ -561,8 +558,7 @@ def test_whatever_members_do_a_run_ends_and_its_gate_holds(
         nobody_judges_twice(team)
         if isinstance(last, steps.Dismiss):
             break
-        deed = a_deed(data, team)
-        verb, member, task = deed
+        verb, member, task = a_deed(data, team)
         if verb == "lose":
             team.lose(member)
         else:

@@ -1,0 +1,36 @@
+"""The names of tools: one list for whoever must not load the tools themselves."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+import pytest
+
+import team.agent.tools
+from team.agent.tools.base import Tool
+from team.agent.tools.toolbox import RESEARCH_TOOLS
+from team.tool_names import TOOL_NAMES
+
+for module in pkgutil.iter_modules(team.agent.tools.__path__):
+    importlib.import_module(f"team.agent.tools.{module.name}")
+TOOLS: list[type[Tool[Any]]] = Tool.__subclasses__()
+
+
+def test_the_list_names_every_tool_and_no_other() -> None:
+    assert {tool.name for tool in TOOLS} == TOOL_NAMES
+    assert len(TOOLS) == len(TOOL_NAMES)
+
+
+def test_what_a_lane_may_be_given_exists() -> None:
+    assert set(RESEARCH_TOOLS) <= TOOL_NAMES
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_a_tool_describes_itself_and_its_input_to_a_model(tool: type[Tool[Any]]) -> None:
+    definition = object.__new__(tool).definition
+
+    assert definition["name"] == tool.name
+    assert len(definition["description"]) > 20
+    assert definition["input_schema"]["type"] == "object"
