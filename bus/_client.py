@@ -17,7 +17,9 @@ from nats.errors import ConnectionClosedError, MaxPayloadError, StaleConnectionE
 
 _CLOSE_S: Final = 1.0
 _WATCH_S: Final = 1.0
-_HEADER_LINE_BYTES: Final = 14
+_HEADER_LINE_BYTES: Final = len(b"NATS/1.0\r\n\r\n")
+DENIED: Final = "authorization"
+"""What stands in every error that says so; nats-py has no type for it here."""
 
 ErrorCallback = Callable[[Exception], Awaitable[None]]
 
@@ -43,6 +45,7 @@ class SteadyClient(Client):
         """Connect; `options` are those of `nats.connect`.
 
         Raises:
+            Error: The server refuses our credentials.
             ConnectionClosedError: The handshake was left half done (a server
                 that pings before it answers makes `connect` return too early).
         """
@@ -51,6 +54,9 @@ class SteadyClient(Client):
             # A raising callback would end the read loop and leave us deaf.
             with contextlib.suppress(Exception):
                 await on_error(error)
+            # There is no such loop yet: `connect` would repeat this for ever.
+            if self._watcher is None and DENIED in str(error).lower():
+                raise error
 
         await self.connect(
             url,
@@ -78,6 +84,9 @@ class SteadyClient(Client):
                     await self.close()
 
     async def _connect_to_server(self, s: Srv) -> None:
+        if self._transport:
+            # A failed handshake leaves its socket open.
+            self._transport.close()  # type: ignore[no-untyped-call]
         await super()._connect_to_server(s)
         if type(self._transport) is TcpTransport:
             self._transport.__class__ = _PatientTransport

@@ -21,6 +21,7 @@ WIRE_VERSION: Final = 1
 MESSAGE_BYTES_MAX: Final = 512 * 1024
 """Largest stored message: half the server's limit, which counts headers too."""
 
+_ENVELOPE_BYTES: Final = 512
 _TYPE_NAMES: Final = {type_name(t): kind for kind, types in TYPES_OF_KIND.items() for t in types}
 
 
@@ -71,6 +72,11 @@ def encode(subject: Subject, envelope: Envelope) -> bytes:
     if len(data) > MESSAGE_BYTES_MAX:
         raise MessageTooLargeError(str(subject), len(data), MESSAGE_BYTES_MAX)
     return data
+
+
+def body_size(body: AnyMessage) -> int:
+    """About how many bytes a message takes on the wire, its envelope included."""
+    return len(_encoder.encode(body)) + _ENVELOPE_BYTES
 
 
 def decode(subject: Subject, data: bytes) -> Envelope:

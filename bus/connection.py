@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -17,7 +18,7 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from bus._client import SteadyClient
+from bus._client import DENIED, SteadyClient
 from bus.access import Access
 from bus.errors import (
     AccessDeniedError,
@@ -33,6 +34,7 @@ RETRY_S: Final = 15.0
 """How long a write is retried before the bus counts as unavailable, in seconds."""
 
 _TRY_S: Final = 3.0
+_ERRORS_KEPT: Final = 8
 _BACKOFF_S: Final = (0.02, 0.05, 0.1, 0.2)
 TRANSIENT_CODES: Final = frozenset({10008, 10158, 10164, 10176, 10199})
 """JetStream error codes that say "not now": ask again with the same expectation."""
@@ -234,7 +236,7 @@ async def connect(
 
 async def _start(access: Access, name: str, wait_s: float) -> SteadyClient:
     client = SteadyClient()
-    seen: list[Exception] = []
+    seen: deque[Exception] = deque(maxlen=_ERRORS_KEPT)
 
     async def note(error: Exception) -> None:
         seen.append(error)
@@ -250,7 +252,7 @@ async def _start(access: Access, name: str, wait_s: float) -> SteadyClient:
     except (TimeoutError, OSError, nats.errors.Error) as error:
         await client.stop()
         reasons = [str(one) or type(one).__name__ for one in (*seen, error)]
-        denied = [reason for reason in reasons if "authorization" in reason.lower()]
+        denied = [reason for reason in reasons if DENIED in reason.lower()]
         if denied:
             raise AccessDeniedError(access.url, denied[0]) from error
         raise BusUnavailableError(access.url, reasons[0]) from error

@@ -68,7 +68,7 @@ class Policy(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seconds_max: Seconds = 1_200.0
     run_seconds_max: Seconds = 5_400.0
     restarts_max: Few = 3
-    output_tokens_max: Count = 8_000
+    output_tokens_max: Annotated[int, msgspec.Meta(ge=100, le=64_000)] = 8_000
 
 
 class GateRules(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):

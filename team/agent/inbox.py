@@ -58,6 +58,7 @@ class Inbox:
         self._wrap_up: str | None = None
         self._feed = feed
         self._me = me
+        self._taken_in: set[str] = set()
         self._letters: list[Letter] = []
         self._decisions: list[Decision] = []
         self._changed = asyncio.Event()
@@ -76,9 +77,9 @@ class Inbox:
         records: list[Record] = []
         for pattern in filters:
             records += [record async for record in stream.read(pattern)]
-        known = set(taken_in)
+        self._taken_in = set(taken_in)
         for record in sorted(records, key=lambda record: record.seq):
-            self._fold(record, is_news=record.id not in known)
+            self._fold(record, is_news=record.id not in self._taken_in)
         self._decisions.clear()
 
     async def start(self) -> None:
@@ -162,7 +163,7 @@ class Inbox:
             except Exception as error:
                 self.failed = error
                 self.stopped.set()
-            if not isinstance(record.body, Mail):
+            if not isinstance(record.body, Mail) or record.id in self._taken_in:
                 await self.ack([record.seq])
             self._changed.set()
 

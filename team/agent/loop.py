@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from bus.codec import MESSAGE_BYTES_MAX, body_size
 from bus.errors import ConflictError
 from bus.messages import (
     Budget,
@@ -280,6 +281,8 @@ class Agent:
             keys = {entry.subject.key for entry in staged if entry.expect is not None}
             if keys & {entry.subject.key for entry in answer.entries}:
                 answer = refuse(f"{call.name}: you have written this in the same turn already")
+            if any(body_size(entry.body) > MESSAGE_BYTES_MAX for entry in answer.entries):
+                answer = refuse(f"{call.name}: too large to send; return a digest")
             answers[call.id] = answer
             staged += answer.entries
         return answers, staged

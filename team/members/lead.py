@@ -31,6 +31,7 @@ from bus.messages import (
     TaskOpened,
     TaskSettled,
     VerdictGiven,
+    WrapUp,
 )
 from bus.run_stream import Entry
 from bus.subjects import build
@@ -43,7 +44,7 @@ from team.members.names import next_names
 from team.rules import steps
 from team.rules.gate import GateInput, judge
 from team.rules.plan import Lane, Plan, contract_of, merge_same, one_lane
-from team.rules.synthesis import Synthesis, admitted_claims, render
+from team.rules.synthesis import AdmittedClaim, Synthesis, admitted_claims, render
 from team.rules.triage import triage
 from team.rules.world import teammate_filters
 from team.sources import parse_locator, quote_stands
@@ -54,6 +55,8 @@ log = structlog.get_logger()
 LEAD_BUDGET: Final = Budget(turns_max=12, tokens_max=400_000, seconds_max=1_800.0)
 """What one of the lead's own assignments (plan, synthesis) may take."""
 DISMISS_S: Final = 3.0
+SYNTHESIS_BYTES_MAX: Final = 200_000
+"""Size of the claims from which the synthesis is written without their evidence."""
 
 
 async def run_lead(member: Member) -> None:
@@ -94,6 +97,9 @@ async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901 - one 
             await _reopen(member, member.state.board.tasks[task], number, reasons)
         case steps.Offer(task=task, member=name):
             await _offer(member, member.state.board.tasks[task], name)
+        case steps.AskToWrapUp(member=name):
+            wrap_up = WrapUp(reason="the run's time is nearly over")
+            await _commit(member, [_entry(member, "control", name, body=wrap_up)])
         case steps.Settle():
             await _settle(member, step)
         case steps.Synthesize():
@@ -411,6 +417,17 @@ async def _synthesize(member: Member) -> None:
             missing=said,
         )
     await _publish(member, result)
+
+
+def _citable(admitted: Sequence[AdmittedClaim]) -> tuple[CitableClaim, ...]:
+    """The claims as the synthesis needs them; without their evidence if there is too much."""
+    whole = tuple(
+        CitableClaim(ref=a.ref, lane=a.lane, member=a.member, claim=a.claim) for a in admitted
+    )
+    if len(msgspec.json.encode(whole)) <= SYNTHESIS_BYTES_MAX:
+        return whole
+    bare = msgspec.structs.replace
+    return tuple(bare(one, claim=bare(one.claim, evidence=())) for one in whole)
 
 
 async def _publish(member: Member, result: ResultPublished) -> None:

@@ -16,6 +16,8 @@ from team.rules.gate import as_reason, verification_problems
 from team.state import RunState, Task
 
 VERIFICATION_ROUNDS_MAX: Final = 2
+WRAP_UP_SHARE: Final = 0.8
+"""Share of the run's wall time after which members are told to wrap up."""
 WAIT_S: Final = 30.0
 """How long the lead waits at most before it looks again, in seconds."""
 
@@ -62,6 +64,12 @@ class Offer(Step, frozen=True, kw_only=True):
     member: str
 
 
+class AskToWrapUp(Step, frozen=True, kw_only=True):
+    """Tell a member to return what it has, while there is time to judge it."""
+
+    member: str
+
+
 class Settle(Step, frozen=True, kw_only=True):
     """Close a task for good, with the verifications that belong to it."""
 
@@ -99,6 +107,7 @@ AnyStep = (
     | Verify
     | Reopen
     | Offer
+    | AskToWrapUp
     | Settle
     | Synthesize
     | Finish
@@ -128,14 +137,16 @@ def next_step(state: RunState, now: float) -> AnyStep:
         step = _of_lane(state, task, is_late=now > ends_at)
         if step is not None:
             return step
-    recruiting = _recruit(state)
-    if recruiting is not None:
-        return recruiting
+    wrap_up_at = state.opened_at + policy.run_seconds_max * WRAP_UP_SHARE
+    step = _recruit(state) or (_wrap_up(state) if now > wrap_up_at else None)
+    if step is not None:
+        return step
     if all(task.is_settled for task in lanes):
         if any(task.state is TaskState.admitted for task in lanes):
             return Synthesize()
         return Finish(status="rejected", reasons=missing_lanes(state))
-    return Wait(until=max(min(ends_at, now + WAIT_S), now))
+    until = [at for at in (wrap_up_at, ends_at, now + WAIT_S) if at > now]
+    return Wait(until=min(until))
 
 
 def missing_lanes(state: RunState) -> tuple[str, ...]:
@@ -290,6 +301,15 @@ def _recruit(state: RunState) -> Recruit | Settle | None:
             return Settle(task=open_lanes[0].id, state="failed", reasons=(reason,))
         if lacking > 0:
             return Recruit(seat="worker" if seat == "worker" else "verifier", count=lacking)
+    return None
+
+
+def _wrap_up(state: RunState) -> AskToWrapUp | None:
+    """The next member that works on a lane and was not told to wrap up."""
+    for task in state.board.of_purpose("research"):
+        holder = task.holder
+        if task.state is TaskState.claimed and holder and holder not in state.told_to_wrap_up:
+            return AskToWrapUp(member=holder)
     return None
 
 

@@ -43,5 +43,5 @@ def lead_filters(run: str) -> tuple[str, ...]:
         ),
         subjects.pattern(run, "result"),
         subjects.pattern(run, "mail", LEAD),
-        subjects.pattern(run, "control", LEAD),
+        subjects.pattern(run, "control"),
     )

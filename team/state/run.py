@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from bus.ids import LEAD, PERSON
-from bus.messages import CancelRun, ResultPublished, RunOpened, RunTriaged
+from bus.messages import CancelRun, ResultPublished, RunOpened, RunTriaged, WrapUp
 from bus.run_stream import Record
 from team.spec import ResolvedSpec
 from team.state.board import Board
@@ -32,6 +32,7 @@ class RunState:
         self.triage: RunTriaged | None = None
         self.result: ResultPublished | None = None
         self.cancel_reason: str | None = None
+        self.told_to_wrap_up: set[str] = set()
         self.spec_head_seq = 0
         self.result_head_seq = 0
         self.opened_at = 0.0
@@ -79,6 +80,8 @@ class RunState:
             case CancelRun(reason=reason) if record.subject.author in (LEAD, PERSON):
                 if record.subject.names[0] == LEAD:
                     self.cancel_reason = reason
+            case WrapUp() if record.subject.author == LEAD:
+                self.told_to_wrap_up.add(record.subject.names[0])
             case _:
                 pass
 

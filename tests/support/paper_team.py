@@ -23,6 +23,7 @@ from bus.messages import (
     TaskState,
     TaskSubmitted,
     VerdictGiven,
+    WrapUp,
 )
 from team.rules import steps
 from team.state import RunState, Task
@@ -51,10 +52,14 @@ class PaperTeam:
         self.now = OPENED_AT + 1.0
         self.done: list[steps.AnyStep] = []
         self.refuses: Callable[[Task], bool] = lambda _: False
+        self._state = RunState()
 
     @property
     def state(self) -> RunState:
-        return self.story.state
+        """How the run stands; the same object each time, told of what is new."""
+        for record in self.story.records[self._state.last_seq :]:
+            self._state.apply(record)
+        return self._state
 
     def task(self, task: str) -> Task:
         return self.state.board.tasks[task]
@@ -90,15 +95,23 @@ class PaperTeam:
             case steps.Offer(task=task, member=member):
                 was = self.task(task)
                 self._open(was, was.round, was.reasons, member)
-            case steps.Settle(task=task, state=state, reasons=reasons, verifications=names):
-                for name in names:
-                    self.story.tell("task", name, body=TaskSettled(state="admitted"))
-                self.story.tell("task", task, body=TaskSettled(state=state, reasons=reasons))
-            case steps.Synthesize() | steps.Finish():
-                status = step.status if isinstance(step, steps.Finish) else "admitted"
-                self.story.tell("result", body=ResultPublished(status=status))
+            case steps.Settle():
+                self._settle(step)
+            case steps.AskToWrapUp(member=member):
+                self.story.tell("control", member, body=WrapUp(reason="time is nearly over"))
             case _:
-                raise AssertionError(step)
+                self._end(step)
+
+    def _settle(self, step: steps.Settle) -> None:
+        for name in step.verifications:
+            self.story.tell("task", name, body=TaskSettled(state="admitted"))
+        body = TaskSettled(state=step.state, reasons=step.reasons)
+        self.story.tell("task", step.task, body=body)
+
+    def _end(self, step: steps.AnyStep) -> None:
+        assert isinstance(step, steps.Synthesize | steps.Finish), step
+        status = step.status if isinstance(step, steps.Finish) else "admitted"
+        self.story.tell("result", body=ResultPublished(status=status))
 
     def _plan(self) -> None:
         self.story.tell("spec", body=RunTriaged(mode="team", reasons=("two lanes",)))

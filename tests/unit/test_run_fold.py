@@ -19,6 +19,7 @@ from bus.messages import (
     RunOpened,
     RunTriaged,
     StopMember,
+    WrapUp,
 )
 from bus.run_stream import Record
 from team.state import RunState, fold
@@ -139,6 +140,15 @@ def test_other_control_does_not_cancel() -> None:
     story.tell("control", LEAD, author="person", body=StopMember(reason="later"))
 
     assert story.state.cancel_reason is None
+
+
+@pytest.mark.parametrize(("author", "is_told"), [(LEAD, True), ("bea", False)])
+def test_who_was_told_to_wrap_up_is_known(author: str, is_told: bool) -> None:
+    story = a_story()
+
+    story.tell("control", "ada", author=author, body=WrapUp(reason="time is nearly over"))
+
+    assert ("ada" in story.state.told_to_wrap_up) is is_told
 
 
 @pytest.mark.parametrize(

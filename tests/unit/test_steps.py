@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.ids import GATE
-from bus.messages import ResultPublished, TaskSettled, TaskState
+from bus.messages import ResultPublished, TaskSettled, TaskState, TaskSubmitted
 from team.rules import steps
 from tests.support.builders import (
     OPENED_AT,
@@ -191,8 +191,7 @@ def test_a_mended_finding_is_verified_anew() -> None:
 def test_a_task_that_is_submitted_without_a_finding_is_not_returned() -> None:
     team = a_working_team(rounds_max=1)
     team.act("claim", "ada", "t1")
-    team.act("submit", "ada", "t1")
-    team.story.records[:] = [r for r in team.story.records if r.subject.kind != "finding"]
+    team.story.tell("task", "t1", author="ada", body=TaskSubmitted())
 
     assert team.next() == steps.Settle(
         task="t1", state="failed", reasons=("it was submitted without a finding",)
@@ -269,6 +268,37 @@ def test_a_finding_that_comes_in_during_verification_is_not_admitted_unchecked()
     team.lead()
 
     assert team.task("t1").state is not S.admitted
+
+
+# --- time ---
+
+
+def test_when_time_is_nearly_over_each_member_at_work_is_told_once_to_wrap_up() -> None:
+    team = a_working_team(run_seconds_max=100)
+    team.act("claim", "ada", "t1")
+    team.now = OPENED_AT + 79.0
+    assert team.next() == steps.Wait(until=OPENED_AT + 80.0)
+
+    team.now = OPENED_AT + 81.0
+    team.lead()
+    team.act("claim", "bea", "t2")
+    team.lead()
+
+    asked = [step.member for step in team.done if isinstance(step, steps.AskToWrapUp)]
+    assert asked == ["ada", "bea"]
+    assert team.next() == steps.Wait(until=OPENED_AT + 100.0)
+
+
+def test_what_is_submitted_in_the_last_minutes_is_still_judged() -> None:
+    team = a_working_team(run_seconds_max=100)
+    team.now = OPENED_AT + 81.0
+
+    team.work("t1")
+    team.lead()
+    team.judge("t1")
+    team.lead()
+
+    assert team.task("t1").state is S.admitted
 
 
 # --- losses ------------------------------------------------------------------------------

@@ -82,10 +82,8 @@ def test_a_teammate_is_never_sent(subject: Subject) -> None:
 
 
 @given(subject=any_subject())
-def test_the_lead_is_sent_all_but_journals_and_others_mail_and_control(subject: Subject) -> None:
-    hidden = subject.kind == "journal" or (
-        subject.kind in ("mail", "control") and subject.names[0] != "lead"
-    )
+def test_the_lead_is_sent_all_but_journals_and_others_mail(subject: Subject) -> None:
+    hidden = subject.kind == "journal" or (subject.kind == "mail" and subject.names[0] != "lead")
 
     assert is_sent(lead_filters(RUN), subject) is not hidden
 

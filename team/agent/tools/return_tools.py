@@ -24,7 +24,7 @@ from team.rules.synthesis import AdmittedClaim, Synthesis, synthesis_problems
 from team.spec import SourceGroupDoc
 from team.state import Task
 
-FINDING_BYTES_MAX = 128 * 1024
+FINDING_BYTES_MAX = 48 * 1024
 
 
 class SubmitFindingInput(msgspec.Struct, frozen=True, kw_only=True):

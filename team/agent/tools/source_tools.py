@@ -13,6 +13,9 @@ from team.sources.library import Hit
 
 HITS_DEFAULT = 6
 LISTED_MAX = 200
+LINE_CHARACTERS_MAX = 1_000
+SHOWN_CHARACTERS_MAX = 24_000
+"""What one call may add to a context; the rest is read by asking for fewer lines."""
 
 
 class ListSourcesInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +75,7 @@ class SearchSources(Tool[SearchSourcesInput]):
         hits = self._library.search(given.query, self._within, given.limit)
         if not hits:
             return ToolAnswer(content=f"Nothing was found for {given.query!r}.")
-        return ToolAnswer(content="\n\n".join(_show_hit(hit) for hit in hits))
+        return ToolAnswer(content=_cut("\n\n".join(_show_hit(hit) for hit in hits)))
 
 
 class ReadSource(Tool[ReadSourceInput]):
@@ -93,7 +96,7 @@ class ReadSource(Tool[ReadSourceInput]):
             )
         except (SourceError, ValueError) as error:
             return refuse(str(error))
-        return ToolAnswer(content=_show_page(page))
+        return ToolAnswer(content=_cut(_show_page(page)))
 
 
 def _show_hit(hit: Hit) -> str:
@@ -107,4 +110,13 @@ def _show_page(page: Page) -> str:
 
 
 def _numbered(lines: list[str] | tuple[str, ...], first: int) -> list[str]:
-    return [f"L{number}| {line}" for number, line in enumerate(lines, start=first)]
+    return [
+        f"L{number}| {line[:LINE_CHARACTERS_MAX]}" for number, line in enumerate(lines, start=first)
+    ]
+
+
+def _cut(text: str) -> str:
+    if len(text) <= SHOWN_CHARACTERS_MAX:
+        return text
+    whole, _, _ = text[:SHOWN_CHARACTERS_MAX].rpartition("\n")
+    return f"{whole}\n(cut here: ask for fewer lines or fewer hits)"

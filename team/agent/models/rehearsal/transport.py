@@ -40,11 +40,11 @@ class RehearsalTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Answer one request."""
         body = msgspec.json.decode(await request.aread())
-        problem = request_problem(body)
-        if problem is not None:
-            return _error(400, "invalid_request_error", problem)
         await asyncio.sleep(self._latency_s)
         try:
+            problem = request_problem(body)
+            if problem is not None:
+                return _error(400, "invalid_request_error", problem)
             return respond(body, self._faults)
         except Exception as error:
             return _error(400, "invalid_request_error", f"the rehearsal model failed: {error!r}")
@@ -78,17 +78,28 @@ def request_problem(body: dict[str, Any]) -> str | None:
         return "model and max_tokens are required"
     if not body.get("messages"):
         return "messages: at least one message is required"
-    open_calls: set[str] = set()
+    if body["messages"][0]["role"] != "user":
+        return "messages.0: the first message must be the user's"
+    open_calls: list[str] = []
     for number, message in enumerate(body["messages"]):
         content = message["content"]
         blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        if not blocks or any(b["type"] == "text" and not b["text"].strip() for b in blocks):
-            return f"messages.{number}: text content blocks must be non-empty"
-        results = {b["tool_use_id"] for b in blocks if b["type"] == "tool_result"}
-        if results != open_calls:
-            return f"messages.{number}: tool_use and tool_result blocks do not pair"
-        open_calls = {b["id"] for b in blocks if b["type"] == "tool_use"}
+        problem = _blocks_problem(message["role"], blocks, open_calls)
+        if problem is not None:
+            return f"messages.{number}: {problem}"
+        open_calls = [b["id"] for b in blocks if b["type"] == "tool_use"]
     return "messages: the last tool_use has no tool_result" if open_calls else None
+
+
+def _blocks_problem(role: str, blocks: list[dict[str, Any]], open_calls: list[str]) -> str | None:
+    if not blocks or any(b["type"] == "text" and not b["text"].strip() for b in blocks):
+        return "text content blocks must be non-empty"
+    results = [b["tool_use_id"] for b in blocks if b["type"] == "tool_result"]
+    if sorted(results) != sorted(set(open_calls)) or (results and role != "user"):
+        return "tool_use and tool_result blocks do not pair"
+    if any(b["type"] != "tool_result" for b in blocks[: len(results)]):
+        return "tool_result blocks must come first"
+    return None
 
 
 def message_events(body: dict[str, Any], composed: Composed) -> list[bytes]:
