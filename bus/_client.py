@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from nats.aio.client import Client, Srv
 from nats.aio.transport import TcpTransport
-from nats.errors import ConnectionClosedError, MaxPayloadError, StaleConnectionError
+from nats.errors import ConnectionClosedError, Error, MaxPayloadError, StaleConnectionError
 
+_STOP_S: Final = 2.0
 _CLOSE_S: Final = 1.0
 _WATCH_S: Final = 1.0
 _HEADER_LINE_BYTES: Final = len(b"NATS/1.0\r\n\r\n")
@@ -55,8 +56,11 @@ class SteadyClient(Client):
             with contextlib.suppress(Exception):
                 await on_error(error)
             # There is no such loop yet: `connect` would repeat this for ever.
-            if self._watcher is None and DENIED in str(error).lower():
-                raise error
+            if self._watcher is None:
+                if DENIED in str(error).lower():
+                    raise error
+                if _cancels():
+                    raise asyncio.CancelledError  # it was lost on the way
 
         await self.connect(
             url,
@@ -74,14 +78,23 @@ class SteadyClient(Client):
         self._watcher = asyncio.create_task(self._watch_reader())
 
     async def stop(self) -> None:
-        """Flush what is pending and close; may be called twice."""
+        """Send what is pending and close; may be called twice, and before `start`."""
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
-        if not self.is_closed:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(2):
-                    await self.close()
+        if self.is_closed or self._flush_queue is None:
+            return
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await self.close()
+        except (OSError, Error):
+            await self._drop()
+
+    async def _drop(self) -> None:
+        """Close without what is unsent, which a silent peer does not take."""
+        self._pending, self._pending_data_size = [], 0
+        self._status = Client.DISCONNECTED
+        await self._close(Client.CLOSED, False)
 
     async def _connect_to_server(self, s: Srv) -> None:
         if self._transport:
@@ -90,6 +103,14 @@ class SteadyClient(Client):
         await super()._connect_to_server(s)
         if type(self._transport) is TcpTransport:
             self._transport.__class__ = _PatientTransport
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:
+        # Full buffers make it wait, and it takes a cancellation for its own.
+        cancels = _cancels()
+        flushed = await super()._flush_pending(force_flush)
+        if _cancels() > cancels:
+            raise asyncio.CancelledError
+        return flushed
 
     async def _process_pong(self) -> None:
         # A flush that timed out leaves a finished future here; setting it again
@@ -125,3 +146,9 @@ class SteadyClient(Client):
             reader = self._reading_task
             if self._status == Client.CONNECTED and (reader is None or reader.done()):
                 await self._process_op_err(StaleConnectionError())
+
+
+def _cancels() -> int:
+    """How often the running task has been asked to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0

@@ -131,10 +131,17 @@ class Connection:
             BusUnavailableError: No answer in time, or nobody there.
         """
         try:
-            return await self._client.request(
-                subject, data, timeout=timeout_s, headers=dict(headers) if headers else None
-            )
-        except (TimeoutError, nats.errors.Error) as error:
+            # Not the client's own timeout: it may lose a cancellation before Python 3.12.
+            async with asyncio.timeout(timeout_s):
+                return await self._client.request(
+                    subject,
+                    data,
+                    timeout=None,  # type: ignore[arg-type]
+                    headers=dict(headers) if headers else None,
+                )
+        except TimeoutError as error:
+            raise BusUnavailableError(self.url, f"no answer within {timeout_s} s") from error
+        except nats.errors.Error as error:
             raise BusUnavailableError(self.url, str(error) or type(error).__name__) from error
 
     async def call(self, api: str, request: Any = None, *, retry_s: float = RETRY_S) -> bytes:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ from bus.feed import Feed
 from bus.ids import LEAD
 from bus.live import BEAT_EVERY_S, Beat, Text, send_beat, send_text
 from bus.messages import MemberJoined, MemberSeated
-from bus.run_stream import RunStream
+from bus.run_stream import Entry, RunStream
 from roles import Role
 from team.agent.briefing import HOUSE_RULES
 from team.agent.inbox import Inbox
@@ -80,6 +80,16 @@ class Member:
         """What the run is made of."""
         assert self.state.spec is not None
         return self.state.spec
+
+    @property
+    def goal(self) -> str:
+        """The goal of the run, word for word."""
+        assert self.state.opened is not None
+        return self.state.opened.goal
+
+    async def commit(self, entries: Sequence[Entry]) -> None:
+        """Commit, then wait until this member's own picture of the run includes it."""
+        await self.inbox.reached(await self.world.stream.commit(entries))
 
     def role(self, name: str) -> Role:
         """A role file of the run."""

@@ -147,3 +147,33 @@ async def test_stop_may_be_called_twice_and_before_start(access: Access) -> None
     await client.stop()
 
     assert client.is_closed
+
+
+async def test_stop_leaves_nothing_behind_even_if_the_peer_is_silent(access: Access) -> None:
+    """With more unsent bytes than any buffer holds: they are dropped."""
+
+    async def hear(_: Msg) -> None:
+        return
+
+    address = urlsplit(access.url)
+    async with Proxy(address.hostname or "", address.port or 0) as proxy:
+        client = SteadyClient()
+        await client.start(proxy.url, say_nothing, token=access.token)
+        kept = await client.subscribe("a", cb=hear)
+        proxy.freeze()
+        flood = asyncio.create_task(flooding(client))
+        await until(lambda: client.pending_data_size > client._max_pending_size, "full buffers")
+        flood.cancel()
+        await asyncio.wait([flood])
+
+        await client.stop()
+
+    assert client.is_closed
+    assert kept.subject == "a"  # collected, it would take its task along
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def flooding(client: Client) -> None:
+    """Send more than the buffers between us and the server can hold."""
+    while True:
+        await client.publish("flood", bytes(1_000_000))

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
+from nats.aio.msg import Msg
 
 from bus import subjects
 from bus.access import Access
@@ -174,6 +175,44 @@ async def test_many_connections_come_and_go_at_once(access: Access) -> None:
             await connection.call("INFO")
 
     await asyncio.gather(*(one() for _ in range(20)))
+
+
+async def test_cancelled_request_ends_even_if_its_answer_has_just_come(
+    connection: Connection,
+) -> None:
+    """On Python 3.11 `wait_for` returns the answer then, and the cancellation is lost."""
+
+    async def silent(_: Msg) -> None:
+        return
+
+    await connection.subscribe("silent", silent)
+    asking = asyncio.create_task(connection.ask("silent"))
+    answers = connection._client
+    await until(lambda: bool(getattr(answers, "_resp_map", None)), "the request is made")
+
+    (answer,) = answers._resp_map.values()
+    answer.set_result(Msg(answers))
+    asking.cancel()
+    await asyncio.wait([asking])
+
+    assert asking.cancelled()
+
+
+async def test_cancelled_write_ends_even_if_the_buffers_are_full(access: Access) -> None:
+    """Nats-py takes the cancellation for its own and goes on."""
+    async with a_proxied(access) as (proxy, connection):
+        proxy.freeze()
+        flood = asyncio.create_task(flooding(connection, is_busy=True))
+        full_bytes = connection._client._max_pending_size
+        await until(
+            lambda: connection._client.pending_data_size > full_bytes, "the buffers are full"
+        )
+
+        flood.cancel()
+        await asyncio.wait([flood], timeout=WAIT_S / 5)
+
+        assert connection.is_connected
+        assert flood.cancelled()
 
 
 # --- found again -----------------------------------------------------------------

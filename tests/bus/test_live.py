@@ -63,11 +63,11 @@ async def test_runs_with_a_live_member_are_found_by_listening(
     async def beat() -> None:
         while True:
             await send_beat(connection, run, "ada", Beat(pid=1))
-            await connection.call("INFO")
+            await connection.call("INFO")  # one after the other, at the server's pace
 
     async with connect(access, name="listener") as listener:
         beating = asyncio.create_task(beat())
-        heard = await heard_runs(listener, listen_s=0.3)
+        heard = await heard_runs(listener)
         beating.cancel()
         await asyncio.wait([beating])
 

@@ -83,9 +83,14 @@ def release(starter: subprocess.Popen[str]) -> None:
 def kill_and_await(info: ServerInfo, state_dir: Path) -> None:
     """Kill -9 the server and wait until it is gone."""
     os.kill(info.pid, signal.SIGKILL)
+    await_silence(state_dir)
+
+
+def await_silence(state_dir: Path) -> None:
+    """Wait until a server that was stopped or killed answers no more; it may take a moment."""
     deadline = time.monotonic() + WAIT_S
     while find_server(state_dir) is not None:
-        assert time.monotonic() < deadline, "the killed server still answers"
+        assert time.monotonic() < deadline, "the server still answers"
 
 
 async def connect(info: ServerInfo) -> Client:
@@ -239,6 +244,7 @@ def test_start_beside_a_server_that_hangs_says_so(state_dir: Path) -> None:
     os.kill(info.pid, signal.SIGSTOP)
 
     try:
+        await_silence(state_dir)
         with pytest.raises(ServerStartError, match="no healthy server answered within"):
             start_server(state_dir, timeout_s=0.05)
     finally:

@@ -105,11 +105,12 @@ def test_the_same_question_over_other_sources_is_another_lane() -> None:
 
 def test_who_depends_on_a_merged_lane_waits_for_its_twin() -> None:
     first, twin = a_lane("a", objective="pool limits"), a_lane("b", objective="limits pool")
-    third = a_lane("c", objective="timeouts", depends_on=("b", "a"))
+    third = a_lane("c", objective="timeouts", depends_on=("b",))
+    fourth = a_lane("d", objective="retries", depends_on=("b", "a", "c"))
 
-    lanes, _ = merge_same([first, twin, third])
+    lanes, _ = merge_same([first, twin, third, fourth])
 
-    assert [lane.depends_on for lane in lanes] == [(), ("a",)]
+    assert [lane.depends_on for lane in lanes] == [(), ("a",), ("a", "c")]
 
 
 def test_a_lane_never_waits_for_itself_after_merging() -> None:

@@ -260,6 +260,16 @@ def test_a_verifier_that_gives_up_may_try_once_more() -> None:
     assert "the verifier of v-t1-1-1 did not judge it" in team.task("t1").reasons[0]
 
 
+def test_a_verification_that_was_called_off_upholds_nothing() -> None:
+    team = a_submitted_lane()
+
+    team.story.tell("task", "v-t1-1-1", body=TaskSettled(state="cancelled"))
+    team.lead()
+
+    assert team.task("t1").round == 2
+    assert "the verifier of v-t1-1-1 did not judge it" in team.task("t1").reasons[0]
+
+
 def test_a_finding_that_comes_in_during_verification_is_not_admitted_unchecked() -> None:
     team = a_submitted_lane()
     team.judge("t1")

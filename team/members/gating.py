@@ -1,0 +1,152 @@
+"""The lead gates: exact checks, fresh-context verifiers, back to the board or settled."""
+
+from __future__ import annotations
+
+import structlog
+
+from bus.ids import GATE
+from bus.messages import Budget, Contract, Evidence, TaskOpened, TaskSettled, VerdictGiven
+from bus.run_stream import Entry
+from bus.subjects import build
+from team.errors import SourceError
+from team.members.member import Member
+from team.members.planning import claims_only, lay_out_seat, opened_again
+from team.rules import steps
+from team.rules.gate import GateInput, judge
+from team.sources import parse_locator, quote_stands
+from team.state import Spent, Task
+
+log = structlog.get_logger()
+
+
+async def check_finding(member: Member, task: Task) -> None:
+    """Run the exact checks on the newest finding of a task and publish what they say."""
+    state = member.state
+    submission = state.findings.latest(task.id)
+    assert submission is not None
+    judgements = judge(
+        GateInput(
+            task=task,
+            submission=submission,
+            decisions=state.decisions,
+            spent=_spent_on(member, task),
+            quote_problem=lambda evidence: _quote_problem(member, evidence),
+            is_within=lambda source, within: _is_within(member, source, within),
+        )
+    )
+    verdict = VerdictGiven(finding_seq=submission.seq, judgements=judgements)
+    subject = build(member.key.run, "verdict", task.id, author=GATE)
+    await member.commit([Entry(subject=subject, body=verdict)])
+    refused = [j for j in judgements if j.outcome != "upheld"]
+    log.info("finding.checked", task_id=task.id, refused=len(refused))
+
+
+def _quote_problem(member: Member, evidence: Evidence) -> str | None:
+    """Why a quote does not stand at its locator in its source, if it does not."""
+    library = member.world.library
+    if library is None:
+        return "the run has no sources"
+    try:
+        place = parse_locator(evidence.locator)
+        lines = library.lines(evidence.source, place.page)
+    except (SourceError, ValueError) as error:
+        return str(error)
+    if quote_stands(lines, place, evidence.quote):
+        return None
+    return f"the quote does not stand at {evidence.locator} of {evidence.source!r}"
+
+
+def _is_within(member: Member, source: str, within: tuple[str, ...]) -> bool:
+    library = member.world.library
+    if library is None:
+        return False
+    try:
+        library.find(source, within)
+    except SourceError:
+        return False
+    return True
+
+
+def _spent_on(member: Member, task: Task) -> Spent:
+    """What the transcripts of a task have cost, over all its rounds."""
+    spent = Spent()
+    for (_, context), part in member.state.ledger.by_context.items():
+        if context.startswith(f"task:{task.id}:"):
+            spent = Spent(
+                calls=spent.calls + part.calls,
+                input_tokens=spent.input_tokens + part.input_tokens,
+                output_tokens=spent.output_tokens + part.output_tokens,
+            )
+    return spent
+
+
+async def put_to_verifiers(member: Member, task: Task) -> None:
+    """Put claims and evidence, nothing else, before each verifier."""
+    state, roles = member.state, member.spec.team.roles
+    submission = state.findings.latest(task.id)
+    assert submission is not None
+    entries: list[Entry] = []
+    verifiers = state.roster.present(roles.verifier)[: member.spec.team.gate.verifiers]
+    for number, seat in enumerate(verifiers, start=1):
+        task_id = f"v-{task.id}-{task.round}-{number}"
+        opened = TaskOpened(
+            title=f"verify {task.title}"[:80],
+            contract=_verify_contract(member, task),
+            role=roles.verifier,
+            purpose="verify",
+            subject_task=task.id,
+            subject_seq=submission.seq,
+            material=claims_only(submission.finding.claims),
+            offered_to=seat.name,
+        )
+        held = {t.id: t for t in state.board.tasks.values() if t.offered_to == seat.name}
+        entries.append(await lay_out_seat(member, seat.name, seat.role, {**held, task_id: opened}))
+        entries.append(member.world.entry("task", task_id, body=opened, expect=0))
+    if entries:
+        await member.commit(entries)
+
+
+def _verify_contract(member: Member, task: Task) -> Contract:
+    policy = member.spec.team.policy
+    return Contract(
+        objective="Try to refute each claim; uphold only what its evidence bears out.",
+        output_format="One verdict for each claim, submitted with submit_verdict.",
+        sources=task.contract.sources,
+        tools=("read_source", "search_sources", "submit_verdict"),
+        boundaries=("Claims and evidence only; who wrote them does not matter.",),
+        budget=Budget(
+            turns_max=policy.turns_max,
+            tokens_max=policy.tokens_max,
+            seconds_max=policy.seconds_max,
+        ),
+    )
+
+
+async def reopen(member: Member, task: Task, number: int, reasons: tuple[str, ...]) -> None:
+    """Put a task back on the board, for its last holder if it is still there."""
+    roster = member.state.roster
+    last = roster.seats.get(task.holder or task.offered_to or "")
+    to = last.name if last is not None and last.is_in else None
+    body = opened_again(task, number, reasons, offered_to=to)
+    entries = [member.world.entry("task", task.id, body=body, expect=task.head_seq)]
+    await member.commit(entries)
+    log.info("task.reopened", task_id=task.id, round=number, reasons=list(reasons))
+
+
+async def settle(member: Member, step: steps.Settle) -> None:
+    """Close a task for good, and the verifications that belong to it."""
+    board = member.state.board
+    entries = [
+        member.world.entry(
+            "task",
+            task_id,
+            body=TaskSettled(state="admitted"),
+            expect=board.tasks[task_id].head_seq,
+        )
+        for task_id in step.verifications
+    ]
+    body = TaskSettled(state=step.state, reasons=step.reasons)
+    head = board.tasks[step.task].head_seq
+    entries.append(member.world.entry("task", step.task, body=body, expect=head))
+    await member.commit(entries)
+    log.info("task.settled", task_id=step.task, state=step.state, reasons=list(step.reasons))

@@ -1,0 +1,34 @@
+"""The lead's own turns: an assignment that is neither claimed nor judged by others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bus.messages import Budget
+from team.agent.briefing import Briefing, opening
+from team.agent.loop import Assignment, Outcome
+from team.agent.tools.toolbox import AnyTool
+from team.members.member import Member
+
+LEAD_BUDGET: Final = Budget(turns_max=12, tokens_max=400_000, seconds_max=1_800.0)
+"""What one of the lead's own assignments (plan, synthesis) may take."""
+
+
+async def lead_turns(
+    member: Member, context: str, briefing: Briefing, tools: tuple[AnyTool, ...], ends_with: str
+) -> Outcome:
+    """Do one assignment of the lead, or go on with it where the journal leaves off."""
+    role = member.spec.role_of_seat("lead")
+    return await member.agent.work(
+        Assignment(
+            context=context,
+            system=member.system(role),
+            opening=opening(briefing),
+            tools=tools,
+            model=member.spec.model_of(role.name),
+            effort=role.effort,
+            budget=LEAD_BUDGET,
+            output_tokens_max=member.spec.team.policy.output_tokens_max,
+            ends_with=ends_with,
+        )
+    )

@@ -1,0 +1,152 @@
+"""The lead plans: lanes become tasks, members get seats, tasks are offered to members.
+
+A member's consumer is widened to a task before the task is offered to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+import structlog
+
+from bus.feed import create_feed
+from bus.ids import LEAD
+from bus.messages import Claim, MemberSeated, ResultPublished, RunTriaged, TaskOpened
+from bus.run_stream import Entry
+from team.agent.briefing import Briefing, GroupBrief
+from team.agent.tools.toolbox import RESEARCH_TOOLS, plan_tools
+from team.members.lead_turns import lead_turns
+from team.members.member import Member
+from team.members.names import next_names
+from team.members.synthesis import publish
+from team.rules.plan import Lane, Plan, contract_of, merge_same, one_lane
+from team.rules.triage import triage
+from team.rules.world import teammate_filters
+from team.state import Task
+
+log = structlog.get_logger()
+
+
+async def plan_run(member: Member) -> None:
+    """Have lanes proposed, rule on team or solo, put tasks on the board, lay out seats."""
+    spec, state = member.spec, member.state
+    briefing = Briefing(
+        kind="plan",
+        me=LEAD,
+        goal=member.goal,
+        groups=tuple(GroupBrief(name=g.name, title=g.title, files=g.files) for g in spec.groups),
+        teammates_max=spec.team.policy.teammates_max,
+    )
+    tools = plan_tools(member.world, spec.role_of_seat("lead"), spec.groups)
+    outcome = await lead_turns(member, "plan", briefing, tools, "submit_plan")
+    if outcome.answer is None:
+        reason = f"the lead returned no usable plan: {outcome.reason}"
+        await publish(member, ResultPublished(status="rejected", missing=(reason,)))
+        return
+    plan = msgspec.json.decode(outcome.answer, type=Plan)
+    lanes, merged = merge_same(plan.lanes)
+    assert state.opened is not None
+    ruling = triage(lanes, state.opened.mode)
+    if ruling.mode == "solo":
+        lanes = [one_lane(msgspec.structs.replace(plan, lanes=tuple(lanes)), member.goal)]
+    triaged = RunTriaged(mode=ruling.mode, reasons=(*ruling.reasons, *merged), title=plan.title)
+    entries = [member.world.entry("spec", body=triaged, expect=state.spec_head_seq)]
+    entries += await _open_lanes(member, plan, lanes)
+    await member.commit(entries)
+    log.info("run.triaged", mode=ruling.mode, lanes=len(lanes))
+
+
+async def _open_lanes(member: Member, plan: Plan, lanes: Sequence[Lane]) -> list[Entry]:
+    """Put each lane on the board, with a seat for as many as may work at once."""
+    spec, state = member.spec, member.state
+    role = spec.role_of_seat("worker")
+    tools = role.allowed(RESEARCH_TOOLS)
+    ids = {lane.title: f"t{number}" for number, lane in enumerate(lanes, start=1)}
+    free = [lane.title for lane in lanes if not lane.depends_on][: spec.team.policy.teammates_max]
+    seats = dict(zip(free, next_names("worker", state.roster.seats, len(free)), strict=True))
+    entries: list[Entry] = []
+    for lane in lanes:
+        opened = TaskOpened(
+            title=lane.title,
+            contract=contract_of(lane, plan, tools, spec.team.policy, role.max_turns),
+            role=spec.team.roles.worker,
+            depends_on=tuple(ids[needed] for needed in lane.depends_on),
+            offered_to=seats.get(lane.title),
+        )
+        task_id = ids[lane.title]
+        if opened.offered_to is not None:
+            entries.append(
+                await lay_out_seat(member, opened.offered_to, opened.role, {task_id: opened})
+            )
+        entries.append(member.world.entry("task", task_id, body=opened, expect=0))
+    return entries
+
+
+async def recruit(member: Member, seat: Literal["worker", "verifier"], count: int) -> None:
+    """Lay out seats; tasks are offered to them one by one."""
+    role = getattr(member.spec.team.roles, seat)
+    names = next_names(seat, member.state.roster.seats, count)
+    await member.commit([await lay_out_seat(member, name, role, {}) for name in names])
+    log.info("members.recruited", role=role, count=count)
+
+
+async def offer(member: Member, task: Task, name: str) -> None:
+    """Widen a member's world to a task, then let it claim the task."""
+    seat = member.state.roster.seats[name]
+    claims = [
+        claim
+        for needed in task.depends_on
+        if (submission := member.state.findings.latest(needed)) is not None
+        for claim in submission.finding.claims
+    ]
+    body = msgspec.structs.replace(
+        opened_again(task, task.round, task.reasons, offered_to=name),
+        material=claims_only(tuple(claims)) or task.material,
+    )
+    held = {t.id: t for t in member.state.board.tasks.values() if t.offered_to == name}
+    entries = [
+        await lay_out_seat(member, name, seat.role, {**held, task.id: body}),
+        member.world.entry("task", task.id, body=body, expect=task.head_seq),
+    ]
+    await member.commit(entries)
+
+
+async def lay_out_seat(
+    member: Member, name: str, role: str, tasks: Mapping[str, TaskOpened | Task]
+) -> Entry:
+    """Make or change a member's consumer, then say so: its filter list is its world."""
+    areas = tuple(dict.fromkeys(a for task in tasks.values() for a in task.contract.areas))
+    filters = teammate_filters(member.key.run, name, tasks, areas)
+    await create_feed(member.connection, member.key.run, name, filters)
+    lanes = [task.title for task in tasks.values() if task.purpose == "research"]
+    works_on = lanes[-1] if lanes else ""
+    seated = MemberSeated(role=role, filters=filters, areas=areas, works_on=works_on)
+    return member.world.entry("member", name, body=seated)
+
+
+def opened_again(
+    task: Task, number: int, reasons: tuple[str, ...], *, offered_to: str | None
+) -> TaskOpened:
+    """The same task once more: in which round, why, and who may claim it."""
+    return TaskOpened(
+        title=task.title,
+        contract=task.contract,
+        role=task.role,
+        purpose="verify" if task.purpose == "verify" else "research",
+        depends_on=task.depends_on,
+        subject_task=task.subject_task,
+        subject_seq=task.subject_seq,
+        material=task.material,
+        round=number,
+        reasons=reasons,
+        offered_to=offered_to,
+    )
+
+
+def claims_only(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """Claims and evidence without what their author thought of them."""
+    return tuple(
+        Claim(id=c.id, text=c.text, confidence="medium", evidence=c.evidence) for c in claims
+    )

@@ -1,0 +1,72 @@
+"""The lead writes the answer from admitted claims, and publishes how the run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from bus.ids import LEAD
+from bus.messages import ResultPublished
+from team.agent.briefing import Briefing, CitableClaim
+from team.agent.tools.toolbox import synthesis_tools
+from team.members.lead_turns import lead_turns
+from team.members.member import Member
+from team.rules import steps
+from team.rules.synthesis import AdmittedClaim, Synthesis, admitted_claims, render
+
+SYNTHESIS_BYTES_MAX: Final = 200_000
+"""Size of the claims from which the synthesis is written without their evidence."""
+
+log = structlog.get_logger()
+
+
+async def synthesize(member: Member) -> None:
+    """Write the answer from admitted claims; the gate is inside the returning tool."""
+    state = member.state
+    admitted = admitted_claims(state)
+    missing = steps.missing_lanes(state)
+    briefing = Briefing(
+        kind="synthesis",
+        me=LEAD,
+        goal=member.goal,
+        claims=tuple(
+            CitableClaim(ref=a.ref, lane=a.lane, member=a.member, claim=a.claim) for a in admitted
+        ),
+        missing=missing,
+    )
+    tools = synthesis_tools(member.spec.role_of_seat("lead"), tuple(admitted))
+    outcome = await lead_turns(member, "synthesis", briefing, tools, "submit_synthesis")
+    if outcome.answer is None:
+        reason = f"the synthesis did not pass the gate: {outcome.reason}"
+        result = ResultPublished(status="rejected", missing=(*missing, reason))
+    else:
+        synthesis = msgspec.json.decode(outcome.answer, type=Synthesis)
+        said = tuple(dict.fromkeys((*missing, *synthesis.missing)))
+        text, citations = render(synthesis, admitted, said)
+        result = ResultPublished(
+            status="partial" if missing else "admitted",
+            text=text,
+            citations=citations,
+            missing=said,
+        )
+    await publish(member, result)
+
+
+def _citable(admitted: Sequence[AdmittedClaim]) -> tuple[CitableClaim, ...]:
+    """The claims as the synthesis needs them; without their evidence if there is too much."""
+    whole = tuple(
+        CitableClaim(ref=a.ref, lane=a.lane, member=a.member, claim=a.claim) for a in admitted
+    )
+    if len(msgspec.json.encode(whole)) <= SYNTHESIS_BYTES_MAX:
+        return whole
+    bare = msgspec.structs.replace
+    return tuple(bare(one, claim=bare(one.claim, evidence=())) for one in whole)
+
+
+async def publish(member: Member, result: ResultPublished) -> None:
+    """End the run; the first result is the only one."""
+    await member.commit([member.world.entry("result", body=result, expect=0)])
+    log.info("result.published", status=result.status, missing=len(result.missing))

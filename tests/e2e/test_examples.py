@@ -1,0 +1,93 @@
+"""Every example runs alone, prints what it says it shows, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Cli
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+PRINTED = {
+    "01_two_members.py": """\
+bea received mail.question from ada: Do offsets count from zero?
+bea received mail.note from ada: I work on pagination.
+ada received mail.answer from bea: Yes, see api.md.
+it answers ada's question: True
+the stream, in order:
+  run.two-members.mail.bea.ada
+  run.two-members.mail.bea.ada
+  run.two-members.mail.ada.bea
+""",
+    "02_claim_race.py": """\
+5 claims on sequence 1: 1 stored
+the board: t1 is claimed, one holder: True
+writes that did not fit the board: 0
+""",
+    "03_follow_a_run.py": """\
+exit status 0, admitted, team
+2 citations
+t1: task.opened task.claimed task.submitted task.settled
+t2: task.opened task.claimed task.submitted task.settled
+then: ['result.published']
+""",
+    "04_decisions_conflict.py": """\
+ada and bea have both read that nothing is decided
+ada decides: Offsets count from zero.
+bea is refused: Offsets count from one.
+bea reads api/offsets of ada: Offsets count from zero.
+bea decides: Offsets count from zero; pages from one.
+  revision 1 of ada: superseded
+  revision 2 of bea: in force
+""",
+}
+
+
+def test_every_example_is_pinned() -> None:
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted(PRINTED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRINTED)
+def test_an_example_prints_what_it_shows_and_leaves_nothing(name: str, tmp_path: Path) -> None:
+    """Run as a reader would, with a temporary folder of its own to look into afterwards."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    # NATS_URL is kept out: an example brings its own server.
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ANTHROPIC", "NATS_URL"))}
+
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name)],
+        cwd=tmp_path,
+        env=kept | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == PRINTED[name]
+    assert "Traceback" not in done.stderr
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.slow
+def test_the_example_team_runs_from_its_folder(cli: Cli) -> None:
+    """A team of one's own, with a role of one's own, on sources of one's own."""
+    cli.cwd = EXAMPLES
+    shown = cli.run("check", "teams/history.toml", "roles/historian.md")
+    assert shown.returncode == 0, shown.stdout
+
+    done = cli.run(
+        "run", "history", "Why are there two commits a turn?", "--source", "../docs/decisions", "-q"
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "[1]" in done.stdout
