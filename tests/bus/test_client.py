@@ -149,6 +149,7 @@ async def test_stop_may_be_called_twice_and_before_start(access: Access) -> None
     assert client.is_closed
 
 
+@pytest.mark.slow
 async def test_stop_leaves_nothing_behind_even_if_the_peer_is_silent(access: Access) -> None:
     """With more unsent bytes than any buffer holds: they are dropped."""
 

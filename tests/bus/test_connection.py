@@ -198,6 +198,7 @@ async def test_cancelled_request_ends_even_if_its_answer_has_just_come(
     assert asking.cancelled()
 
 
+@pytest.mark.slow
 async def test_cancelled_write_ends_even_if_the_buffers_are_full(access: Access) -> None:
     """Nats-py takes the cancellation for its own and goes on."""
     async with a_proxied(access) as (proxy, connection):
@@ -279,6 +280,7 @@ async def test_write_given_up_during_a_cut_may_be_repeated_after_it(
         assert await stream.last_seq() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])
 async def test_black_hole_is_noticed_and_left_when_it_heals(
     access: Access, stream: RunStream, is_busy: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -80,14 +81,14 @@ def test_an_example_prints_what_it_shows_and_leaves_nothing(name: str, tmp_path:
 
 @pytest.mark.slow
 def test_the_example_team_runs_from_its_folder(cli: Cli) -> None:
-    """A team of one's own, with a role of one's own, on sources of one's own."""
+    """A team of one's own is found by its name, and its gate asks for two verifiers."""
     cli.cwd = EXAMPLES
-    shown = cli.run("check", "teams/history.toml", "roles/historian.md")
-    assert shown.returncode == 0, shown.stdout
+    checked = cli.run("check", "teams/careful.toml")
+    assert checked.returncode == 0, checked.stdout
 
-    done = cli.run(
-        "run", "history", "Why are there two commits a turn?", "--source", "../docs/decisions", "-q"
-    )
+    goal = "Why are there two commits a turn?"
+    done = cli.run("run", "careful", goal, "--source", "../docs/decisions", "--json")
 
     assert done.returncode == 0, done.stderr
-    assert "[1]" in done.stdout
+    members = json.loads(done.stdout)["members"]
+    assert [m["role"] for m in members].count("skeptic") == 2

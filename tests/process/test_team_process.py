@@ -52,7 +52,7 @@ async def test_a_verifier_sees_claims_and_evidence_but_no_reasoning(
 
     journal = _journal_text(await cli.records("fresh"), "vera")
     assert "guide.md" in journal
-    for told in ("ada", "bea", "cleo", "<mail", "objective", "Conceded", "revised_after"):
+    for told in ('"ada', '"bea', '"cleo', "<mail", "objective", "Conceded", "revised_after"):
         assert told not in journal, told
     assert shown["status"] == "admitted"
 
