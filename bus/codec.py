@@ -30,19 +30,17 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         id: Unique id; also the `Nats-Msg-Id`, so that a repeat is recognized.
-        v: Version of the wire format.
+        v: Version of the wire format that its author wrote; 0 if it does not say.
         at: When it was made, in seconds since 1970, by the author's clock.
         cause: Id of the message that led to this one.
-        trace: W3C `traceparent`, where tracing is on.
         body: The message.
     """
 
     body: AnyMessage
     id: str = msgspec.field(default_factory=new_message_id)
-    v: int = WIRE_VERSION
+    v: int = 0
     at: float = 0.0
     cause: str | None = None
-    trace: str | None = None
 
 
 class _Typed(msgspec.Struct):

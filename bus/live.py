@@ -26,7 +26,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         pid: Its process.
-        state: `working`, `idle`, `waiting` or `stopping`.
+        state: `working`, `idle` or `waiting`.
         doing: A few words for people: a tool, a task.
         turn: Turn it is in.
     """
@@ -38,10 +38,9 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A piece of what a member's model is writing, or a tool it has begun."""
+    """A piece of what a member's model is writing, in which turn."""
 
     text: str = ""
-    tool: str = ""
     turn: int = 0
 
 

@@ -48,14 +48,12 @@ class Budget(Wire, frozen=True, kw_only=True):
     Attributes:
         turns_max: Model calls.
         tokens_max: Input and output tokens of all calls together.
-        usd_max: US dollars of all calls together; absent is no limit of its own.
         seconds_max: Wall time from claim to submission, in seconds.
     """
 
     turns_max: int
     tokens_max: int
     seconds_max: float
-    usd_max: float | None = None
 
 
 class Contract(Wire, frozen=True, kw_only=True):
@@ -270,6 +268,7 @@ class TaskOpened(Message, frozen=True, kw_only=True, tag="task.opened"):
         subject_seq: For `verify`: sequence of the finding that is judged.
         round: 1, then one more each time it comes back.
         reasons: Why it came back; empty the first time.
+        notes: Partial results of earlier rounds, so that nothing is looked up twice.
         offered_to: Only this member may claim it; absent: any of the role.
     """
 
@@ -283,6 +282,7 @@ class TaskOpened(Message, frozen=True, kw_only=True, tag="task.opened"):
     subject_seq: int | None = None
     round: int = 1
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     offered_to: str | None = None
 
 

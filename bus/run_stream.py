@@ -18,7 +18,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from bus import subjects
-from bus.codec import MESSAGE_BYTES_MAX, Envelope, decode, encode
+from bus.codec import MESSAGE_BYTES_MAX, WIRE_VERSION, Envelope, decode, encode
 from bus.connection import RETRY_S, Connection, check_reply
 from bus.errors import (
     BusError,
@@ -52,7 +52,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         seq: Its place in the run's one order, from 1.
-        subject: What it was published on; its last token is the proven author.
+        subject: What it was published on; its last token is the author.
         at: When the server stored it, in seconds since 1970.
         envelope: The message; absent if this version can't read it.
         problem: Why it can't.
@@ -139,9 +139,7 @@ class RunStream:
         """
         assert 0 < len(entries) <= BATCH_MESSAGES_MAX, len(entries)
         at = time.time()
-        encoded = [
-            encode(e.subject, Envelope(body=e.body, id=e.id, at=at, cause=e.cause)) for e in entries
-        ]
+        encoded = [encode(entry.subject, _envelope(entry, at)) for entry in entries]
 
         async def attempt() -> bytes:
             if len(entries) == 1:
@@ -434,6 +432,10 @@ def _config(run: str, label: str, replicas: int) -> dict[str, Any]:
         "deny_purge": True,
         "metadata": {"label": label[:200]},
     }
+
+
+def _envelope(entry: Entry, at: float) -> Envelope:
+    return Envelope(v=WIRE_VERSION, body=entry.body, id=entry.id, at=at, cause=entry.cause)
 
 
 def _headers(entry: Entry) -> dict[str, str]:

@@ -84,6 +84,7 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         round: Which attempt this is.
         reasons: Why the last attempt came back.
         previous: The last finding, if there was one.
+        notes: Partial results of earlier rounds, whoever noted them.
         peers: Whom it may write to.
         groups: The sources there are.
         decisions: What holds in its areas.
@@ -101,6 +102,7 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     round: int = 1
     reasons: tuple[str, ...] = ()
     previous: FindingSubmitted | None = None
+    notes: tuple[str, ...] = ()
     peers: tuple[Peer, ...] = ()
     groups: tuple[GroupBrief, ...] = ()
     decisions: tuple[DecisionBrief, ...] = ()

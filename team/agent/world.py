@@ -37,7 +37,14 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         """The run, as far as this member was told of it."""
         return self.inbox.state
 
-    def entry(self, kind: str, *names: str, body: AnyMessage, expect: int | None = None) -> Entry:
+    def entry(
+        self,
+        kind: str,
+        *names: str,
+        body: AnyMessage,
+        expect: int | None = None,
+        cause: str | None = None,
+    ) -> Entry:
         """A message of this member, ready to be committed."""
         subject = subjects.build(self.run, kind, *names, author=self.me)
-        return Entry(subject=subject, body=body, expect=expect)
+        return Entry(subject=subject, body=body, expect=expect, cause=cause)

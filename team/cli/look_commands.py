@@ -13,7 +13,7 @@ from bus.live import heard_runs
 from bus.messages import type_name
 from bus.run_stream import Record, RunStream, list_runs, open_run
 from team.cli import exit_codes
-from team.cli.common import on_bus, out, print_json, read_run, show_run
+from team.cli.common import note, on_bus, out, print_json, read_run, show_run
 from team.state import fold
 from team.views.follow import Follower
 from team.views.lines import log_line, one_line
@@ -113,6 +113,8 @@ async def _watch(options: argparse.Namespace) -> int:
         _, shown = await show_run(connection, options.run)
     if not options.json:
         out(summary_text(shown))
+    if shown.result is None and shown.status in ("stopped", "stalled"):
+        note(f"nobody works on it; take it up with: team resume {options.run}")
     return exit_codes.OF_STATUS[shown.status]
 
 
@@ -130,7 +132,8 @@ async def _log(options: argparse.Namespace) -> int:
             return exit_codes.OK
         follower = Follower(connection, options.run, lambda record, _: print_it(record))
         async with follower:
-            await follower.ended()
+            if not await follower.ended():
+                note(f"nobody works on it; take it up with: team resume {options.run}")
     return exit_codes.OK
 
 

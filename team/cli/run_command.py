@@ -26,6 +26,7 @@ from team.runtime.logs import log_to_file
 from team.runtime.run import (
     Prepared,
     RunRequest,
+    check_rehearsal,
     index_sources,
     open_new_run,
     prepare,
@@ -85,7 +86,9 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
         stream = await open_run(connection, options.run)
         _, state = await read_run(connection, options.run)
         if state.spec is None:
-            raise StateError(options.run, "it was never opened", "start it again with 'team run'")
+            why = state.unread[0] if state.unread else "it was never opened"
+            raise StateError(options.run, why, "start it again with 'team run'")
+        check_rehearsal(state.spec.provider)
         shown = await describe_run(connection, options.run, state)
         if state.result is not None:
             note(f"run {options.run} has ended already: {state.result.status}")

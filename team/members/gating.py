@@ -5,7 +5,15 @@ from __future__ import annotations
 import structlog
 
 from bus.ids import GATE
-from bus.messages import Budget, Contract, Evidence, TaskOpened, TaskSettled, VerdictGiven
+from bus.messages import (
+    Budget,
+    Contract,
+    Evidence,
+    TaskOpened,
+    TaskSettled,
+    TaskState,
+    VerdictGiven,
+)
 from bus.run_stream import Entry
 from bus.subjects import build
 from team.errors import SourceError
@@ -122,31 +130,40 @@ def _verify_contract(member: Member, task: Task) -> Contract:
     )
 
 
-async def reopen(member: Member, task: Task, number: int, reasons: tuple[str, ...]) -> None:
+async def reopen(member: Member, step: steps.Reopen) -> None:
     """Put a task back on the board, for its last holder if it is still there."""
-    roster = member.state.roster
-    last = roster.seats.get(task.holder or task.offered_to or "")
+    task = member.state.board.tasks[step.task]
+    last = member.state.roster.seats.get(task.holder or task.offered_to or "")
     to = last.name if last is not None and last.is_in else None
-    body = opened_again(task, number, reasons, offered_to=to)
-    entries = [member.world.entry("task", task.id, body=body, expect=task.head_seq)]
+    body = opened_again(member, task, step.round, step.reasons, offered_to=to)
+    entries = _close_verifications(member, step.verifications)
+    entries.append(member.world.entry("task", task.id, body=body, expect=task.head_seq))
     await member.commit(entries)
-    log.info("task.reopened", task_id=task.id, round=number, reasons=list(reasons))
+    log.info("task.reopened", task_id=task.id, round=step.round, reasons=list(step.reasons))
 
 
 async def settle(member: Member, step: steps.Settle) -> None:
     """Close a task for good, and the verifications that belong to it."""
-    board = member.state.board
-    entries = [
+    task = member.state.board.tasks[step.task]
+    body = TaskSettled(state=step.state, reasons=step.reasons)
+    entries = _close_verifications(member, step.verifications)
+    entries.append(member.world.entry("task", task.id, body=body, expect=task.head_seq))
+    await member.commit(entries)
+    log.info("task.settled", task_id=task.id, state=step.state, reasons=list(step.reasons))
+
+
+def _close_verifications(member: Member, names: tuple[str, ...]) -> list[Entry]:
+    """What judged a round is done with it: its verdict was given, or never came."""
+    tasks = [member.state.board.tasks[name] for name in names]
+    return [
         member.world.entry(
             "task",
-            task_id,
-            body=TaskSettled(state="admitted"),
-            expect=board.tasks[task_id].head_seq,
+            task.id,
+            body=TaskSettled(
+                state="admitted" if task.state is TaskState.submitted else "failed",
+                reasons=task.reasons,
+            ),
+            expect=task.head_seq,
         )
-        for task_id in step.verifications
+        for task in tasks
     ]
-    body = TaskSettled(state=step.state, reasons=step.reasons)
-    head = board.tasks[step.task].head_seq
-    entries.append(member.world.entry("task", step.task, body=body, expect=head))
-    await member.commit(entries)
-    log.info("task.settled", task_id=step.task, state=step.state, reasons=list(step.reasons))

@@ -23,6 +23,7 @@ from bus.messages import (
 )
 from team.errors import StopRequestedError
 from team.members.gating import check_finding, put_to_verifiers, reopen, settle
+from team.members.mail import answer_mail, open_mail
 from team.members.member import Member
 from team.members.planning import offer, plan_run, recruit
 from team.members.synthesis import publish, synthesize
@@ -68,8 +69,8 @@ async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901 - one 
             await check_finding(member, member.state.board.tasks[task])
         case steps.Verify(task=task):
             await put_to_verifiers(member, member.state.board.tasks[task])
-        case steps.Reopen(task=task, round=number, reasons=reasons):
-            await reopen(member, member.state.board.tasks[task], number, reasons)
+        case steps.Reopen():
+            await reopen(member, step)
         case steps.Offer(task=task, member=name):
             await offer(member, member.state.board.tasks[task], name)
         case steps.AskToWrapUp(member=name):
@@ -85,9 +86,18 @@ async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901 - one 
             await _dismiss(member)
             return True
         case steps.Wait(until=until):
-            member.show("idle", "waits for findings")
-            await member.inbox.wait_change(max(0.05, until - time.time()))
+            await _wait(member, until)
     return False
+
+
+async def _wait(member: Member, until: float) -> None:
+    """Nothing to do for the run: answer mail if there is any, else wait for news."""
+    context = open_mail(member)
+    if context is not None:
+        await answer_mail(member, context)
+        return
+    member.show("idle", "waits for findings")
+    await member.inbox.wait_change(max(0.05, until - time.time()))
 
 
 async def _dismiss(member: Member) -> None:

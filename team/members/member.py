@@ -138,6 +138,8 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         feed = Feed(connection, key.run, key.name)
         inbox = Inbox(feed, RunState(), key.name)
         await inbox.load(stream, await _filters(stream, key), journal.taken_in)
+        if inbox.state.spec is None:
+            raise StateError(key.run, "its spec was written by another version", "use that version")
         await inbox.start()
         stack.push_async_callback(inbox.stop)
         _stop_on_signals(inbox)

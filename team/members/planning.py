@@ -6,7 +6,7 @@ A member's consumer is widened to a task before the task is offered to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 import structlog
@@ -25,6 +25,9 @@ from team.rules.plan import Lane, Plan, contract_of, merge_same, one_lane
 from team.rules.triage import triage
 from team.rules.world import teammate_filters
 from team.state import Task
+
+NOTES_MAX: Final = 10
+"""Partial results that a task takes along when it comes back, the newest."""
 
 log = structlog.get_logger()
 
@@ -102,7 +105,7 @@ async def offer(member: Member, task: Task, name: str) -> None:
         for claim in submission.finding.claims
     ]
     body = msgspec.structs.replace(
-        opened_again(task, task.round, task.reasons, offered_to=name),
+        opened_again(member, task, task.round, task.reasons, offered_to=name),
         material=claims_only(tuple(claims)) or task.material,
     )
     held = {t.id: t for t in member.state.board.tasks.values() if t.offered_to == name}
@@ -127,9 +130,9 @@ async def lay_out_seat(
 
 
 def opened_again(
-    task: Task, number: int, reasons: tuple[str, ...], *, offered_to: str | None
+    member: Member, task: Task, number: int, reasons: tuple[str, ...], *, offered_to: str | None
 ) -> TaskOpened:
-    """The same task once more: in which round, why, and who may claim it."""
+    """The same task once more: in which round, why, who may claim it, what was noted so far."""
     return TaskOpened(
         title=task.title,
         contract=task.contract,
@@ -141,6 +144,7 @@ def opened_again(
         material=task.material,
         round=number,
         reasons=reasons,
+        notes=tuple(member.state.findings.notes.get(task.id, ()))[-NOTES_MAX:],
         offered_to=offered_to,
     )
 

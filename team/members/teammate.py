@@ -8,34 +8,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 import structlog
 
 from bus import subjects
 from bus.errors import ConflictError
-from bus.ids import LEAD
-from bus.messages import Budget, FindingSubmitted, MemberLeft, TaskClaimed, TaskFailed
+from bus.messages import FindingSubmitted, MemberLeft, TaskClaimed, TaskFailed
 from bus.run_stream import Entry
 from team.agent.briefing import (
     Briefing,
     DecisionBrief,
     GroupBrief,
-    Peer,
     brief_decision,
     opening,
 )
 from team.agent.loop import Assignment
-from team.agent.tools.toolbox import mail_tools, research_tools, verify_tools
+from team.agent.tools.toolbox import research_tools, verify_tools
 from team.errors import StopRequestedError
+from team.members.mail import answer_mail, open_mail, peers_of
 from team.members.member import Member
 from team.state import Decisions, Task
 
 log = structlog.get_logger()
-
-MAIL_BUDGET: Final = Budget(turns_max=6, tokens_max=120_000, seconds_max=300.0)
-"""What answering mail after one's own task may take."""
 
 
 async def run_teammate(member: Member) -> None:
@@ -70,9 +65,9 @@ async def _do_next(member: Member) -> bool:
     for task in state.board.offered(me):
         await _claim(member, task)
         return True
-    context = _open_mail(member)
+    context = open_mail(member)
     if context is not None:
-        await _answer_mail(member, context)
+        await answer_mail(member, context)
         return True
     return False
 
@@ -153,7 +148,8 @@ async def _research_briefing(member: Member, task: Task) -> Briefing:
         round=task.round,
         reasons=task.reasons,
         previous=_previous(member, task),
-        peers=_peers(member),
+        notes=task.notes,
+        peers=peers_of(member),
         groups=tuple(
             GroupBrief(name=group.name, title=group.title, files=group.files)
             for group in member.spec.groups
@@ -190,46 +186,3 @@ def _previous(member: Member, task: Task) -> FindingSubmitted | None:
     if before is None or before.answer is None:
         return None
     return msgspec.json.decode(before.answer, type=FindingSubmitted)
-
-
-def _peers(member: Member) -> tuple[Peer, ...]:
-    """Other workers that are in, and the lead."""
-    roster, me = member.state.roster, member.key.name
-    worker = member.spec.team.roles.worker
-    return tuple(
-        Peer(name=seat.name, role=seat.role, works_on=seat.works_on)
-        for seat in roster.present()
-        if seat.name != me and (seat.role == worker or seat.name == LEAD)
-    )
-
-
-def _open_mail(member: Member) -> str | None:
-    """The mail assignment to do next: one that a crash cut short, or one for new mail."""
-    for transcript in member.journal.transcripts.values():
-        is_mail = transcript.opened.context.startswith("mail:")
-        if is_mail and transcript.closed is None:
-            return transcript.opened.context
-    waiting = member.inbox.waiting
-    return f"mail:{waiting[0].seq}" if waiting else None
-
-
-async def _answer_mail(member: Member, context: str) -> None:
-    """Deal with mail that came when there was no task at hand."""
-    me = member.key.name
-    role_name = member.state.roster.seats[me].role
-    role = member.role(role_name)
-    own = [task for task in member.state.board.tasks.values() if task.holder == me]
-    contract = own[-1].contract if own else None
-    briefing = Briefing(kind="mail", me=me, contract=contract, peers=_peers(member))
-    await member.agent.work(
-        Assignment(
-            context=context,
-            system=member.system(role),
-            opening=opening(briefing),
-            tools=mail_tools(member.world, role, contract.sources if contract else ()),
-            model=member.spec.model_of(role_name),
-            effort=role.effort,
-            budget=MAIL_BUDGET,
-            output_tokens_max=member.spec.team.policy.output_tokens_max,
-        )
-    )

@@ -55,6 +55,7 @@ class Reopen(Step, frozen=True, kw_only=True):
     task: str
     round: int
     reasons: tuple[str, ...]
+    verifications: tuple[str, ...] = ()
 
 
 class Offer(Step, frozen=True, kw_only=True):
@@ -267,12 +268,13 @@ def _of_verified(state: RunState, task: Task, verifications: list[Task]) -> AnyS
     problems = verification_problems(submission, verifiers)
     if not problems:
         return Settle(task=task.id, state="admitted", verifications=names)
-    return _again_or(state, task, "rejected", tuple(as_reason(p) for p in problems))
+    step = _again_or(state, task, "rejected", tuple(as_reason(p) for p in problems))
+    return msgspec.structs.replace(step, verifications=names)
 
 
 def _again_or(
     state: RunState, task: Task, end: Literal["rejected", "failed"], reasons: tuple[str, ...]
-) -> AnyStep:
+) -> Reopen | Settle:
     """One more round if policy has one left, else the end."""
     assert state.spec is not None
     if task.round < state.spec.team.policy.rounds_max:

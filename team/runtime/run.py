@@ -22,7 +22,12 @@ from bus.ids import LEAD, check_token, new_run_id
 from bus.messages import ArtifactRef, MemberSeated, RunOpened
 from bus.run_stream import Entry, RunStream, create_run
 from roles import Role, get_role
-from team.agent.models.rehearsal.faults import FAULTS_VARIABLE, parse_faults
+from team.agent.models.rehearsal.faults import (
+    FAULTS_VARIABLE,
+    LATENCY_VARIABLE,
+    parse_faults,
+    parse_latency,
+)
 from team.errors import SpecError
 from team.members.library_cache import library_path
 from team.rules.world import lead_filters
@@ -100,8 +105,7 @@ def prepare(request: RunRequest) -> Prepared:
     team = load_spec(find_spec(request.team, request.cwd))
     roles = load_roles(team, request.cwd)
     provider = choose_provider(request.model)
-    if provider == "rehearsal":
-        check_faults()
+    check_rehearsal(provider)
     if not request.sources:
         raise SpecError(
             "--source", "", "no source is named", "give files, folders or globs with --source"
@@ -122,16 +126,19 @@ def prepare(request: RunRequest) -> Prepared:
     return Prepared(run=run, goal=goal, mode=request.mode, spec=spec, collection=collection)
 
 
-def check_faults() -> None:
-    """Refuse planned faults of the rehearsal model that there are not.
+def check_rehearsal(provider: str) -> None:
+    """Refuse settings of the rehearsal model that it can't use.
 
     Raises:
-        SpecError: Names the fault and those there are.
+        SpecError: Names the variable and what is wrong with it.
     """
-    try:
-        parse_faults(os.environ.get(FAULTS_VARIABLE, ""))
-    except ValueError as error:
-        raise SpecError("environment", FAULTS_VARIABLE, str(error), "mend or unset it") from error
+    if provider != "rehearsal":
+        return
+    for name, parse in ((FAULTS_VARIABLE, parse_faults), (LATENCY_VARIABLE, parse_latency)):
+        try:
+            parse(os.environ.get(name, ""))
+        except ValueError as error:
+            raise SpecError("environment", name, str(error), "mend or unset it") from error
 
 
 def load_roles(team: TeamSpec, cwd: Path) -> dict[str, Role]:

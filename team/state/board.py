@@ -83,6 +83,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     subject_task: str | None = None
     material: tuple[Claim, ...] = ()
     subject_seq: int | None = None
+    notes: tuple[str, ...] = ()
     offered_to: str | None = None
     is_settled: bool = False
 
@@ -185,5 +186,6 @@ def _opened(task_id: str, body: TaskOpened, seq: int, before: Task | None) -> Ta
         subject_task=body.subject_task,
         material=body.material,
         subject_seq=body.subject_seq,
+        notes=body.notes,
         offered_to=body.offered_to,
     )

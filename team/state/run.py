@@ -72,7 +72,7 @@ class RunState:
         match record.body:
             case RunOpened() as opened if is_lead and self.opened is None:
                 self.opened, self.opened_at = opened, record.at
-                self.spec = msgspec.json.decode(opened.spec, type=ResolvedSpec)
+                self.spec = self._spec(opened, record.seq)
             case RunTriaged() as triage if is_lead:
                 self.triage = triage
             case ResultPublished() as result if is_lead and self.result is None:
@@ -84,6 +84,14 @@ class RunState:
                 self.told_to_wrap_up.add(record.subject.names[0])
             case _:
                 pass
+
+    def _spec(self, opened: RunOpened, seq: int) -> ResolvedSpec | None:
+        """The run's spec; absent where another version wrote what this one can't read."""
+        try:
+            return msgspec.json.decode(opened.spec, type=ResolvedSpec)
+        except msgspec.DecodeError as error:
+            self.unread.append(f"{seq}: the spec can't be read: {error}")
+            return None
 
 
 _PARTS: Final[dict[str, tuple[str, ...]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,8 @@ from bus.run_stream import Record
 from team.state import RunState
 
 HEARD_WITHIN_S: Final = 2.0
+QUIET_S: Final = 10.0
+"""A run without a heartbeat and without news for so long is not worked on, in seconds."""
 _TEXT_KEPT: Final = 400
 
 
@@ -89,11 +92,22 @@ class Follower:
                     self.changed.clear()
                     await self.changed.wait()
 
-    async def ended(self) -> None:
-        """Wait until the run has a result."""
+    async def ended(self) -> bool:
+        """Wait until the run has a result, or nobody works on it any more.
+
+        Returns:
+            Whether it has a result.
+        """
+        listens_since = time.time()
         while self.state.result is None:
+            last = max(listens_since - QUIET_S + HEARD_WITHIN_S, self.state.last_at)
+            if not self.beats and time.time() - last > QUIET_S:
+                return False
             self.changed.clear()
-            await self.changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await self.changed.wait()
+        return True
 
     async def _listen(self, feed: Feed) -> None:
         while True:

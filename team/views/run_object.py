@@ -222,6 +222,8 @@ def changed_by_peers(state: RunState) -> tuple[str, ...]:
     found: list[str] = []
     for submissions in state.findings.submissions.values():
         for submission in submissions[-1:]:
+            if submission.objections:
+                continue
             for claim in submission.finding.claims:
                 letter = state.mail.letters.get(claim.revised_after or "")
                 if letter is not None:

@@ -94,7 +94,9 @@ async def test_server_that_pings_before_it_answers_is_not_taken_for_connected() 
 async def test_wrong_credentials_are_denied_and_not_repeated(
     access: Access, key: dict[str, str]
 ) -> None:
-    error = await refused(Access(url=access.url, **key), AccessDeniedError)
+    """A server that was asked again would say no again, for as long as we may wait."""
+    async with asyncio.timeout(WAIT_S):
+        error = await refused(Access(url=access.url, **key), AccessDeniedError, wait_s=60.0)
 
     assert "wrong" not in str(error)
 

@@ -201,10 +201,43 @@ async def test_long_unacked_message_stays_with_its_living_reader(stream: RunStre
         held = await take(living, 1)
         async with Feed(stream.connection, stream.run, NAME) as other:
             assert await other.next(ACK_WAIT_S * 1.3) is None
+            assert await redelivered(stream) == 0
         await living.ack([held[0].seq])
         await stream.append(a_note(stream.run, "next"))
 
         assert texts(held + await take(living, 1)) == ["mine", "next"]
+
+
+async def test_what_comes_again_to_its_reader_is_not_handed_out_again(
+    access: Access, stream: RunStream
+) -> None:
+    """Whether it was acked, by an ack that came late, or is still in hand."""
+    await stream.commit([a_note(stream.run, word) for word in ("acked", "held")])
+    await create_feed(stream.connection, stream.run, NAME, [mail_of(stream.run)])
+    address = urlsplit(access.url)
+    async with Proxy(address.hostname or "", address.port or 0) as proxy:
+        key = msgspec.structs.replace(access, url=proxy.url)
+        async with (
+            connect(key, name=NAME) as connection,
+            Feed(connection, stream.run, NAME) as feed,
+        ):
+            records = await take(feed, 2)
+            proxy.freeze()
+            await feed.ack([1])
+            async with asyncio.timeout(ACK_WAIT_S + WAIT_S):
+                while await redelivered(stream) < 2:
+                    continue
+            proxy.heal()
+            await stream.append(a_note(stream.run, "next"))
+
+            assert texts(records + await take(feed, 1)) == ["acked", "held", "next"]
+            assert (await position_when_acked(connection, stream.run, 1)).fetched_seq == 3
+
+
+async def redelivered(stream: RunStream) -> int:
+    """How many unacked messages the server has sent more than once."""
+    answer = await stream.connection.call(f"CONSUMER.INFO.{stream.name}.{NAME}")
+    return int(msgspec.json.decode(answer)["num_redelivered"])
 
 
 async def test_widened_filters_let_more_through_from_then_on(stream: RunStream) -> None:

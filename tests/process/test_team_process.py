@@ -198,6 +198,26 @@ async def test_a_persons_word_enters_the_next_turn_of_the_member_it_was_sent_to(
     assert receipts[0].startswith("in context at turn")
 
 
+async def test_the_lead_answers_a_persons_question_while_it_waits(
+    cli: Cli, lanes: list[Path]
+) -> None:
+    """The lead has a mailbox like everyone else, and a context of its own to answer from."""
+    with cli.start("run", "research", GOAL, *named(lanes), "--run", "ask", "-q", **SLOW) as team:
+        await cli.until("ask", lambda r: _has_joined(r, "ada"))
+        asked = cli.run("say", "ask", "lead", "Who speaks of cancel?", "--ask", "--json")
+        team.communicate(timeout=60)
+
+    assert asked.returncode == 0, asked.stderr
+    assert team.returncode == 0
+    question = msgspec.json.decode(asked.stdout)["id"]
+    answers = [
+        record.body
+        for record in await cli.records("ask")
+        if record.subject.author == "lead" and isinstance(record.body, Mail)
+    ]
+    assert [answer.in_reply_to for answer in answers] == [question]
+
+
 def _journal_text(records: list[Record], member: str) -> str:
     """All that a member's context ever held: prompts, tool results, mail, replies."""
     kept = [r for r in records if r.subject.kind == "journal" and r.subject.author == member]

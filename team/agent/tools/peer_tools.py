@@ -85,7 +85,7 @@ class SendMessage(Tool[SendMessageInput]):
             about=given.about,
             evidence=given.evidence,
         )
-        entry = self._world.entry("mail", given.to, body=body)
+        entry = self._world.entry("mail", given.to, body=body, cause=given.in_reply_to)
         return ToolAnswer(content=f"Sent to {given.to} as {entry.id}.", entries=(entry,))
 
     def _was_sent_to_me(self, message_id: str) -> bool:

@@ -64,7 +64,7 @@ def verify_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
     return _allowed(tools, role)
 
 
-def mail_tools(world: World, role: Role, within: tuple[str, ...]) -> tuple[AnyTool, ...]:
+def mail_tools(world: World, role: Role, within: tuple[str, ...] | None) -> tuple[AnyTool, ...]:
     """The tools to answer mail after one's own task is done."""
     return _allowed([*_source_tools(world, within), SendMessage(world)], role)
 

@@ -12,6 +12,8 @@ from typing import Final
 import msgspec
 
 FAULTS_VARIABLE: Final = "PEERTEAM_REHEARSAL_FAULTS"
+LATENCY_VARIABLE: Final = "PEERTEAM_REHEARSAL_LATENCY_MS"
+LATENCY_MAX_MS: Final = 600_000.0
 FAULTS: Final = {
     "alter-quote": "change one word of the first quote of a finding",
     "unsupported": "claim something that its quote does not say",
@@ -47,6 +49,21 @@ def parse_faults(text: str) -> tuple[Fault, ...]:
         ValueError: One of them is unknown or malformed; names it and those there are.
     """
     return tuple(_parse(part.strip()) for part in text.split(",") if part.strip())
+
+
+def parse_latency(text: str) -> float:
+    """Read how long each call takes, in milliseconds, as seconds.
+
+    Raises:
+        ValueError: Not a number from 0 to `LATENCY_MAX_MS`.
+    """
+    try:
+        latency_ms = float(text or "0")
+    except ValueError:
+        latency_ms = -1.0
+    if not 0 <= latency_ms <= LATENCY_MAX_MS:
+        raise ValueError(f"{text!r} is no number of milliseconds from 0 to {LATENCY_MAX_MS:g}")
+    return latency_ms / 1_000
 
 
 def _parse(text: str) -> Fault:

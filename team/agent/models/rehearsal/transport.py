@@ -1,7 +1,7 @@
 """The rehearsal model as an HTTP transport below the SDK: real framing, no network.
 
 It refuses what the API refuses, streams as the API streams, and counts tokens by a
-stated estimate (four characters a token).
+stated estimate (four bytes of JSON a token).
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ import httpx2
 import msgspec
 
 from team.agent.models.rehearsal.brain import MODEL, Composed, compose
-from team.agent.models.rehearsal.faults import FAULTS_VARIABLE, Fault, parse_faults
+from team.agent.models.rehearsal.faults import (
+    FAULTS_VARIABLE,
+    LATENCY_VARIABLE,
+    Fault,
+    parse_faults,
+    parse_latency,
+)
 
-LATENCY_VARIABLE: Final = "PEERTEAM_REHEARSAL_LATENCY_MS"
-CHARACTERS_PER_TOKEN: Final = 4
+BYTES_PER_TOKEN: Final = 4
 _PIECE: Final = 400
 
 
@@ -34,8 +39,7 @@ class RehearsalTransport(httpx2.AsyncBaseTransport):
     def from_environment(cls) -> RehearsalTransport:
         """Make one with the faults and the latency that the environment asks for."""
         faults = parse_faults(os.environ.get(FAULTS_VARIABLE, ""))
-        latency_ms = float(os.environ.get(LATENCY_VARIABLE, "0"))
-        return cls(faults, latency_ms / 1_000)
+        return cls(faults, parse_latency(os.environ.get(LATENCY_VARIABLE, "")))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Answer one request."""
@@ -114,7 +118,7 @@ def message_events(body: dict[str, Any], composed: Composed) -> list[bytes]:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": {"input_tokens": read // CHARACTERS_PER_TOKEN, "output_tokens": 1},
+        "usage": {"input_tokens": read // BYTES_PER_TOKEN, "output_tokens": 1},
     }
     events = [_event("message_start", message=start)]
     for index, block in enumerate(composed.blocks):
@@ -123,7 +127,7 @@ def message_events(body: dict[str, Any], composed: Composed) -> list[bytes]:
         _event(
             "message_delta",
             delta={"stop_reason": composed.stop_reason, "stop_sequence": None},
-            usage={"output_tokens": max(1, written // CHARACTERS_PER_TOKEN)},
+            usage={"output_tokens": max(1, written // BYTES_PER_TOKEN)},
         )
     )
     events.append(_event("message_stop"))

@@ -1,0 +1,62 @@
+"""Deal with mail that comes when there is nothing else at hand, in a context of its own.
+
+The same for teammates whose task is done and for the lead while it waits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bus.ids import LEAD
+from bus.messages import Budget
+from team.agent.briefing import Briefing, Peer, opening
+from team.agent.loop import Assignment
+from team.agent.tools.toolbox import mail_tools
+from team.members.member import Member
+
+MAIL_BUDGET: Final = Budget(turns_max=6, tokens_max=120_000, seconds_max=300.0)
+"""What answering mail outside a task may take."""
+
+
+def open_mail(member: Member) -> str | None:
+    """The mail assignment to do next: one that a crash cut short, or one for new mail."""
+    for transcript in member.journal.transcripts.values():
+        is_mail = transcript.opened.context.startswith("mail:")
+        if is_mail and transcript.closed is None:
+            return transcript.opened.context
+    waiting = member.inbox.waiting
+    return f"mail:{waiting[0].seq}" if waiting else None
+
+
+async def answer_mail(member: Member, context: str) -> None:
+    """Deal with mail that came when there was no task at hand."""
+    me = member.key.name
+    role_name = member.state.roster.seats[me].role
+    role = member.role(role_name)
+    own = [task for task in member.state.board.tasks.values() if task.holder == me]
+    contract = own[-1].contract if own else None
+    within = contract.sources if contract else ()
+    briefing = Briefing(kind="mail", me=me, contract=contract, peers=peers_of(member))
+    await member.agent.work(
+        Assignment(
+            context=context,
+            system=member.system(role),
+            opening=opening(briefing),
+            tools=mail_tools(member.world, role, None if me == LEAD else within),
+            model=member.spec.model_of(role_name),
+            effort=role.effort,
+            budget=MAIL_BUDGET,
+            output_tokens_max=member.spec.team.policy.output_tokens_max,
+        )
+    )
+
+
+def peers_of(member: Member) -> tuple[Peer, ...]:
+    """Other workers that are in, and the lead."""
+    roster, me = member.state.roster, member.key.name
+    worker = member.spec.team.roles.worker
+    return tuple(
+        Peer(name=seat.name, role=seat.role, works_on=seat.works_on)
+        for seat in roster.present()
+        if seat.name != me and (seat.role == worker or seat.name == LEAD)
+    )
