@@ -102,7 +102,7 @@ async def test_streamed_text_is_followed_in_order_by_member(connection: Connecti
     await send_text(connection, new_run_id(), "ada", Text(text="elsewhere"))
     await connection.publish(subjects.live(run, "ada"), b"?")
     await send_text(connection, run, "ada", Text(text="Hel", turn=1))
-    await send_text(connection, run, "bob", Text(tool="search_sources", turn=7))
+    await send_text(connection, run, "bob", Text(text="…", turn=7))
     await send_text(connection, run, "ada", Text(text="lo", turn=1))
     await until(lambda: len(heard) == 3, "three pieces")
     await listening.unsubscribe()
@@ -111,7 +111,7 @@ async def test_streamed_text_is_followed_in_order_by_member(connection: Connecti
 
     assert heard == [
         ("ada", Text(text="Hel", turn=1)),
-        ("bob", Text(tool="search_sources", turn=7)),
+        ("bob", Text(text="…", turn=7)),
         ("ada", Text(text="lo", turn=1)),
     ]
 

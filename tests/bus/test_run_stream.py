@@ -14,7 +14,7 @@ import pytest
 
 from bus import subjects
 from bus.access import Access
-from bus.codec import MESSAGE_BYTES_MAX, Envelope, encode
+from bus.codec import MESSAGE_BYTES_MAX, WIRE_VERSION, Envelope, encode
 from bus.connection import Connection, connect
 from bus.errors import (
     BusUnavailableError,
@@ -116,14 +116,14 @@ async def test_appended_messages_are_numbered_from_one_and_read_in_order(
     assert await stream.last_seq() == 3
 
 
-async def test_server_time_and_cause_are_kept(stream: RunStream) -> None:
+async def test_time_cause_and_wire_version_are_kept(stream: RunStream) -> None:
     entry = msgspec.structs.replace(a_note(stream.run), cause="m0")
 
     await stream.append(entry)
     (record,) = await all_of(stream.read())
 
     assert record.envelope is not None
-    assert record.envelope.cause == "m0"
+    assert (record.envelope.cause, record.envelope.v) == ("m0", WIRE_VERSION)
     assert abs(record.at - record.envelope.at) < 60  # the same machine's clock
 
 

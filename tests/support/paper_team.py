@@ -90,8 +90,8 @@ class PaperTeam:
                 self._check(task)
             case steps.Verify(task=task):
                 self._verify(task)
-            case steps.Reopen(task=task, round=number, reasons=reasons):
-                self._reopen(task, number, reasons)
+            case steps.Reopen():
+                self._reopen(step)
             case steps.Offer(task=task, member=member):
                 was = self.task(task)
                 self._open(was, was.round, was.reasons, member)
@@ -103,8 +103,7 @@ class PaperTeam:
                 self._end(step)
 
     def _settle(self, step: steps.Settle) -> None:
-        for name in step.verifications:
-            self.story.tell("task", name, body=TaskSettled(state="admitted"))
+        self._close_verifications(step.verifications)
         body = TaskSettled(state=step.state, reasons=step.reasons)
         self.story.tell("task", step.task, body=body)
 
@@ -150,10 +149,17 @@ class PaperTeam:
             )
             self.story.tell("task", f"v-{task}-{lane.round}-{number}", body=opened)
 
-    def _reopen(self, name: str, number: int, reasons: tuple[str, ...]) -> None:
-        task, seats = self.task(name), self.state.roster.seats
+    def _reopen(self, step: steps.Reopen) -> None:
+        task, seats = self.task(step.task), self.state.roster.seats
         last = seats.get(task.holder or task.offered_to or "")
-        self._open(task, number, reasons, last.name if last and last.is_in else None)
+        self._close_verifications(step.verifications)
+        self._open(task, step.round, step.reasons, last.name if last and last.is_in else None)
+
+    def _close_verifications(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            has_judged = self.task(name).state is TaskState.submitted
+            body = TaskSettled(state="admitted" if has_judged else "failed")
+            self.story.tell("task", name, body=body)
 
     def _open(self, task: Task, number: int, reasons: tuple[str, ...], to: str | None) -> None:
         body = opens(

@@ -78,6 +78,18 @@ def test_a_run_says_what_was_asked_of_which_team() -> None:
     assert (state.opened_at, state.spec_head_seq) == (1_000.0, 1)
 
 
+@pytest.mark.parametrize("spec", [b'{"team":{"nme":"x"}}', b"[]", b"3"])
+def test_a_spec_of_another_version_is_kept_aside(spec: bytes) -> None:
+    """A run that this version can't lead can still be looked at."""
+    story = Story()
+
+    story.tell("spec", body=RunOpened(goal="Compare pools.", spec=msgspec.Raw(spec)))
+
+    assert story.state.opened is not None
+    assert story.state.spec is None
+    assert story.state.unread[0].startswith("1: the spec can't be read: ")
+
+
 def test_a_run_is_opened_once() -> None:
     story = a_story()
     other = RunOpened(goal="Other.", spec=msgspec.Raw(msgspec.json.encode(a_resolved_spec())))

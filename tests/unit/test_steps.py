@@ -246,6 +246,18 @@ def test_the_verifications_of_a_lane_are_settled_with_it() -> None:
     assert team.next() == steps.Settle(task="t1", state="admitted", verifications=("v-t1-1-1",))
 
 
+def test_the_verifications_of_a_round_are_settled_when_the_lane_comes_back() -> None:
+    team = a_submitted_lane()
+    team.judge("t1", "refute")
+
+    step = team.next()
+    team.lead()
+
+    assert isinstance(step, steps.Reopen)
+    assert step.verifications == ("v-t1-1-1",)
+    assert team.task("v-t1-1-1").is_settled
+
+
 def test_a_verifier_that_gives_up_may_try_once_more() -> None:
     team = a_submitted_lane()
     for _ in range(2):

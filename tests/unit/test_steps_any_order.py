@@ -84,6 +84,8 @@ def test_whatever_members_do_a_run_ends_and_its_gate_holds(
 
     assert team.state.result is not None, "the run did not end"
     assert not team.state.board.anomalies
+    for task in team.state.board.of_purpose("verify"):
+        assert task.is_settled or team.task(task.subject_task or "").state is S.failed
     for task in team.state.board.of_purpose("research"):
         assert task.is_settled
         assert task.round <= rounds_max
