@@ -43,6 +43,7 @@ T = TypeVar("T")
 NUDGES_MAX: Final = 1
 REPAIRS_MAX: Final = 1
 CONFLICTS_MAX: Final = 8
+TAKEN_BACK: Final = "the task was settled or given to another meanwhile"
 
 _OVERTAKEN: Final = "others keep writing here: read what they wrote, then try again"
 _CLEAN_STOPS: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
@@ -62,6 +63,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         budget: What it may use up.
         output_tokens_max: What one call may write.
         claim_seq: Sequence of the claim that it works under, if any.
+        is_wanted: Whether it still is to be done; asked before each model call.
     """
 
     context: str
@@ -74,6 +76,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     ends_with: str | None = None
     effort: str | None = None
     claim_seq: int = 0
+    is_wanted: Callable[[], bool] = lambda: True
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +169,8 @@ class Agent:
         ended = _ended_by_reply(assignment, transcript)
         if ended is not None:
             return ended
+        if not assignment.is_wanted():
+            return Outcome(returned=False, reason=TAKEN_BACK)
         taken = self._world.inbox.take()
         added = [*_nudge(assignment, transcript), *taken.blocks]
         request = self._request(assignment, transcript, added)
@@ -321,7 +326,11 @@ class Agent:
             context=assignment.context, returned=outcome.returned, reason=outcome.reason
         )
         others = () if outcome.returned else give_up(outcome.reason)
-        await self._journal.commit(closed, others)
+        try:
+            await self._journal.commit(closed, others)
+        except ConflictError:
+            # The task was settled or taken back meanwhile: only our own part is left to say.
+            await self._journal.commit(closed)
 
 
 def _ended(transcript: Transcript) -> Outcome | None:

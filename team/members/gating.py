@@ -76,10 +76,10 @@ def _is_within(member: Member, source: str, within: tuple[str, ...]) -> bool:
 
 
 def _spent_on(member: Member, task: Task) -> Spent:
-    """What the transcripts of a task have cost, over all its rounds."""
+    """What its holder's transcripts of a task have cost, over all its rounds."""
     spent = Spent()
-    for (_, context), part in member.state.ledger.by_context.items():
-        if context.startswith(f"task:{task.id}:"):
+    for (name, context), part in member.state.ledger.by_context.items():
+        if name == task.holder and context.startswith(f"task:{task.id}:"):
             spent = Spent(
                 calls=spent.calls + part.calls,
                 input_tokens=spent.input_tokens + part.input_tokens,

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from bus.feed import create_feed
-from bus.ids import LEAD
+from bus.ids import GATE, LEAD
 from bus.messages import Claim, MemberSeated, ResultPublished, RunTriaged, TaskOpened
 from bus.run_stream import Entry
 from team.agent.briefing import Briefing, GroupBrief
@@ -101,7 +101,7 @@ async def offer(member: Member, task: Task, name: str) -> None:
     claims = [
         claim
         for needed in task.depends_on
-        if (submission := member.state.findings.latest(needed)) is not None
+        if (submission := member.state.findings.upheld_by(GATE, needed)) is not None
         for claim in submission.finding.claims
     ]
     body = msgspec.structs.replace(

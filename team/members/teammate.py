@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -23,7 +24,8 @@ from team.agent.briefing import (
     brief_decision,
     opening,
 )
-from team.agent.loop import Assignment
+from team.agent.loop import Assignment, Outcome
+from team.agent.tools.return_tools import is_ours
 from team.agent.tools.toolbox import research_tools, verify_tools
 from team.errors import StopRequestedError
 from team.members.mail import answer_mail, open_mail, peers_of
@@ -97,9 +99,18 @@ async def _work(member: Member, task: Task) -> None:
         reason=outcome.reason,
         took_s=round(time.monotonic() - began, 3),
     )
+    await _fail_if_still_held(member, task, outcome)
     head = await member.world.stream.head(task_key(member, task))
     if head is not None:
         await member.inbox.reached(head.seq)
+
+
+async def _fail_if_still_held(member: Member, task: Task, outcome: Outcome) -> None:
+    """A context that had ended before a new claim says nothing of its own: say it here."""
+    head = await member.world.stream.head(task_key(member, task))
+    if not outcome.returned and head is not None and head.seq == task.claim_seq:
+        with suppress(ConflictError):
+            await member.world.stream.commit(_failed(member, task, outcome.reason))
 
 
 def task_key(member: Member, task: Task) -> str:
@@ -135,6 +146,7 @@ async def _assignment(member: Member, task: Task) -> Assignment:
         output_tokens_max=member.spec.team.policy.output_tokens_max,
         ends_with="submit_finding" if is_research else "submit_verdict",
         claim_seq=task.claim_seq,
+        is_wanted=lambda: is_ours(member.world, task),
     )
 
 

@@ -174,7 +174,9 @@ def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
     if task.is_settled:
         return None
     if is_late:
-        return Settle(task=task.id, state="failed", reasons=("the run's wall time is over",))
+        open_ones = tuple(v.id for v in verifications_of(state, task) if not v.is_settled)
+        reasons = ("the run's wall time is over",)
+        return Settle(task=task.id, state="failed", reasons=reasons, verifications=open_ones)
     match task.state:
         case TaskState.submitted:
             return _of_submitted(state, task)

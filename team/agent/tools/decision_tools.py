@@ -79,6 +79,8 @@ class RecordDecision(Tool[RecordDecisionInput]):
             return refuse(str(error))
         decisions = await _read(self._world, given.area, given.key)
         current = decisions.in_force(given.area, given.key)
+        if current is None and given.supersedes is not None:
+            return refuse(f"{given.area}/{given.key} is not decided: leave `supersedes` out")
         if current is not None and given.supersedes != current.seq:
             return refuse(
                 f"{current.name} is decided already, by {current.author}, revision "

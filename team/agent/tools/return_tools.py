@@ -55,6 +55,12 @@ class SubmitVerdictInput(msgspec.Struct, frozen=True, kw_only=True):
     judgements: Annotated[tuple[ClaimVerdict, ...], msgspec.Meta(min_length=1)]
 
 
+def is_ours(world: World, task: Task) -> bool:
+    """Whether a member still holds a task under the claim that it began with."""
+    current = world.state.board.tasks.get(task.id)
+    return current is not None and current.claim_seq == task.claim_seq and not current.is_settled
+
+
 class SubmitFinding(Tool[SubmitFindingInput]):
     """Return your finding and end the task.
 
@@ -68,6 +74,8 @@ class SubmitFinding(Tool[SubmitFindingInput]):
         self._world, self._task = world, task
 
     async def run(self, given: SubmitFindingInput) -> ToolAnswer:
+        if not is_ours(self._world, self._task):
+            return refuse("the task was settled or given to another meanwhile")
         finding = FindingSubmitted(
             summary=given.summary,
             claims=tuple(self._with_paths(claim) for claim in given.claims),
@@ -111,6 +119,8 @@ class SubmitVerdict(Tool[SubmitVerdictInput]):
         self._world, self._task = world, task
 
     async def run(self, given: SubmitVerdictInput) -> ToolAnswer:
+        if not is_ours(self._world, self._task):
+            return refuse("the task was settled or given to another meanwhile")
         wanted = {claim.id for claim in self._task.material}
         judged = {judgement.claim for judgement in given.judgements}
         if judged != wanted or len(judged) != len(given.judgements):
