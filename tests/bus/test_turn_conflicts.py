@@ -13,8 +13,18 @@ from bus import subjects
 from bus.connection import Connection
 from bus.errors import FencedError
 from bus.feed import Feed
-from bus.messages import Budget, DecisionRecorded, Mail, TurnActed, TurnReplied, UsageSpent
-from bus.run_stream import Record, RunStream
+from bus.messages import (
+    Budget,
+    DecisionRecorded,
+    Mail,
+    TaskClaimed,
+    TaskFailed,
+    TaskSettled,
+    TurnActed,
+    TurnReplied,
+    UsageSpent,
+)
+from bus.run_stream import Entry, Record, RunStream
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
 from team.agent.loop import Agent, Assignment, Outcome
@@ -167,7 +177,7 @@ async def test_a_member_that_died_between_reply_and_tools_does_not_pay_again(
     script = [("note", {"text": "kept"})]
     _, world, journal = await _agent(stream, "ada", Scripted(script, meet=meet))
     dead = Scripted(script, meet=meet)
-    agent, world, journal = await _agent(stream, "ada", dead)
+    agent, world, _ = await _agent(stream, "ada", dead)
     assignment = _assignment(world)
     transcript = await agent._open(assignment)
     await agent._next_turn(assignment, transcript)
@@ -203,3 +213,28 @@ async def test_a_rebuilt_context_has_the_same_bytes(stream: RunStream) -> None:
     assert encode(again) == encode(journal)
     assert not any(isinstance(r.body, Mail) for r in await _records(stream))
     assert (await stream.head(str(subjects.journal(stream.run, "ada")))) is not None
+
+
+async def test_work_on_a_task_that_was_taken_back_ends_and_writes_nothing_to_it(
+    stream: RunStream,
+) -> None:
+    """The lead has settled it meanwhile: no call is made, the stale failure is not stored."""
+    meet = asyncio.Barrier(1)
+    transport = Scripted([("note", {"text": "late"})], meet=meet)
+    agent, world, journal = await _agent(stream, "ada", transport)
+    claim = await stream.append(world.entry("task", "t1", body=TaskClaimed(), expect=0))
+    settled = TaskSettled(state="failed", reasons=("time is over",))
+    subject = subjects.task(stream.run, "t1", "lead")
+    await stream.append(Entry(subject=subject, body=settled, expect=claim))
+    assignment = msgspec.structs.replace(_assignment(world), is_wanted=lambda: False)
+
+    outcome = await agent.work(
+        assignment,
+        lambda reason: [world.entry("task", "t1", body=TaskFailed(reason=reason), expect=claim)],
+    )
+
+    assert not outcome.returned
+    assert transport.asked == 0
+    assert journal.transcripts["task:t1:1"].closed is not None
+    records = await _records(stream)
+    assert not [record for record in records if isinstance(record.body, TaskFailed)]
