@@ -175,7 +175,6 @@ async def test_a_member_that_died_between_reply_and_tools_does_not_pay_again(
     """The reply is in the journal: its tools are run, its call is not made again."""
     meet = asyncio.Barrier(1)
     script = [("note", {"text": "kept"})]
-    _, world, journal = await _agent(stream, "ada", Scripted(script, meet=meet))
     dead = Scripted(script, meet=meet)
     agent, world, _ = await _agent(stream, "ada", dead)
     assignment = _assignment(world)
