@@ -7,12 +7,14 @@ enters as labelled data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any, Literal
 
 import msgspec
 
 from bus.messages import AnyMail, Claim, Contract, FindingSubmitted, type_name
+from team.spec import SourceGroupDoc
 from team.state import Decision, Letter
 
 Kind = Literal["plan", "research", "verify", "mail", "synthesis"]
@@ -123,6 +125,17 @@ def opening(briefing: Briefing) -> str:
         ]
     lines.append(_ENDINGS[briefing.kind])
     return "\n".join(lines)
+
+
+def brief_groups(
+    groups: Sequence[SourceGroupDoc], within: tuple[str, ...] | None
+) -> tuple[GroupBrief, ...]:
+    """The groups of sources that a member may use; all, if there is no limit."""
+    return tuple(
+        GroupBrief(name=group.name, title=group.title, files=group.files)
+        for group in groups
+        if within is None or group.name in within
+    )
 
 
 def brief_decision(decision: Decision) -> DecisionBrief:

@@ -9,7 +9,7 @@ from typing import Final
 
 from bus.ids import LEAD
 from bus.messages import Budget
-from team.agent.briefing import Briefing, Peer, opening
+from team.agent.briefing import Briefing, Peer, brief_groups, opening
 from team.agent.loop import Assignment
 from team.agent.tools.toolbox import mail_tools
 from team.members.member import Member
@@ -35,14 +35,20 @@ async def answer_mail(member: Member, context: str) -> None:
     role = member.role(role_name)
     own = [task for task in member.state.board.tasks.values() if task.holder == me]
     contract = own[-1].contract if own else None
-    within = contract.sources if contract else ()
-    briefing = Briefing(kind="mail", me=me, contract=contract, peers=peers_of(member))
+    within = None if me == LEAD else contract.sources if contract else ()
+    briefing = Briefing(
+        kind="mail",
+        me=me,
+        contract=contract,
+        peers=peers_of(member),
+        groups=brief_groups(member.spec.groups, within),
+    )
     await member.agent.work(
         Assignment(
             context=context,
             system=member.system(role),
             opening=opening(briefing),
-            tools=mail_tools(member.world, role, None if me == LEAD else within),
+            tools=mail_tools(member.world, role, within),
             model=member.spec.model_of(role_name),
             effort=role.effort,
             budget=MAIL_BUDGET,

@@ -15,7 +15,7 @@ from bus.feed import create_feed
 from bus.ids import GATE, LEAD
 from bus.messages import Claim, MemberSeated, ResultPublished, RunTriaged, TaskOpened
 from bus.run_stream import Entry
-from team.agent.briefing import Briefing, GroupBrief
+from team.agent.briefing import Briefing, brief_groups
 from team.agent.tools.toolbox import RESEARCH_TOOLS, plan_tools
 from team.members.lead_turns import lead_turns
 from team.members.member import Member
@@ -39,7 +39,7 @@ async def plan_run(member: Member) -> None:
         kind="plan",
         me=LEAD,
         goal=member.goal,
-        groups=tuple(GroupBrief(name=g.name, title=g.title, files=g.files) for g in spec.groups),
+        groups=brief_groups(member.spec.groups, None),
         teammates_max=spec.team.policy.teammates_max,
     )
     tools = plan_tools(member.world, spec.role_of_seat("lead"), spec.groups)

@@ -20,8 +20,8 @@ from bus.run_stream import Entry
 from team.agent.briefing import (
     Briefing,
     DecisionBrief,
-    GroupBrief,
     brief_decision,
+    brief_groups,
     opening,
 )
 from team.agent.loop import Assignment, Outcome
@@ -162,11 +162,7 @@ async def _research_briefing(member: Member, task: Task) -> Briefing:
         previous=_previous(member, task),
         notes=task.notes,
         peers=peers_of(member),
-        groups=tuple(
-            GroupBrief(name=group.name, title=group.title, files=group.files)
-            for group in member.spec.groups
-            if group.name in contract.sources
-        ),
+        groups=brief_groups(member.spec.groups, contract.sources),
         decisions=await _decisions_in_force(member, contract.areas),
         material=task.material,
     )

@@ -24,9 +24,9 @@ from bus import subjects
 from bus.access import Access
 from bus.connection import connect
 from bus.feed import create_feed
-from bus.ids import LEAD, new_message_id, new_run_id
+from bus.ids import LEAD, new_message_id
 from bus.messages import Budget, MemberSeated
-from bus.run_stream import Entry, create_run
+from bus.run_stream import Entry
 from team.agent.loop import Agent, Assignment
 from team.agent.models.call import Caller
 from team.agent.models.client import REHEARSAL
@@ -36,6 +36,7 @@ from team.agent.tools.base import Tool, ToolAnswer
 from team.members.member import Member, seated
 from team.members.seat import SeatKey
 from team.rules.world import teammate_filters
+from team.runtime.run import RunRequest, index_sources, open_new_run, prepare
 from tests.bench.kit import Report, Row, median, milliseconds, quantile, row, say, served_home
 
 SYSTEM: Final = "You look things up. " * 60
@@ -118,7 +119,7 @@ class LookUp(Tool[LookUpInput]):
     input_type = LookUpInput
     is_read_only: ClassVar[bool] = True
 
-    async def run(self, given: LookUpInput, staged: list[Entry]) -> ToolAnswer:  # noqa: ARG002
+    async def run(self, given: LookUpInput) -> ToolAnswer:
         return ToolAnswer(content=f"{given.query} {given.page}: {FOUND}")
 
 
@@ -180,7 +181,7 @@ async def bare(client: anthropic.AsyncAnthropic, durable: Durable | None = None)
             {
                 "type": "tool_result",
                 "tool_use_id": block["id"],
-                "content": (await tool.call(block["input"], [])).content,
+                "content": (await tool.call(block["input"])).content,
             }
             for block in blocks
             if block["type"] == "tool_use"
@@ -206,11 +207,17 @@ def assignment(number: int) -> Assignment:
 
 
 async def seat_key(access: Access, folder: Path) -> SeatKey:
-    """Lay out a run with one seat, as the lead would."""
-    run = new_run_id()
+    """Open a run as `team run` does, and lay out one seat as the lead would."""
+    (folder / "notes.md").write_text(FOUND)
+    request = RunRequest(
+        team="research", goal=OPENING, sources=("notes.md",), cwd=folder, model=REHEARSAL
+    )
+    prepared = prepare(request)
+    library, _ = index_sources(prepared.collection)
+    run = prepared.run
     async with connect(access, name="bench") as connection:
-        stream = await create_run(connection, run, label="turn overhead")
-        filters = teammate_filters(run, ME, {}, ())
+        stream = await open_new_run(connection, prepared, library)
+        filters = teammate_filters(run, ME, (), ())
         await create_feed(connection, run, ME, filters)
         body = MemberSeated(role="researcher", filters=filters)
         await stream.append(Entry(subject=subjects.member(run, ME, LEAD), body=body))

@@ -45,11 +45,9 @@ def finding(situation: Situation) -> dict[str, Any]:
     ]
     contract = situation.briefing.contract
     assert contract is not None
-    groups = sorted({quote.group for quote in quotes})
     lacking = sorted(stems(_subject(situation)) - {t for q in quotes for t in q.terms})
     return {
-        "summary": f"{len(claims)} passages of {', '.join(groups) or 'no source'} "
-        f"bear on: {contract.objective}",
+        "summary": f"{len(claims)} passages of {_group(situation)} bear on: {contract.objective}",
         "claims": claims,
         "open_questions": [f"Nothing was quoted for: {', '.join(lacking)}"] if lacking else [],
         "relied_on": _relied_on(situation),
@@ -89,8 +87,8 @@ def _reply(situation: Situation, mail: Mail) -> dict[str, Any]:
     best = ours[0]
     return base | {
         "kind": "challenge" if mail.evidence else "answer",
-        "text": f"In {best.group} the same words ({', '.join(sorted(best.terms))}) stand for: "
-        f"“{best.text}” State for which part your claim holds.",
+        "text": f"In {_group(situation)} the same words ({', '.join(sorted(best.terms))}) "
+        f"stand for: “{best.text}” State for which part your claim holds.",
         "about": mail.evidence[0].quote if mail.evidence else None,
         "evidence": [_plain(best)],
     }
@@ -273,8 +271,8 @@ def _asked_words(mail: Mail) -> str:
 
 
 def _group(situation: Situation) -> str:
-    contract = situation.briefing.contract
-    return ", ".join(contract.sources) if contract else "my sources"
+    titles = [group.title for group in situation.briefing.groups]
+    return ", ".join(titles) or "my sources"
 
 
 def _plain(quote: Quote) -> dict[str, str]:
