@@ -27,6 +27,8 @@ MAIL_TOKENS_MAX: Final = 4_000
 """Tokens of mail that may enter one turn; the rest waits for the next."""
 DECISIONS_TOKENS_MAX: Final = 400
 """Tokens of decisions that may enter one turn; the rest is counted."""
+DECISION_FRAME_CHARACTERS: Final = 60
+"""What stands around a decision's statement, about."""
 
 _CONTROL_AUTHORS: Final = frozenset({LEAD, PERSON})
 _MAIL_ORDER: Final[dict[str, int]] = {PERSON: 0, LEAD: 1}
@@ -39,11 +41,13 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
         blocks: Text blocks, as the model will read them.
         intake: The messages among these, for the journal.
         seqs: Their sequences, to be acked once the turn is committed.
+        decisions: How many decisions were told or counted.
     """
 
     blocks: tuple[str, ...] = ()
     intake: tuple[Intake, ...] = ()
     seqs: tuple[int, ...] = ()
+    decisions: int = 0
 
 
 class Inbox:
@@ -113,20 +117,28 @@ class Inbox:
         return reason
 
     def take(self) -> Taken:
-        """Take what the next turn has room for: person, lead, peers, then decisions."""
-        letters = self._take_letters()
+        """Choose what the next turn has room for: person, lead, peers, then decisions.
+
+        It stays here until `confirm` says that the turn was committed.
+        """
+        letters = self._next_letters()
         blocks = [mail_block(letter) for letter in letters]
-        decisions = self._take_decisions()
-        if decisions:
-            blocks.append(decisions)
+        if self._decisions:
+            blocks.append(self._decisions_digest())
         return Taken(
             blocks=tuple(blocks),
             intake=tuple(Intake(seq=x.seq, message_id=x.id, author=x.author) for x in letters),
             seqs=tuple(letter.seq for letter in letters),
+            decisions=len(self._decisions),
         )
 
-    async def ack(self, seqs: Iterable[int]) -> None:
-        """Say that messages are in the journal."""
+    async def confirm(self, taken: Taken) -> None:
+        """Say that what was taken is in the journal."""
+        self._letters = [letter for letter in self._letters if letter.seq not in taken.seqs]
+        self._decisions = self._decisions[taken.decisions :]
+        await self._ack(taken.seqs)
+
+    async def _ack(self, seqs: Iterable[int]) -> None:
         with contextlib.suppress(BusError):
             await self._feed.ack(seqs)
 
@@ -164,7 +176,7 @@ class Inbox:
                 self.failed = error
                 self.stopped.set()
             if not isinstance(record.body, Mail) or record.id in self._taken_in:
-                await self.ack([record.seq])
+                await self._ack([record.seq])
             self._changed.set()
 
     def _fold(self, record: Record, *, is_news: bool) -> None:
@@ -192,29 +204,24 @@ class Inbox:
     def _is_for_me(self, record: Record) -> bool:
         return record.subject.names[0] == self._me and record.subject.author in _CONTROL_AUTHORS
 
-    def _take_letters(self) -> list[Letter]:
+    def _next_letters(self) -> list[Letter]:
         ranked = sorted(self._letters, key=lambda x: (_MAIL_ORDER.get(x.author, 2), x.seq))
         room = MAIL_TOKENS_MAX * CHARACTERS_PER_TOKEN
-        taken: list[Letter] = []
+        chosen: list[Letter] = []
         for letter in ranked:
             room -= len(mail_block(letter))
-            if taken and room < 0:
+            if chosen and room < 0:
                 break
-            taken.append(letter)
-        ids = {letter.id for letter in taken}
-        self._letters = [letter for letter in self._letters if letter.id not in ids]
-        return taken
+            chosen.append(letter)
+        return chosen
 
-    def _take_decisions(self) -> str | None:
-        current = [d for d in self._decisions if self.state.decisions.revision(d.seq) is not None]
-        self._decisions = []
-        if not current:
-            return None
+    def _decisions_digest(self) -> str:
+        """The newest decisions within the budget; the rest as a count."""
         room = DECISIONS_TOKENS_MAX * CHARACTERS_PER_TOKEN
         shown: list[Decision] = []
-        for decision in reversed(current):
-            room -= len(decision.statement) + 60
+        for decision in reversed(self._decisions):
+            room -= len(decision.statement) + DECISION_FRAME_CHARACTERS
             if room < 0:
                 break
             shown.insert(0, decision)
-        return decisions_block(shown, len(current) - len(shown))
+        return decisions_block(shown, len(self._decisions) - len(shown))

@@ -135,16 +135,16 @@ class Agent:
             ModelRefusedError: No call can succeed; the assignment stays open.
         """
         transcript = await self._open(assignment)
-        outcome = _ended(transcript)
-        while outcome is None:
+        while (outcome := _ended(transcript)) is None:
             turn = transcript.unfinished
             if turn is not None:
                 await self._act(assignment, transcript, turn)
-                outcome = _ended(transcript) or self._too_many_repairs(assignment, transcript)
-            else:
-                outcome = await self._next_turn(assignment, transcript)
-            if outcome is not None and not _ended(transcript):
-                await self._close(assignment, outcome, give_up)
+                continue
+            end = _too_many_repairs(assignment, transcript) or await self._next_turn(
+                assignment, transcript
+            )
+            if end is not None:
+                await self._close(assignment, end, give_up)
         return outcome
 
     async def _open(self, assignment: Assignment) -> Transcript:
@@ -255,7 +255,7 @@ class Agent:
             is_estimated=reply.is_estimated,
         )
         await self._journal.commit(replied, [self._world.entry("usage", body=usage)])
-        await self._world.inbox.ack(taken.seqs)
+        await self._world.inbox.confirm(taken)
 
     async def _act(self, assignment: Assignment, transcript: Transcript, turn: Turn) -> None:
         """Run a turn's tools and commit what they send; again if a key had moved on."""
@@ -306,19 +306,6 @@ class Agent:
             return refuse(f"you have no tool {call.name!r}; you have: {', '.join(tools)}")
         return await self._unless_interrupted(tool.call(call.input))
 
-    def _too_many_repairs(self, assignment: Assignment, transcript: Transcript) -> Outcome | None:
-        """An answer that was refused more than once has not been returned."""
-        refused = [
-            outcome
-            for turn in transcript.turns
-            if turn.acted is not None
-            for outcome in turn.acted.outcomes
-            if outcome.is_error and outcome.tool == assignment.ends_with
-        ]
-        if len(refused) <= REPAIRS_MAX:
-            return None
-        return Outcome(returned=False, reason=f"not a clean answer: {refused[-1].content}")
-
     async def _close(
         self, assignment: Assignment, outcome: Outcome, give_up: Callable[[str], Sequence[Entry]]
     ) -> None:
@@ -340,6 +327,20 @@ def _ended(transcript: Transcript) -> Outcome | None:
     if transcript.answer is not None:
         return Outcome(returned=True, reason="returned", answer=transcript.answer)
     return None
+
+
+def _too_many_repairs(assignment: Assignment, transcript: Transcript) -> Outcome | None:
+    """An answer that was refused more than once has not been returned."""
+    refused = [
+        outcome
+        for turn in transcript.turns
+        if turn.acted is not None
+        for outcome in turn.acted.outcomes
+        if outcome.is_error and outcome.tool == assignment.ends_with
+    ]
+    if len(refused) <= REPAIRS_MAX:
+        return None
+    return Outcome(returned=False, reason=f"not a clean answer: {refused[-1].content}")
 
 
 def _ended_by_reply(assignment: Assignment, transcript: Transcript) -> Outcome | None:

@@ -24,8 +24,9 @@ def open_mail(member: Member) -> str | None:
         is_mail = transcript.opened.context.startswith("mail:")
         if is_mail and transcript.closed is None:
             return transcript.opened.context
-    waiting = member.inbox.waiting
-    return f"mail:{waiting[0].seq}" if waiting else None
+    contexts = (f"mail:{letter.seq}" for letter in member.inbox.waiting)
+    # Mail whose own context has ended without taking it in is not tried for ever.
+    return next((name for name in contexts if name not in member.journal.transcripts), None)
 
 
 async def answer_mail(member: Member, context: str) -> None:
