@@ -81,7 +81,7 @@ class Hit(Struct, frozen=True, kw_only=True):
 class Library:
     """A library, open for reading. Close it, or use it in a `with`.
 
-    Any thread may use it: SQLite serializes the calls and nothing is written.
+    For the thread that opened it; as many as like may have one, since nothing is written.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -111,7 +111,7 @@ class Library:
         uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         try:
             with ExitStack() as stack:
-                connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+                connection = sqlite3.connect(uri, uri=True)
                 stack.callback(connection.close)
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 if version == LIBRARY_VERSION:
