@@ -8,6 +8,7 @@ again and sees what the other has written.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -67,6 +68,7 @@ def refuse(reason: str) -> ToolAnswer:
     return ToolAnswer(content=reason, is_error=True)
 
 
+@cache
 def schema_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
     """The JSON Schema of a type, with its root inline, as tools need it."""
     (root,), parts = msgspec.json.schema_components((kind,), ref_template="#/$defs/{name}")
