@@ -149,6 +149,8 @@ def load_spec(path: Path) -> TeamSpec:
     Raises:
         SpecError: The file, the field, what is wrong and how to mend it.
     """
+    if path.exists() and not path.is_file():
+        raise SpecError(str(path), "", "it is not a file", "name a TOML file")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -63,6 +63,9 @@ class Inbox:
         self._feed = feed
         self._me = me
         self._taken_in: set[str] = set()
+        self._seen: set[int] = set()
+        self._stream: RunStream | None = None
+        self._filters: tuple[str, ...] = ()
         self._letters: list[Letter] = []
         self._decisions: list[Decision] = []
         self._changed = asyncio.Event()
@@ -78,12 +81,9 @@ class Inbox:
             filters: The member's filter list.
             taken_in: Ids of messages that are in its journal already.
         """
-        records: list[Record] = []
-        for pattern in filters:
-            records += [record async for record in stream.read(pattern)]
+        self._stream, self._filters = stream, tuple(filters)
         self._taken_in = set(taken_in)
-        for record in sorted(records, key=lambda record: record.seq):
-            self._fold(record, is_news=record.id not in self._taken_in)
+        await self._fold_again()
         self._decisions.clear()
 
     async def start(self) -> None:
@@ -171,7 +171,7 @@ class Inbox:
             record = await self._feed.next()
             assert record is not None
             try:
-                self._fold(record, is_news=True)
+                await self._take_up(record)
             except Exception as error:
                 self.failed = error
                 self.stopped.set()
@@ -179,12 +179,36 @@ class Inbox:
                 await self._ack([record.seq])
             self._changed.set()
 
-    def _fold(self, record: Record, *, is_news: bool) -> None:
-        if record.seq <= self.state.last_seq:
+    async def _take_up(self, record: Record) -> None:
+        """Fold a record; one that was lost on its way and comes late needs a new fold."""
+        if record.seq in self._seen:
             return
-        self.state.apply(record)
+        if record.seq > self.state.last_seq:
+            self.state.apply(record)
+            self._notice(record)
+        else:
+            await self._fold_again()
+
+    async def _fold_again(self) -> None:
+        """Read this member's whole world in order, and notice what is new in it."""
+        assert self._stream is not None
+        seat = self.state.roster.seats.get(self._me)
+        filters = seat.filters if seat is not None and seat.filters else self._filters
+        patterns = dict.fromkeys((*self._filters, *filters))
+        found = [record for pattern in patterns async for record in self._stream.read(pattern)]
+        records = {record.seq: record for record in found}
+        state = RunState()
+        for seq in sorted(records):
+            state.apply(records[seq])
+        self.state = state
+        for seq in sorted(records.keys() - self._seen):
+            self._notice(records[seq])
+
+    def _notice(self, record: Record) -> None:
+        """Sort what has come: control acts at once, mail and decisions wait for a turn."""
+        self._seen.add(record.seq)
         match record.body:
-            case Mail() if record.subject.names[0] == self._me and is_news:
+            case Mail() if self._is_new_mail(record):
                 self._letters.append(self.state.mail.letters[record.id])
             case DecisionRecorded() if record.subject.author != self._me:
                 decision = self.state.decisions.revision(record.seq)
@@ -200,6 +224,9 @@ class Inbox:
                 self._wrap_up = reason
             case _:
                 pass
+
+    def _is_new_mail(self, record: Record) -> bool:
+        return record.subject.names[0] == self._me and record.id not in self._taken_in
 
     def _is_for_me(self, record: Record) -> bool:
         return record.subject.names[0] == self._me and record.subject.author in _CONTROL_AUTHORS

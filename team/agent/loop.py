@@ -45,6 +45,9 @@ REPAIRS_MAX: Final = 1
 CONFLICTS_MAX: Final = 8
 TAKEN_BACK: Final = "the task was settled or given to another meanwhile"
 
+TURN_BYTES_MAX: Final = 256 * 1024
+"""What all tools of one turn may give back together."""
+_TOO_MUCH: Final = "this turn has read too much already: ask for it in the next"
 _OVERTAKEN: Final = "others keep writing here: read what they wrote, then try again"
 _CLEAN_STOPS: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
 
@@ -379,7 +382,20 @@ def _wrap_up(assignment: Assignment, reason: str) -> str:
     return f"Wrap up: {reason}. {ending}; list the rest as open."
 
 
+def _within_turn(turn: Turn, answers: dict[str, ToolAnswer]) -> dict[str, ToolAnswer]:
+    """Refuse what would make the turn too large for one message; the model may ask again."""
+    room = TURN_BYTES_MAX
+    kept: dict[str, ToolAnswer] = {}
+    for call in turn.calls:
+        answer = answers[call.id]
+        room -= len(answer.content.encode())
+        is_read = not answer.entries and answer.answer is None
+        kept[call.id] = refuse(_TOO_MUCH) if room < 0 and is_read else answer
+    return kept
+
+
 def _acted(context: str, turn: Turn, answers: dict[str, ToolAnswer]) -> TurnActed:
+    answers = _within_turn(turn, answers)
     ending = next((a.answer for a in answers.values() if a.answer is not None), None)
     return TurnActed(
         context=context,

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -116,5 +116,6 @@ def out(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print progress or advice on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Print progress or advice on stderr, if anybody reads it."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

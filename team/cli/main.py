@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import logging
 import os
 import sys
@@ -18,6 +19,7 @@ from team.errors import TeamError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    _mend_standard_streams()
     parser = build_parser()
     options = parser.parse_args(argv)
     if options.version:
@@ -37,6 +39,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _explain(error)
 
 
+def _mend_standard_streams() -> None:
+    """Open what the caller has closed, and never fail over a character.
+
+    A closed descriptor would be taken by the next file or socket that is opened, and
+    members redirect theirs.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _dispatch(options: argparse.Namespace) -> int:
     _configure_logs()
     module, function = options.handler.split(":")
@@ -52,6 +72,8 @@ def _explain(error: Exception) -> int:
         return _fail(str(error), exit_codes.BAD_INPUT)
     if isinstance(error, RunExistsError | RunNotFoundError):
         return _fail(str(error), exit_codes.BAD_INPUT)
+    if isinstance(error, OSError):
+        return _fail(str(error), exit_codes.INTERNAL)
     if isinstance(error, BusError):
         return _fail(str(error), exit_codes.NO_BUS)
     traceback.print_exception(error)

@@ -198,6 +198,9 @@ def schema(options: argparse.Namespace) -> int:
     """Print a JSON Schema."""
     kinds: dict[str, Any] = {type_name(kind): kind for kind in AnyMessage.__args__}
     kinds |= {"message": AnyMessage, "result": RunObject, "spec": TeamSpec}
+    if options.type is None and options.json:
+        print_json(sorted(kinds))
+        return exit_codes.OK
     if options.type is None:
         out("\n".join(sorted(kinds)))
         return exit_codes.OK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from bus.access import Access
@@ -19,7 +20,7 @@ from team.cli.common import (
     print_json,
     read_run,
 )
-from team.errors import StateError
+from team.errors import SpecError, StateError
 from team.runtime.home import run_dir
 from team.runtime.launch import warm_up
 from team.runtime.logs import log_to_file
@@ -44,7 +45,7 @@ from team.views.text import summary_text
 
 def run_command(options: argparse.Namespace) -> int:
     """Run a team on a goal."""
-    goal = sys.stdin.read() if options.goal == "-" else options.goal
+    goal = _read_goal() if options.goal == "-" else options.goal
     prepared = prepare(
         RunRequest(
             team=options.spec,
@@ -59,6 +60,13 @@ def run_command(options: argparse.Namespace) -> int:
     warm_up()
     access = access_of(options)
     return asyncio.run(_run(options, access, prepared))
+
+
+def _read_goal() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise SpecError("goal", "", f"it is not UTF-8 ({error})", "send text") from error
 
 
 def resume_command(options: argparse.Namespace) -> int:
@@ -89,12 +97,9 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
             why = state.unread[0] if state.unread else "it was never opened"
             raise StateError(options.run, why, "start it again with 'team run'")
         check_rehearsal(state.spec.provider)
-        shown = await describe_run(connection, options.run, state)
         if state.result is not None:
             note(f"run {options.run} has ended already: {state.result.status}")
-            return _finish(options, shown)
-        if shown.status == "running":
-            raise StateError(options.run, "it is running", f"follow it: team watch {options.run}")
+            return _finish(options, await describe_run(connection, options.run, state))
         warm_up()
         _say_provider(state.spec)
         return await _session(options, access, connection, stream, state.spec)
@@ -135,10 +140,12 @@ async def _session(
 
 def _finish(options: argparse.Namespace, shown: RunObject, end: SessionEnd | None = None) -> int:
     """Print the result and say by the exit code what it is."""
-    if options.json:
-        print_json(shown)
-    elif shown.result is not None:
-        out(shown.result.text)
+    with suppress(BrokenPipeError):
+        # The exit code and the files say it too, if nobody reads on.
+        if options.json:
+            print_json(shown)
+        elif shown.result is not None:
+            out(shown.result.text)
     note(summary_text(shown))
     if shown.status in ("stopped", "stalled"):
         if end is not None and end.reason:

@@ -23,7 +23,7 @@ from team.members.names import next_names
 from team.members.synthesis import publish
 from team.rules.plan import Lane, Plan, contract_of, merge_same, one_lane
 from team.rules.triage import triage
-from team.rules.world import teammate_filters
+from team.rules.world import teammate_filters, verifier_filters
 from team.state import Task
 
 NOTES_MAX: Final = 10
@@ -121,7 +121,12 @@ async def lay_out_seat(
 ) -> Entry:
     """Make or change a member's consumer, then say so: its filter list is its world."""
     areas = tuple(dict.fromkeys(a for task in tasks.values() for a in task.contract.areas))
-    filters = teammate_filters(member.key.run, name, tasks, areas)
+    is_verifier = role == member.spec.team.roles.verifier
+    filters = (
+        verifier_filters(member.key.run, name, tasks)
+        if is_verifier
+        else teammate_filters(member.key.run, name, tasks, areas)
+    )
     await create_feed(member.connection, member.key.run, name, filters)
     lanes = [task.title for task in tasks.values() if task.purpose == "research"]
     works_on = lanes[-1] if lanes else ""

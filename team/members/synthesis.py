@@ -32,9 +32,7 @@ async def synthesize(member: Member) -> None:
         kind="synthesis",
         me=LEAD,
         goal=member.goal,
-        claims=tuple(
-            CitableClaim(ref=a.ref, lane=a.lane, member=a.member, claim=a.claim) for a in admitted
-        ),
+        claims=_citable(admitted),
         missing=missing,
     )
     tools = synthesis_tools(member.spec.role_of_seat("lead"), tuple(admitted))

@@ -13,6 +13,12 @@ from bus import subjects
 from bus.ids import LEAD, check_token
 
 
+def verifier_filters(run: str, name: str, tasks: Iterable[str]) -> tuple[str, ...]:
+    """The filter list of a verifier: claims and evidence, and nobody's mail."""
+    mail = subjects.pattern(run, "mail", name)
+    return tuple(one for one in teammate_filters(run, name, tasks, ()) if one != mail)
+
+
 def teammate_filters(
     run: str, name: str, tasks: Iterable[str], areas: Iterable[str]
 ) -> tuple[str, ...]:

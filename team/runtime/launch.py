@@ -24,7 +24,12 @@ PRELOAD: Final = "team.runtime.preload"
 def warm_up() -> None:
     """Start the forkserver; it imports in the background while the caller goes on."""
     multiprocessing.set_forkserver_preload([PRELOAD])
-    forkserver.ensure_running()
+    # Ctrl-C is for the command alone; what is ignored here stays ignored in the forkserver.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Launched:
@@ -68,8 +73,9 @@ class Launched:
 async def launch(key: SeatKey) -> Launched:
     """Start a member's process and return once it has been forked."""
     context = multiprocessing.get_context("forkserver")
+    # A daemon, so that one forked in the very moment of a Ctrl-C is ended at exit, not waited for.
     process = context.Process(
-        target=_run_member, args=(key,), name=f"{key.run}/{key.name}", daemon=False
+        target=_run_member, args=(key,), name=f"{key.run}/{key.name}", daemon=True
     )
     await asyncio.to_thread(process.start)
     return Launched(key, process)

@@ -31,6 +31,8 @@ from team.runtime.exit_codes import EXIT_CRASHED, EXIT_DONE, EXIT_FENCED, EXIT_F
 from team.runtime.logs import log_to_file
 
 ORPHAN_GRACE_S: Final = 1.0
+STDOUT: Final = 1
+STDERR: Final = 2
 
 log = structlog.get_logger()
 
@@ -42,8 +44,9 @@ def run_member(key: SeatKey) -> None:
     log_to_file(Path(key.log_path))
     structlog.contextvars.bind_contextvars(run_id=key.run, member=key.name, pid=os.getpid())
     code = asyncio.run(_live(key))
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     os._exit(code)
 
 
@@ -93,5 +96,5 @@ def _redirect(path: Path) -> None:
     """Send everything this process prints, crashes included, to its own file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
+        os.dup2(file.fileno(), STDOUT)
+        os.dup2(file.fileno(), STDERR)

@@ -17,6 +17,7 @@ import msgspec
 from bus import subjects
 from bus.artifacts import create_artifacts, put_artifact
 from bus.connection import Connection
+from bus.errors import ConflictError, RunExistsError
 from bus.feed import create_feed
 from bus.ids import LEAD, check_token, new_run_id
 from bus.messages import ArtifactRef, MemberSeated, RunOpened
@@ -98,6 +99,8 @@ def prepare(request: RunRequest) -> Prepared:
     goal = request.goal.strip()
     if not goal:
         raise SpecError("goal", "", "it is empty", "say what the team is to find out")
+    if not _is_text(goal):
+        raise SpecError("goal", "", "it is not UTF-8", "give it as text")
     if len(goal) > GOAL_CHARACTERS_MAX:
         raise SpecError(
             "goal", "", f"{len(goal)} characters, at most {GOAL_CHARACTERS_MAX}", "put it in a file"
@@ -122,8 +125,24 @@ def prepare(request: RunRequest) -> Prepared:
         groups=groups,
         model=REHEARSAL_MODEL if provider == "rehearsal" else request.model,
     )
-    run = check_token("run", request.run) if request.run else new_run_id()
+    run = _run_id(request.run)
     return Prepared(run=run, goal=goal, mode=request.mode, spec=spec, collection=collection)
+
+
+def _run_id(asked: str | None) -> str:
+    if asked is None:
+        return new_run_id()
+    if asked.startswith("-"):
+        raise SpecError("--run", "", f"{asked!r} looks like an option", "begin it with a letter")
+    return check_token("run", asked)
+
+
+def _is_text(goal: str) -> bool:
+    try:
+        goal.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_rehearsal(provider: str) -> None:
@@ -182,12 +201,14 @@ async def open_new_run(
         sources=ref,
     )
     seat = MemberSeated(role=prepared.spec.team.roles.lead, filters=filters)
-    await stream.commit(
-        [
-            Entry(subject=subjects.spec(run), body=opened, expect=0),
-            Entry(subject=subjects.member(run, LEAD, LEAD), body=seat, expect=0),
-        ]
-    )
+    entries = [
+        Entry(subject=subjects.spec(run), body=opened, expect=0),
+        Entry(subject=subjects.member(run, LEAD, LEAD), body=seat, expect=0),
+    ]
+    try:
+        await stream.commit(entries)
+    except ConflictError as error:
+        raise RunExistsError(run) from error
     return stream
 
 

@@ -8,8 +8,10 @@ continues from its journal.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
+import socket
 import time
 from collections import defaultdict
 from contextlib import suppress
@@ -20,12 +22,13 @@ import structlog
 from bus import subjects
 from bus.access import Access, revive
 from bus.connection import Connection
-from bus.errors import BusError
+from bus.errors import BusError, ConflictError
 from bus.feed import Feed, create_feed
 from bus.ids import LEAD, SUPERVISOR
-from bus.live import Roll
-from bus.messages import MemberLost, ResultPublished
+from bus.live import BEAT_EVERY_S, Beat, Roll, heard_runs, send_beat
+from bus.messages import MemberJoined, MemberLost, ResultPublished
 from bus.run_stream import Entry, Record, RunStream
+from team.errors import StateError
 from team.members.seat import SeatKey
 from team.runtime.exit_codes import EXIT_DONE, EXIT_FINAL
 from team.runtime.home import cache_dir, run_dir
@@ -40,6 +43,8 @@ SILENT_S: Final = 20.0
 """A process that lives and sends no heartbeat for so long is killed and started again."""
 DISCONNECTED_S: Final = 0.5
 """How long the embedded server may be away before it is started again, in seconds."""
+LISTENS_MAX: Final = 3
+"""How often it is listened for members of another supervisor, a second each."""
 STOP_GRACE_S: Final = 1.2
 END_GRACE_S: Final = 8.0
 
@@ -79,6 +84,8 @@ class Supervisor:
             subjects.pattern(self._run, "member"),
             subjects.pattern(self._run, "result"),
         ]
+        await self._take_charge()
+        beating = asyncio.create_task(self._beat())
         name = f"supervisor-{secrets.token_hex(4)}"
         await create_feed(self._connection, self._run, name, patterns, lasting=False)
         try:
@@ -89,6 +96,39 @@ class Supervisor:
                 await self._follow(feed, roll)
         finally:
             await self._end_all()
+            beating.cancel()
+
+    async def _take_charge(self) -> None:
+        """Make this the run's only supervisor, or refuse: two would start every member twice.
+
+        Raises:
+            StateError: Another supervises it, or has just begun to.
+        """
+        subject = subjects.member(self._run, SUPERVISOR, SUPERVISOR)
+        head = await self._stream.head(str(subject))
+        taken = StateError(self._run, "it is running", f"follow it: team watch {self._run}")
+        if head is not None and await self._is_still_heard():
+            raise taken
+        joined = MemberJoined(pid=os.getpid(), host=socket.gethostname())
+        entry = Entry(subject=subject, body=joined, expect=0 if head is None else head.seq)
+        try:
+            await self._stream.append(entry)
+        except ConflictError as error:
+            raise taken from error
+
+    async def _is_still_heard(self) -> bool:
+        """Whether members go on; those of a command that was just killed end in a moment."""
+        for _ in range(LISTENS_MAX):
+            if self._run not in await heard_runs(self._connection):
+                return False
+        return True
+
+    async def _beat(self) -> None:
+        while True:
+            beat = Beat(pid=os.getpid(), state="idle", doing="supervises")
+            with suppress(BusError):
+                await send_beat(self._connection, self._run, SUPERVISOR, beat)
+            await asyncio.sleep(BEAT_EVERY_S)
 
     async def _follow(self, feed: Feed, roll: Roll) -> None:
         ends_at: float | None = None

@@ -38,6 +38,11 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     lost: str | None = None
 
     @property
+    def takes_mail(self) -> bool:
+        """Whether its filter list lets mail in; a verifier's does not."""
+        return any(".mail." in pattern for pattern in self.filters)
+
+    @property
     def is_in(self) -> bool:
         """Whether it has a seat that it neither left nor lost."""
         return self.left is None and self.lost is None

@@ -14,7 +14,7 @@ from bus import subjects
 from bus.connection import Connection
 from bus.feed import Feed, create_feed
 from bus.live import Beat, Roll, Text, follow_text
-from bus.run_stream import Record
+from bus.run_stream import Record, RunStream
 from team.state import RunState
 
 HEARD_WITHIN_S: Final = 2.0
@@ -38,6 +38,7 @@ class Follower:
         self._connection = connection
         self.on_record = on_record
         self._roll = Roll(connection, run)
+        self._seen: set[int] = set()
         self._texts: dict[str, deque[str]] = {}
         self._name = f"watcher-{secrets.token_hex(4)}"
         self._feed: Feed | None = None
@@ -61,8 +62,7 @@ class Follower:
         if self._task is None or self._feed is None:
             return
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
         await self._feed.stop()
         await self._roll.stop()
@@ -100,6 +100,7 @@ class Follower:
         """
         listens_since = time.time()
         while self.state.result is None:
+            self._check()
             last = max(listens_since - QUIET_S + HEARD_WITHIN_S, self.state.last_at)
             if not self.beats and time.time() - last > QUIET_S:
                 return False
@@ -113,11 +114,27 @@ class Follower:
         while True:
             record = await feed.next()
             assert record is not None
-            if record.seq > self.state.last_seq:
-                self.state.apply(record)
-                self.on_record(record, self.state)
+            if record.seq not in self._seen:
+                await self._take_up(record)
             await feed.ack([record.seq])
             self.changed.set()
+
+    async def _take_up(self, record: Record) -> None:
+        """Fold a record; one that was lost on its way and comes late needs a new fold."""
+        self._seen.add(record.seq)
+        if record.seq > self.state.last_seq:
+            self.state.apply(record)
+        else:
+            state = RunState()
+            async for stored in RunStream(self._connection, self.run).read():
+                state.apply(stored)
+            self.state = state
+        self.on_record(record, self.state)
+
+    def _check(self) -> None:
+        """Raise what ended the listening, a closed output for one."""
+        if self._task is not None and self._task.done():
+            self._task.result()
 
     def _take_text(self, member: str, text: Text) -> None:
         self._texts.setdefault(member, deque(maxlen=50)).append(text.text)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bus.ids import LEAD
+from bus.ids import LEAD, SUPERVISOR
 from bus.messages import (
     CancelRun,
     ContextClosed,
@@ -89,7 +89,9 @@ def _text_of(record: Record, about: str) -> str:
     return _WORDING[type(body)](body, about)
 
 
-def _joined(body: MemberJoined, _: str) -> str:
+def _joined(body: MemberJoined, about: str) -> str:
+    if about == SUPERVISOR:
+        return f"supervises, pid {body.pid}"
     again = f" again (process {body.incarnation})" if body.incarnation > 1 else ""
     return f"joins{again}, pid {body.pid}"
 

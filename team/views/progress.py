@@ -36,7 +36,9 @@ async def show_progress(follower: Follower, *, is_quiet: bool = False) -> AsyncI
 def _print_line(record: Record, state: RunState) -> None:
     line = story_line(record)
     if line is not None and not _is_reseated(record, state):
-        print(line, file=sys.stderr, flush=True)
+        # Whoever read the progress may have left; the run goes on.
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
 
 
 def _is_reseated(record: Record, state: RunState) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -124,6 +125,36 @@ async def test_decisions_of_other_areas_and_mail_of_others_never_come(
 
     assert len(taken.blocks) == 1
     assert "for ada" in taken.blocks[0]
+
+
+async def test_mail_that_was_lost_on_its_way_is_taken_up_when_it_comes_late(
+    connection: Connection, stream: RunStream
+) -> None:
+    """A cut may lose one delivery and not the next; the late one is folded in its place."""
+    filters = teammate_filters(stream.run, "ada", ["t1"], ["api"])
+    await create_feed(connection, stream.run, "ada", filters)
+    seat = MemberSeated(role="researcher", filters=filters)
+    await _send(stream, "member", "ada", author="lead", body=seat)
+    first = await _send(stream, "mail", "ada", author="bea", body=Note(text="first"))
+    lost = Feed(connection, stream.run, "ada")
+    await lost.start()
+    assert await lost.next(5.0) is not None
+    assert (await lost.next(5.0)) is not None
+    await lost.stop()
+    inbox = Inbox(Feed(connection, stream.run, "ada"), RunState(), "ada")
+    inbox._stream, inbox._filters = stream, filters
+    await inbox.start()
+    second = await _send(stream, "mail", "ada", author="bea", body=Note(text="second"))
+    await inbox.reached(second)
+    assert [letter.seq for letter in inbox.waiting] == [second]
+
+    async with asyncio.timeout(15):
+        while len(inbox.waiting) < 2:
+            await inbox.wait_change(1.0)
+    await inbox.stop()
+
+    assert {letter.seq for letter in inbox.waiting} == {first, second}
+    assert sorted(inbox.state.mail.letters[x.id].seq for x in inbox.waiting) == [first, second]
 
 
 async def test_control_acts_at_once_and_only_from_those_who_may(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +115,75 @@ def test_saying_something_to_nobody_names_who_there_is(cli: Cli, lanes: list[Pat
 
     assert done.returncode == 2
     assert "there is no member 'ada'" in done.stderr
+
+
+def test_a_goal_that_is_no_text_is_refused(cli: Cli, lanes: list[Path]) -> None:
+    """Bytes on standard input, or nothing at all."""
+    command = cli.command("run", "research", "-", *named(lanes))
+    for given, said in ((b"\xff\xfe\x00", "it is not UTF-8"), (b"", "goal: it is empty")):
+        done = subprocess.run(
+            command, cwd=cli.cwd, env=cli.environment, input=given, capture_output=True, check=False
+        )
+        assert done.returncode == 2
+        assert said in done.stderr.decode()
+        assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_run_whose_standard_streams_are_closed_ends_all_the_same(
+    cli: Cli, lanes: list[Path], closed: str
+) -> None:
+    """As daemons and cron start things: the files say what nobody hears."""
+    command = shlex.join(cli.command("run", "research", GOAL, *named(lanes), "--run", "mute"))
+
+    done = subprocess.run(
+        ["bash", "-c", f"{command} {closed}"],
+        cwd=cli.cwd,
+        env=cli.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+    assert done.returncode == 0, done.stderr
+    written = json.loads((cli.home / "runs" / "mute" / "result.json").read_text())
+    assert written["status"] == "admitted"
+
+
+def test_readers_that_leave_early_change_neither_the_run_nor_its_exit_status(
+    cli: Cli, lanes: list[Path]
+) -> None:
+    """`2> >(head -1)` and `| head -1`: the result is written and the status is told."""
+    command = shlex.join(cli.command("run", "research", GOAL, *named(lanes), "--run", "early"))
+    script = f"set -o pipefail; {command} 2> >(head -1 >/dev/null) | head -1"
+    environment = cli.environment | {"PEERTEAM_REHEARSAL_FAULTS": "alter-quote@ada"}
+
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=cli.cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+    assert done.returncode == 3, done.stderr
+    written = json.loads((cli.home / "runs" / "early" / "result.json").read_text())
+    assert written["status"] == "partial"
+
+
+def test_output_that_the_terminal_cannot_show_is_replaced(cli: Cli, lanes: list[Path]) -> None:
+    """A locale without UTF-8 costs characters, not the command."""
+    poor = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    done = cli.run("run", "research", GOAL, *named(lanes), "--run", "poor", **poor)
+    shown = cli.run("show", "poor", **poor)
+
+    assert done.returncode == 0, done.stderr
+    assert shown.returncode == 0
+    assert "Traceback" not in done.stderr + shown.stderr
 
 
 def test_an_unreachable_server_is_named(cli: Cli, lanes: list[Path]) -> None:

@@ -155,6 +155,37 @@ async def test_no_process_outlives_a_killed_command_and_the_run_can_be_resumed(
     assert_nothing_twice(await cli.records("orphan"))
 
 
+async def test_only_one_of_two_that_resume_at_once_takes_the_run(
+    cli: Cli, lanes: list[Path]
+) -> None:
+    """Two supervisors would start every member twice; the second is told so."""
+    with cli.start("run", "research", GOAL, *named(lanes), "--run", "two", "-q", **SLOW) as team:
+        await cli.until("two", lambda r: isinstance(r.body, TurnActed))
+        os.killpg(team.pid, signal.SIGINT)
+        team.communicate(timeout=60)
+    await until_gone(_pids(await cli.records("two")))
+
+    with cli.start("resume", "two", "-q", **SLOW) as one, cli.start("resume", "two", "-q") as other:
+        ends = [process.communicate(timeout=60)[1] for process in (one, other)]
+        codes = sorted([one.returncode, other.returncode])
+
+    assert codes == [0, 2], ends
+    assert any("it is running" in errors for errors in ends)
+    assert_nothing_twice(await cli.records("two"))
+
+
+async def test_a_person_cannot_write_to_a_verifier(cli: Cli, lanes: list[Path]) -> None:
+    """Fresh eyes take no mail: it is not in their filter list, and the sender is told."""
+    with cli.start("run", "research", GOAL, *named(lanes), "--run", "eyes", "-q", **SLOW) as team:
+        await cli.until("eyes", lambda r: _has_joined(r, "vera"))
+        said = cli.run("say", "eyes", "vera", "Uphold everything.")
+        team.communicate(timeout=60)
+
+    assert said.returncode == 2
+    assert "no member 'vera' that takes mail" in said.stderr
+    assert team.returncode == 0
+
+
 async def test_a_cancel_ends_a_model_call_in_flight(cli: Cli, lanes: list[Path]) -> None:
     """Every call takes a minute; the run ends as soon as a person says so."""
     minute = {"PEERTEAM_REHEARSAL_LATENCY_MS": "60000"}

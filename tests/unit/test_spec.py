@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -133,8 +134,17 @@ def test_broken_toml_is_named_with_its_line(tmp_path: Path, text: str, line: int
 def test_a_spec_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b'name = "\xff"\n')
 
-    for path in (tmp_path / "mine.toml", tmp_path / "none.toml", tmp_path):
+    for path in (tmp_path / "mine.toml", tmp_path / "none.toml"):
         with pytest.raises(SpecError, match=r"can't be read: .*; check the path"):
+            load_spec(path)
+
+
+def test_a_spec_that_is_no_file_is_not_read(tmp_path: Path) -> None:
+    """A pipe would be waited on for ever."""
+    os.mkfifo(tmp_path / "pipe.toml")
+
+    for path in (tmp_path, tmp_path / "pipe.toml"):
+        with pytest.raises(SpecError, match="it is not a file"):
             load_spec(path)
 
 

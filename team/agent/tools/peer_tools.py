@@ -72,7 +72,7 @@ class SendMessage(Tool[SendMessageInput]):
 
     async def run(self, given: SendMessageInput) -> ToolAnswer:
         me, roster = self._world.me, self._world.state.roster
-        present = [seat.name for seat in roster.present() if seat.name != me]
+        present = [seat.name for seat in roster.present() if seat.name != me and seat.takes_mail]
         if given.to not in {*present, "lead", "person"} or given.to == me:
             return refuse(
                 f"there is no member {given.to!r} to write to; there are: {', '.join(present)}"
