@@ -15,7 +15,7 @@ from bus.connection import Connection
 from bus.feed import Feed, create_feed
 from bus.live import Beat, Roll, Text, follow_text
 from bus.run_stream import Record, RunStream
-from team.state import RunState
+from team.state import RunState, fold
 
 HEARD_WITHIN_S: Final = 2.0
 QUIET_S: Final = 10.0
@@ -121,15 +121,16 @@ class Follower:
 
     async def _take_up(self, record: Record) -> None:
         """Fold a record; one that was lost on its way and comes late needs a new fold."""
-        self._seen.add(record.seq)
+        news = [record]
         if record.seq > self.state.last_seq:
             self.state.apply(record)
         else:
-            state = RunState()
-            async for stored in RunStream(self._connection, self.run).read():
-                state.apply(stored)
-            self.state = state
-        self.on_record(record, self.state)
+            stored = [one async for one in RunStream(self._connection, self.run).read()]
+            self.state = fold(stored)
+            news = [one for one in stored if one.seq not in self._seen]
+        for one in news:
+            self._seen.add(one.seq)
+            self.on_record(one, self.state)
 
     def _check(self) -> None:
         """Raise what ended the listening, a closed output for one."""
