@@ -80,15 +80,12 @@ class Supervisor:
 
         Cancelling: all members are ended before the cancellation goes on.
         """
-        patterns = [
-            subjects.pattern(self._run, "member"),
-            subjects.pattern(self._run, "result"),
-        ]
         await self._take_charge()
         beating = asyncio.create_task(self._beat())
         name = f"supervisor-{secrets.token_hex(4)}"
-        await create_feed(self._connection, self._run, name, patterns, lasting=False)
+        patterns = [subjects.pattern(self._run, kind) for kind in ("member", "result")]
         try:
+            await create_feed(self._connection, self._run, name, patterns, lasting=False)
             async with (
                 Feed(self._connection, self._run, name) as feed,
                 Roll(self._connection, self._run) as roll,
@@ -147,6 +144,7 @@ class Supervisor:
             else:
                 self._start_seated()
                 self._kill_silent(roll)
+                self._check_watchers()
             await self._revive_server()
 
     def _take(self, record: Record) -> None:
@@ -186,6 +184,12 @@ class Supervisor:
             pause_s = BACKOFF_S[min(deaths - 1, len(BACKOFF_S) - 1)]
             log.warning("member.restarted", member=name, exit_code=code, pause_s=pause_s)
             await asyncio.sleep(pause_s)
+
+    def _check_watchers(self) -> None:
+        """A watcher that failed would leave its member dead without a word."""
+        for watcher in self._watchers.values():
+            if watcher.done():
+                watcher.result()
 
     def _note_death(self, name: str) -> int:
         """Count the deaths of a member within the window."""
