@@ -242,7 +242,12 @@ def _is_candidate(path: Path) -> bool:
 
 
 def _opens_as_role(path: Path) -> bool:
-    """Whether a file opens with front matter; one that can't be read may, so it counts."""
+    """Whether a file is meant as a role: it opens with front matter, or has a built-in's name.
+
+    One that can't be read may open so; it counts.
+    """
+    if (BUILT_IN_DIR / path.name).is_file():
+        return True
     try:
         first = _read_bytes(path).removeprefix(b"\xef\xbb\xbf")[:80]
     except RoleError:

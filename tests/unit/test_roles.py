@@ -656,3 +656,15 @@ def test_the_guide_lists_every_field_and_every_mapped_tool() -> None:
     cells = re.findall(r"^\| `([^`]+)` \|", guide, re.MULTILINE)
 
     assert set(HONOURED) | set(KEPT) | set(CLAUDE_TOOLS_HERE) == set(cells)
+
+
+def test_a_file_with_a_built_in_name_and_no_front_matter_is_reported(tmp_path: Path) -> None:
+    """Whoever writes `roles/researcher.md` means the role; garbage there is no silent no."""
+    (tmp_path / "roles").mkdir()
+    (tmp_path / "roles" / "researcher.md").write_bytes(b"\x00\xff garbage")
+
+    found = {(one.name, one.origin): one for one in find_roles(tmp_path, TOOLS, home=tmp_path)}
+
+    assert found["researcher", "project"].error
+    with pytest.raises(RoleError, match=r"researcher\.md"):
+        get_role("researcher", tmp_path, TOOLS, home=tmp_path)
