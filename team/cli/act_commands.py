@@ -14,8 +14,9 @@ from bus.live import heard_runs
 from bus.messages import CancelRun, Note, Question, ResultPublished
 from bus.run_stream import Entry, RunStream
 from team.cli import exit_codes
-from team.cli.common import on_bus, out, print_json, read_run
+from team.cli.common import on_bus, print_json, read_run
 from team.errors import SpecError, StateError
+from team.views.output import write_data
 
 HEARD_TRIES: Final = 30
 HEARD_EVERY_S: Final = 0.1
@@ -47,7 +48,7 @@ async def _say(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"id": entry.id, "seq": seq, "to": options.member, "receipt": "stored"})
     else:
-        out(f"Stored as {entry.id}. Its receipts: team show {options.run}")
+        write_data(f"Stored as {entry.id}. Its receipts: team show {options.run}")
     return exit_codes.OK
 
 
@@ -72,7 +73,7 @@ async def _cancel(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"run": options.run, "was_running": is_live, "has_ended": result is not None})
     else:
-        out(f"Run {options.run} {'is cancelled' if result else 'is told to stop'}.")
+        write_data(f"Run {options.run} {'is cancelled' if result else 'is told to stop'}.")
     return exit_codes.OK
 
 

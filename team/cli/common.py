@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +18,7 @@ from bus.live import heard_runs
 from bus.run_stream import RunStream, open_run
 from team.runtime.home import run_dir, state_dir
 from team.state import RunState
+from team.views.output import write_data
 from team.views.run_object import RunObject, run_object
 
 NATS_VARIABLE: Final = "NATS_URL"
@@ -107,15 +107,4 @@ async def describe_run(
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON on stdout."""
-    out(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
-
-
-def out(text: str = "") -> None:
-    """Print data on stdout."""
-    print(text, flush=True)
-
-
-def note(text: str) -> None:
-    """Print progress or advice on stderr, if anybody reads it."""
-    with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+    write_data(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

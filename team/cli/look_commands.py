@@ -13,10 +13,11 @@ from bus.live import heard_runs
 from bus.messages import type_name
 from bus.run_stream import Record, RunStream, list_runs, open_run
 from team.cli import exit_codes
-from team.cli.common import note, on_bus, out, print_json, read_run, show_run
+from team.cli.common import on_bus, print_json, read_run, show_run
 from team.state import fold
 from team.views.follow import Follower
 from team.views.lines import log_line, one_line
+from team.views.output import write_data, write_note
 from team.views.progress import show_progress
 from team.views.run_object import decision_rows, status_of
 from team.views.text import columns, show_text, summary_text
@@ -76,11 +77,11 @@ async def _ps(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows)
     elif not rows:
-        out('There are no runs here. Start one: team run research "…" --source DIR')
+        write_data('There are no runs here. Start one: team run research "…" --source DIR')
     else:
         table = [("RUN", "STATUS", "STARTED", "GOAL")]
         table += [(r.run, r.status, r.created_at, one_line(r.goal, 80)) for r in rows]
-        out("\n".join(columns(table)))
+        write_data("\n".join(columns(table)))
     return exit_codes.OK
 
 
@@ -97,7 +98,7 @@ async def _show(options: argparse.Namespace) -> int:
     if options.json:
         print_json(shown)
     else:
-        out(show_text(shown))
+        write_data(show_text(shown))
     return exit_codes.OK
 
 
@@ -106,15 +107,15 @@ async def _watch(options: argparse.Namespace) -> int:
         stream = await open_run(connection, options.run)
         follower = Follower(connection, options.run)
         if options.json:
-            follower.on_record = lambda record, _: out(_json_line(record))
+            follower.on_record = lambda record, _: write_data(_json_line(record))
         async with show_progress(follower, is_quiet=options.json):
             await follower.caught_up(await stream.last_seq())
             await follower.ended()
         _, shown = await show_run(connection, options.run)
     if not options.json:
-        out(summary_text(shown))
+        write_data(summary_text(shown))
     if shown.result is None and shown.status in ("stopped", "stalled"):
-        note(f"nobody works on it; take it up with: team resume {options.run}")
+        write_note(f"nobody works on it; take it up with: team resume {options.run}")
     return exit_codes.OF_STATUS[shown.status]
 
 
@@ -124,7 +125,7 @@ async def _log(options: argparse.Namespace) -> int:
 
         def print_it(record: Record) -> None:
             if _is_wanted(record, options):
-                out(_json_line(record) if options.json else log_line(record))
+                write_data(_json_line(record) if options.json else log_line(record))
 
         if not options.follow:
             async for record in stream.read():
@@ -133,7 +134,7 @@ async def _log(options: argparse.Namespace) -> int:
         follower = Follower(connection, options.run, lambda record, _: print_it(record))
         async with follower:
             if not await follower.ended():
-                note(f"nobody works on it; take it up with: team resume {options.run}")
+                write_note(f"nobody works on it; take it up with: team resume {options.run}")
     return exit_codes.OK
 
 
@@ -171,11 +172,11 @@ async def _decisions(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows)
     elif not rows:
-        out(f"No decision has been recorded in {options.run}.")
+        write_data(f"No decision has been recorded in {options.run}.")
     else:
         table = [("DECISION", "REVISION", "BY", "STATE", "STATEMENT")]
         table += [
             (f"{r.area}/{r.key}", str(r.revision), r.author, r.state, r.statement) for r in rows
         ]
-        out("\n".join(columns(table)))
+        write_data("\n".join(columns(table)))
     return exit_codes.OK

@@ -15,6 +15,7 @@ from bus.errors import BusError, InvalidNameError, RunExistsError, RunNotFoundEr
 from team.cli import exit_codes
 from team.cli.parser import build_parser
 from team.errors import TeamError
+from team.views.output import write_data, write_note
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(argv)
     if options.version:
-        print(_version())
+        write_data(_version())
         return exit_codes.OK
     if options.command is None:
         parser.print_help()
@@ -33,7 +34,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", exit_codes.INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.OK
     except Exception as error:
         return _explain(error)
@@ -81,7 +81,7 @@ def _explain(error: Exception) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"team: {message}", file=sys.stderr, flush=True)
+    write_note(f"team: {message}")
     return code
 
 

@@ -19,12 +19,13 @@ from bus.messages import AnyMessage, type_name
 from bus.server import find_binary
 from roles import RoleError, find_roles, load_role
 from team.cli import exit_codes
-from team.cli.common import nats_url, out, print_json
+from team.cli.common import nats_url, print_json
 from team.errors import SpecError, TeamError
 from team.runtime.home import state_dir
 from team.runtime.run import choose_provider, load_roles
 from team.spec import TeamSpec, list_specs, load_spec
 from team.tool_names import TOOL_NAMES
+from team.views.output import write_data
 from team.views.run_object import RunObject
 from team.views.text import columns
 
@@ -41,12 +42,14 @@ def roles(options: argparse.Namespace) -> int:
     for one in found:
         wins = "yes" if one.wins else f"no, {one.shadowed_by}"
         rows.append((one.name, one.origin, "broken" if one.error else wins, one.path))
-    out("\n".join(columns(rows)))
+    write_data("\n".join(columns(rows)))
     for one in found:
         if one.error:
-            out(f"\n{one.error}")
+            write_data(f"\n{one.error}")
         for ignored in one.role.ignored if one.role else ():
-            out(f"\n{one.path}: {ignored.field}: {ignored.value!r} has no effect: {ignored.why}")
+            write_data(
+                f"\n{one.path}: {ignored.field}: {ignored.value!r} has no effect: {ignored.why}"
+            )
     return exit_codes.OK
 
 
@@ -75,8 +78,8 @@ def check(options: argparse.Namespace) -> int:
         print_json({"checked": checked, "problems": problems})
     else:
         for problem in problems:
-            out(problem.message)
-        out(f"{checked} files checked, {len(problems)} problems")
+            write_data(problem.message)
+        write_data(f"{checked} files checked, {len(problems)} problems")
     return exit_codes.BAD_INPUT if problems else exit_codes.OK
 
 
@@ -126,7 +129,7 @@ async def _doctor(options: argparse.Namespace) -> int:
         print_json(signs)
     else:
         rows = [("ok" if sign.is_ok else "NO", sign.what, sign.says) for sign in signs]
-        out("\n".join(columns(rows)))
+        write_data("\n".join(columns(rows)))
     return exit_codes.OK if all(sign.is_ok for sign in signs) else exit_codes.INTERNAL
 
 
@@ -202,7 +205,7 @@ def schema(options: argparse.Namespace) -> int:
         print_json(sorted(kinds))
         return exit_codes.OK
     if options.type is None:
-        out("\n".join(sorted(kinds)))
+        write_data("\n".join(sorted(kinds)))
         return exit_codes.OK
     if options.type not in kinds:
         raise SpecError(

@@ -12,14 +12,7 @@ from bus.access import Access
 from bus.connection import Connection, connect
 from bus.run_stream import RunStream, open_run
 from team.cli import exit_codes
-from team.cli.common import (
-    access_of,
-    describe_run,
-    note,
-    out,
-    print_json,
-    read_run,
-)
+from team.cli.common import access_of, describe_run, print_json, read_run
 from team.errors import SpecError, StateError
 from team.runtime.home import run_dir
 from team.runtime.launch import warm_up
@@ -37,6 +30,7 @@ from team.runtime.session import SessionEnd, supervise
 from team.spec import ResolvedSpec
 from team.views.files import write_files
 from team.views.follow import Follower
+from team.views.output import write_data, write_note
 from team.views.progress import show_progress
 from team.views.report import report_page
 from team.views.run_object import RunObject
@@ -81,9 +75,11 @@ async def _run(options: argparse.Namespace, access: Access, prepared: Prepared) 
         library, info = await asyncio.to_thread(index_sources, prepared.collection)
         stream = await open_new_run(connection, prepared, library, replicas=options.replicas)
         skipped = skipped_lines(info.skipped)
-        note(f"run {prepared.run}: {info.documents} sources, {info.passages} passages indexed")
+        write_note(
+            f"run {prepared.run}: {info.documents} sources, {info.passages} passages indexed"
+        )
         if skipped:
-            note(f"{len(skipped)} files were left out, first: {skipped[0]}")
+            write_note(f"{len(skipped)} files were left out, first: {skipped[0]}")
         _say_provider(prepared.spec)
         return await _session(options, access, connection, stream, prepared.spec)
 
@@ -98,7 +94,7 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
             raise StateError(options.run, why, "start it again with 'team run'")
         check_rehearsal(state.spec.provider)
         if state.result is not None:
-            note(f"run {options.run} has ended already: {state.result.status}")
+            write_note(f"run {options.run} has ended already: {state.result.status}")
             return _finish(options, await describe_run(connection, options.run, state))
         warm_up()
         _say_provider(state.spec)
@@ -107,7 +103,7 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
 
 def _say_provider(spec: ResolvedSpec) -> None:
     if spec.provider == "rehearsal":
-        note(
+        write_note(
             "No language model is used: this is the rehearsal model, which quotes the sources "
             "and writes nothing of its own. Set ANTHROPIC_API_KEY to run on Claude."
         )
@@ -145,12 +141,12 @@ def _finish(options: argparse.Namespace, shown: RunObject, end: SessionEnd | Non
         if options.json:
             print_json(shown)
         elif shown.result is not None:
-            out(shown.result.text)
-    note(summary_text(shown))
+            write_data(shown.result.text)
+    write_note(summary_text(shown))
     if shown.status in ("stopped", "stalled"):
         if end is not None and end.reason:
-            note(f"stalled: {end.reason}")
-        note(f"take it up again with: team resume {shown.run}")
+            write_note(f"stalled: {end.reason}")
+        write_note(f"take it up again with: team resume {shown.run}")
     return (
         exit_codes.OF_STATUS[shown.status] if shown.status != "running" else exit_codes.INTERRUPTED
     )

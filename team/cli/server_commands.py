@@ -7,8 +7,9 @@ import argparse
 from bus.access import SERVER_DIRECTORY
 from bus.server import start_server, stop_server
 from team.cli import exit_codes
-from team.cli.common import out, print_json
+from team.cli.common import print_json
 from team.runtime.home import state_dir
+from team.views.output import write_data
 
 
 def up(options: argparse.Namespace) -> int:
@@ -18,8 +19,8 @@ def up(options: argparse.Namespace) -> int:
         shown = {"url": server.url, "pid": server.pid, "version": server.version}
         print_json(shown | {"store": server.store})
     else:
-        out(f"nats-server {server.version} runs at {server.url}, pid {server.pid}")
-        out(f"its store: {server.store}")
+        write_data(f"nats-server {server.version} runs at {server.url}, pid {server.pid}")
+        write_data(f"its store: {server.store}")
     return exit_codes.OK
 
 
@@ -29,5 +30,5 @@ def down(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"was_running": was_running})
     else:
-        out("The server has ended." if was_running else "No server was running.")
+        write_data("The server has ended." if was_running else "No server was running.")
     return exit_codes.OK

@@ -13,6 +13,7 @@ from bus.run_stream import Record
 from team.state import RunState
 from team.views.follow import Follower
 from team.views.lines import story_line
+from team.views.output import write_note
 
 REDRAW_S: Final = 0.2
 
@@ -36,9 +37,7 @@ async def show_progress(follower: Follower, *, is_quiet: bool = False) -> AsyncI
 def _print_line(record: Record, state: RunState) -> None:
     line = story_line(record)
     if line is not None and not _is_reseated(record, state):
-        # Whoever read the progress may have left; the run goes on.
-        with suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+        write_note(line)
 
 
 def _is_reseated(record: Record, state: RunState) -> bool:
