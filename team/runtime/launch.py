@@ -10,14 +10,17 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from typing import Final
 
 from team.members.seat import SeatKey
 
+TEMPORARY_BYTES_MAX: Final = 60
 PRELOAD: Final = "team.runtime.preload"
 
 
@@ -27,9 +30,22 @@ def warm_up() -> None:
     # Ctrl-C is for the command alone; what is ignored here stays ignored in the forkserver.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        forkserver.ensure_running()
+        with _short_temporary_folder():
+            forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """The forkserver's socket is made in TMPDIR, and a socket's path may have 108 bytes."""
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > TEMPORARY_BYTES_MAX:
+        tempfile.tempdir = "/tmp"  # noqa: S108 - the folder made in it is ours alone
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 class Launched:

@@ -151,6 +151,19 @@ def test_a_run_whose_standard_streams_are_closed_ends_all_the_same(
     assert written["status"] == "admitted"
 
 
+def test_a_temporary_folder_with_a_long_path_is_no_hindrance(
+    cli: Cli, lanes: list[Path], tmp_path: Path
+) -> None:
+    """A socket's path may have 108 bytes, a folder's many more."""
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+
+    done, shown = cli.team_run(lanes, TMPDIR=str(deep))
+
+    assert done.returncode == 0, done.stderr
+    assert shown["status"] == "admitted"
+
+
 def test_readers_that_leave_early_change_neither_the_run_nor_its_exit_status(
     cli: Cli, lanes: list[Path]
 ) -> None:
