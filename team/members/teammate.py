@@ -64,8 +64,9 @@ async def _do_next(member: Member) -> bool:
     if task is not None:
         await _work(member, task)
         return True
-    for task in state.board.offered(me):
-        await _claim(member, task)
+    offered = state.board.offered(me)
+    if offered:
+        await _claim(member, offered[0])
         return True
     context = open_mail(member)
     if context is not None:
