@@ -22,7 +22,6 @@ GATE = MemberName("gate")
 SUPERVISOR = MemberName("supervisor")
 
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_UNSAFE_RUN = re.compile(r"[^a-z0-9]+")
 
 
 def check_token(kind: str, value: str) -> str:
@@ -38,12 +37,6 @@ def check_token(kind: str, value: str) -> str:
     if not _SAFE.fullmatch(value):
         raise InvalidNameError(kind, value)
     return value
-
-
-def slug(text: str, words: int = 3) -> str:
-    """Make a short subject-safe token from the first words of a text."""
-    parts = [part for part in _UNSAFE_RUN.split(text.lower()) if part]
-    return "-".join(parts[:words])[:40] or "x"
 
 
 def new_run_id() -> RunId:

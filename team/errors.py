@@ -137,17 +137,3 @@ class StopRequestedError(TeamError):
     def __init__(self, member: str) -> None:
         self.member = member
         super().__init__(f"{member!r} was told to stop; what is committed stays")
-
-
-class BudgetError(TeamError):
-    """A limit would be passed by the next act, so it was not done.
-
-    Next: raise the limit in the team spec, or narrow the goal.
-    """
-
-    def __init__(self, limit: str, allowed: float, needed: float) -> None:
-        self.limit, self.allowed, self.needed = limit, allowed, needed
-        super().__init__(
-            f"{limit} would reach {needed:g}, the limit is {allowed:g}; "
-            "raise it in the team spec or narrow the goal"
-        )

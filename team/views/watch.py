@@ -14,6 +14,7 @@ from team.views.lines import one_line
 from team.views.text import money
 
 MAIL_SHOWN = 5
+TEXT_SHOWN = 60
 DECISIONS_SHOWN = 4
 
 _COLOURS = {
@@ -55,11 +56,14 @@ def _members(follower: Follower) -> Table:
         beat = beats.get(seat.name)
         spent = follower.state.ledger.of_member(seat.name)
         doing = (beat.doing if beat else "") or seat.works_on
+        text = follower.text_of(seat.name)
+        if beat is not None and beat.state == "working" and text:
+            doing = f"{doing}: {text[-TEXT_SHOWN:]}"
         table.add_row(
             seat.name,
             seat.role,
             _state_of(seat, beat.state if beat else None),
-            one_line(doing, 60),
+            one_line(doing, 100),
             str(spent.calls),
             f"{spent.tokens:,}",
         )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.errors import InvalidNameError
-from bus.ids import check_token, new_message_id, new_run_id, slug
+from bus.ids import check_token, new_message_id, new_run_id
 
 SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -34,17 +34,6 @@ def test_tokens_that_would_change_a_subject_are_refused(value: str) -> None:
     """Dots and wildcards, but also digits and letters that only Python counts as such."""
     with pytest.raises(InvalidNameError, match="1 to 64"):
         check_token("member", value)
-
-
-@given(st.text(), st.integers(min_value=1, max_value=9))
-def test_slug_of_any_text_is_a_safe_token(text: str, words: int) -> None:
-    assert check_token("task", slug(text, words)) == slug(text, words)
-
-
-def test_slug_is_made_of_the_first_words() -> None:
-    assert slug("How do they Shut down?") == "how-do-they"
-    assert slug("…!?") == "x"
-    assert len(slug("a" * 500)) == 40
 
 
 def test_new_ids_are_safe_and_differ() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from bus.messages import Evidence
 from team.agent.models.rehearsal.conversation import Passage
 from team.rules.plan import words
 from team.sources import Locator, quote_stands
@@ -36,10 +35,6 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     score: float
     terms: frozenset[str]
-
-    def as_evidence(self) -> Evidence:
-        """This quote as evidence."""
-        return Evidence(source=self.source, locator=self.locator, quote=self.text)
 
 
 def stem(word: str) -> str:
