@@ -17,6 +17,7 @@ import msgspec
 
 Confidence = Literal["high", "medium", "low"]
 Outcome = Literal["upheld", "refuted", "unsure"]
+RulingOutcome = Literal["upheld", "superseded", "withdrawn"]
 RunStatus = Literal["admitted", "partial", "rejected", "cancelled", "stalled"]
 
 
@@ -96,6 +97,20 @@ class Evidence(Wire, frozen=True, kw_only=True):
     quote: str
 
 
+class Premise(Wire, frozen=True, kw_only=True):
+    """A decision that something rests on, at the revision that was read.
+
+    Attributes:
+        area: Its area.
+        key: Its key.
+        revision: Which revision; 0 stands for the one that the author was shown.
+    """
+
+    area: str
+    key: str
+    revision: int = 0
+
+
 class Claim(Wire, frozen=True, kw_only=True):
     """One statement of a finding.
 
@@ -104,6 +119,7 @@ class Claim(Wire, frozen=True, kw_only=True):
         text: The statement.
         confidence: How sure its author is.
         evidence: What it rests on; a claim without any is not admitted.
+        relied_on: Decisions that this claim rests on.
         revised_after: Id of the peer's message that changed it, if one did.
     """
 
@@ -111,15 +127,8 @@ class Claim(Wire, frozen=True, kw_only=True):
     text: str
     confidence: Confidence
     evidence: tuple[Evidence, ...] = ()
+    relied_on: tuple[Premise, ...] = ()
     revised_after: str | None = None
-
-
-class Premise(Wire, frozen=True, kw_only=True):
-    """A decision that a finding rests on, at the revision that was read."""
-
-    area: str
-    key: str
-    revision: int
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -372,30 +381,125 @@ class WrapUp(Message, frozen=True, kw_only=True, tag="control.wrap_up"):
 # --- decisions -------------------------------------------------------------------
 
 
-class DecisionRecorded(Message, frozen=True, kw_only=True, tag="decision.recorded"):
-    """A choice is in force from now on.
+class Choice(Message, frozen=True, kw_only=True):
+    """What one says of an architectural choice, in a line; its reasons travel apart.
 
     Attributes:
-        statement: One line, at most 280 characters.
-        rationale: Why; read on demand, never pushed.
-        supersedes: Sequence of the decision on this key that it replaces.
+        statement: The choice, one line of at most 280 characters.
+        supersedes: Revision of the decision on this key that it replaces.
+        relied_on: Decisions that it rests on.
+        distinct_from: Decisions with similar words that its author was shown and says
+            are something else, as `area/key`.
     """
 
     statement: str
-    rationale: str = ""
     supersedes: int | None = None
+    relied_on: tuple[Premise, ...] = ()
+    distinct_from: tuple[str, ...] = ()
 
 
-class DecisionContested(Message, frozen=True, kw_only=True, tag="decision.contested"):
-    """A member objects to the decision in force.
+class DecisionProposed(Choice, frozen=True, kw_only=True, tag="decision.proposed"):
+    """A choice is put forward; it holds once somebody who may says so."""
+
+
+class DecisionRecorded(Choice, frozen=True, kw_only=True, tag="decision.recorded"):
+    """A choice is in force from now on.
 
     Attributes:
-        reason: Why.
-        revision: Sequence of the decision that it objects to.
+        standing: The file that it comes from, if it is older than the run.
     """
 
-    reason: str
+    standing: str = ""
+
+
+class DecisionChallenged(Message, frozen=True, kw_only=True, tag="decision.challenged"):
+    """The author objects to a decision; it holds until it is ruled on.
+
+    Attributes:
+        revision: The decision objected to.
+        reason: Why.
+        instead: What should hold in its place, if the author knows.
+        evidence: What the author shows for it.
+    """
+
     revision: int
+    reason: str
+    instead: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+
+class DecisionRebutted(Message, frozen=True, kw_only=True, tag="decision.rebutted"):
+    """The decision's author answers the objections and keeps to it.
+
+    Attributes:
+        revision: The decision.
+        reason: Why it should hold.
+        evidence: What the author shows for it.
+    """
+
+    revision: int
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+class DecisionWithdrawn(Message, frozen=True, kw_only=True, tag="decision.withdrawn"):
+    """The decision holds no longer, and nothing holds in its place.
+
+    Attributes:
+        revision: The decision.
+        reason: Why.
+    """
+
+    revision: int
+    reason: str
+
+
+class DecisionRuled(Message, frozen=True, kw_only=True, tag="decision.ruled"):
+    """The lead or a person has ruled; that binds the members.
+
+    Attributes:
+        revision: The decision ruled on.
+        outcome: It holds, something else holds in its place, or nothing does.
+        reason: Why.
+        statement: What holds now, if it is superseded; this message is its revision.
+    """
+
+    revision: int
+    outcome: RulingOutcome
+    reason: str
+    statement: str = ""
+
+
+class DecisionExplained(Message, frozen=True, kw_only=True, tag="decision.explained"):
+    """Why a decision was taken; kept beside it, read on demand, never pushed.
+
+    The envelope's `cause` names the decision's message.
+
+    Attributes:
+        rationale: Why.
+        alternatives: What else was considered, a line each.
+        evidence: What it rests on in the sources.
+    """
+
+    rationale: str = ""
+    alternatives: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+class DecisionTold(Wire, frozen=True, kw_only=True):
+    """A decision that entered a context, as it then stood.
+
+    Attributes:
+        area: Its area.
+        key: Its key.
+        revision: Which revision.
+        seq: The newest change of that revision that was told.
+    """
+
+    area: str
+    key: str
+    revision: int
+    seq: int
 
 
 # --- findings and verdicts -------------------------------------------------------
@@ -415,7 +519,8 @@ class FindingSubmitted(Message, frozen=True, kw_only=True, tag="finding.submitte
         claims: The statements, each with evidence.
         round: Which round of the task it answers.
         open_questions: What stays unknown.
-        relied_on: Decisions that it rests on.
+        relied_on: Decisions that all of it rests on.
+        in_context: Decisions that its author had been shown; the runtime says so.
         dropped: Claims given up since the last round, with the reason.
     """
 
@@ -424,6 +529,7 @@ class FindingSubmitted(Message, frozen=True, kw_only=True, tag="finding.submitte
     round: int = 1
     open_questions: tuple[str, ...] = ()
     relied_on: tuple[Premise, ...] = ()
+    in_context: tuple[Premise, ...] = ()
     dropped: tuple[str, ...] = ()
 
 
@@ -515,7 +621,10 @@ class TurnReplied(Message, frozen=True, kw_only=True, tag="turn.replied"):
         context: Which transcript.
         turn: 1 for the member's first call in this transcript.
         added: Content blocks added to the user side before this call, as sent.
-        intake: Messages among these.
+        intake: Mail among these.
+        told: Decisions among these.
+        decisions_seq: Every change of a decision up to here was told or counted.
+        decisions_heard: How many changes these were.
         content: The model's content blocks, as received.
         stop_reason: Why the model stopped.
         request_id: The provider's id of the call.
@@ -528,6 +637,9 @@ class TurnReplied(Message, frozen=True, kw_only=True, tag="turn.replied"):
     stop_reason: str
     added: tuple[str, ...] = ()
     intake: tuple[Intake, ...] = ()
+    told: tuple[DecisionTold, ...] = ()
+    decisions_seq: int = 0
+    decisions_heard: int = 0
     request_id: str = ""
     tokens: TokenCounts = TokenCounts()
 
@@ -540,12 +652,14 @@ class ToolOutcome(Wire, frozen=True, kw_only=True):
         tool: The tool's name.
         content: The text that goes back to the model.
         is_error: Whether it failed.
+        told: Decisions that the text shows.
     """
 
     call_id: str
     tool: str
     content: str
     is_error: bool = False
+    told: tuple[DecisionTold, ...] = ()
 
 
 class TurnActed(Message, frozen=True, kw_only=True, tag="turn.acted"):
@@ -626,8 +740,13 @@ AnyMessage = (
     | CancelRun
     | StopMember
     | WrapUp
+    | DecisionProposed
     | DecisionRecorded
-    | DecisionContested
+    | DecisionChallenged
+    | DecisionRebutted
+    | DecisionWithdrawn
+    | DecisionRuled
+    | DecisionExplained
     | FindingNoted
     | FindingSubmitted
     | VerdictGiven
@@ -644,7 +763,15 @@ TYPES_OF_KIND: dict[str, tuple[type[Message], ...]] = {
     "task": (TaskOpened, TaskClaimed, TaskSubmitted, TaskFailed, TaskSettled),
     "mail": (Question, Answer, Challenge, Rebuttal, Note),
     "control": (CancelRun, StopMember, WrapUp),
-    "decision": (DecisionRecorded, DecisionContested),
+    "decision": (
+        DecisionProposed,
+        DecisionRecorded,
+        DecisionChallenged,
+        DecisionRebutted,
+        DecisionWithdrawn,
+        DecisionRuled,
+    ),
+    "rationale": (DecisionExplained,),
     "finding": (FindingNoted, FindingSubmitted),
     "verdict": (VerdictGiven,),
     "journal": (ContextOpened, TurnReplied, TurnActed, ContextClosed),

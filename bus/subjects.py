@@ -24,6 +24,7 @@ NAMES_OF_KIND: Final[dict[str, tuple[str, ...]]] = {
     "mail": ("member",),
     "control": ("member",),
     "decision": ("area", "key"),
+    "rationale": ("area", "key"),
     "finding": ("task",),
     "verdict": ("task",),
     "journal": (),
@@ -128,8 +129,13 @@ def control(run: str, to: str, author: str) -> Subject:
 
 
 def decision(run: str, area: str, key: str, author: str) -> Subject:
-    """Where one architectural choice is recorded, contested, superseded."""
+    """Where one architectural choice is recorded, challenged, ruled on."""
     return build(run, "decision", area, key, author=author)
+
+
+def rationale(run: str, area: str, key: str, author: str) -> Subject:
+    """Where the reasons of a decision are kept; no member's consumer is sent them."""
+    return build(run, "rationale", area, key, author=author)
 
 
 def finding(run: str, task_id: str, author: str) -> Subject:

@@ -1,7 +1,7 @@
-"""Two members decide the same thing at once; the second reads what the first decided.
+"""Two members decide the same thing at once; the second challenges, the lead rules.
 
-Shows the decisions log: one key, one decision in force. A stale write is refused,
-not merged; replacing a decision means naming the revision that it replaces.
+Shows the decisions log: of one key, one decision holds. A stale write is refused, not
+merged. Members do not overwrite each other, and what rested on the loser is named.
 """
 
 import asyncio
@@ -12,7 +12,13 @@ from bus import subjects
 from bus.access import Access
 from bus.connection import connect
 from bus.errors import ConflictError
-from bus.messages import DecisionRecorded
+from bus.messages import (
+    DecisionChallenged,
+    DecisionRebutted,
+    DecisionRecorded,
+    DecisionRuled,
+    type_name,
+)
 from bus.run_stream import Entry, RunStream, create_run
 from bus.server import start_server, stop_server
 from team.state import Decisions
@@ -28,35 +34,51 @@ async def folded(stream: RunStream) -> Decisions:
     return decisions
 
 
-async def decide(
-    stream: RunStream, author: str, statement: str, head_seq: int, supersedes: int | None = None
+async def write(
+    stream: RunStream,
+    author: str,
+    body: DecisionRecorded | DecisionChallenged | DecisionRebutted | DecisionRuled,
+    head_seq: int,
 ) -> bool:
-    """Record a decision if the key still stands as it was read; says whether it was."""
-    body = DecisionRecorded(statement=statement, supersedes=supersedes)
+    """Write about a decision if its key still stands as it was read; says whether it did."""
     subject = subjects.decision(RUN, AREA, KEY, author)
     try:
         await stream.append(Entry(subject=subject, body=body, expect=head_seq))
     except ConflictError:
-        print(f"{author} is refused: {statement}")
+        print(f"{author} is refused: the key has moved on")
         return False
-    print(f"{author} decides: {statement}")
+    print(f"{author}: {type_name(body)}")
     return True
 
 
 async def conflict(access: Access) -> None:
-    """Let both decide, then let the second replace the first on purpose."""
+    """Let both decide, the second challenge, the first defend, and the lead rule."""
     async with connect(access, name="example") as connection:
         stream = await create_run(connection, RUN, label="decisions")
         print("ada and bea have both read that nothing is decided")
-        await decide(stream, "ada", "Offsets count from zero.", 0)
-        if not await decide(stream, "bea", "Offsets count from one.", 0):
-            current = (await folded(stream)).in_force(AREA, KEY)
-            assert current is not None
-            print(f"bea reads {current.name} of {current.author}: {current.statement}")
-            text = "Offsets count from zero; pages from one."
-            await decide(stream, "bea", text, current.seq, supersedes=current.seq)
-        for revision in (await folded(stream)).history[AREA, KEY]:
-            print(f"  revision {revision.seq} of {revision.author}: {revision.state}")
+        await write(stream, "ada", DecisionRecorded(statement="Offsets count from zero."), 0)
+        await write(stream, "bea", DecisionRecorded(statement="Offsets count from one."), 0)
+        first = (await folded(stream)).in_force(AREA, KEY)
+        assert first is not None
+        print(f"bea reads {first.name} of {first.author}: {first.statement}")
+        objection = DecisionChallenged(revision=first.seq, reason="Pages are shown from one.")
+        await write(stream, "bea", objection, first.seq)
+        answer = DecisionRebutted(revision=first.seq, reason="Offsets are not pages.")
+        await write(stream, "ada", answer, first.seq + 1)
+        ruling = DecisionRuled(
+            revision=first.seq,
+            outcome="superseded",
+            statement="Offsets count from zero; pages from one.",
+            reason="Both are right about their own.",
+        )
+        await write(stream, "lead", ruling, first.seq + 2)
+        decisions = await folded(stream)
+        for revision in decisions.history[AREA, KEY]:
+            print(f"  r{revision.seq} of {revision.author}: {revision.state}: {revision.statement}")
+        fall = decisions.fall_of(first.as_premise())
+        assert fall is not None
+        print(f"to a finding that rested on r{first.seq} the gate says:")
+        print(f"  {fall.reason.partition(':')[0]}")
 
 
 def main() -> None:

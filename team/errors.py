@@ -87,6 +87,21 @@ class StateError(TeamError):
         super().__init__(f"run {run!r}: {reason}; {fix}")
 
 
+class NearDecisionError(TeamError):
+    """Decisions that say nearly the same hold already; nothing was stored.
+
+    Next: leave it, decide theirs anew, or say that yours is distinct.
+    """
+
+    def __init__(self, name: str, near: tuple[str, ...]) -> None:
+        self.name, self.near = name, near
+        shown = "".join(f"\n  {line}" for line in near)
+        super().__init__(
+            f"{name} was not decided, since nearly the same holds already:{shown}\n"
+            "decide that one anew, or repeat this with --distinct if yours says something else"
+        )
+
+
 class ModelError(TeamError):
     """A model call gave no usable reply.
 

@@ -21,6 +21,7 @@ EVENTS: Final[dict[str, str]] = {
     "run.triaged": "Code has ruled on team or solo; `mode`, `lanes`.",
     "members.recruited": "The lead has laid out seats; `role`, `count`.",
     "finding.checked": "The exact checks have run on a finding; `task_id`, `refused`.",
+    "decision.ruled": "A dispute over a decision has ended; `decision`, `revision`.",
     "step.overtaken": "Another writer moved first, the lead asks the rules again; `step`, `keys`.",
     "result.published": "The run has ended; `status`, `missing`.",
 }

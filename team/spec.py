@@ -22,6 +22,7 @@ USER_FOLDER: Final = "teams"
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Few = Annotated[int, msgspec.Meta(ge=1, le=64)]
+Token = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
 
 
@@ -81,6 +82,26 @@ class GateRules(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True)
     verifiers: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
 
 
+class DecisionRules(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How choices are shared.
+
+    Attributes:
+        digest_tokens: Tokens of decisions that may enter one turn of a member.
+        rebuttal_seconds: How long the lead waits for an author's answer before it
+            rules on a challenge, in seconds.
+        revisions_max: Rounds that a lane may have beyond `rounds_max` because a decision
+            that it rested on has fallen.
+        proposed: Areas in which a member only proposes and the lead rules.
+        standing: Folders, files or globs of decision records that hold from the start.
+    """
+
+    digest_tokens: Annotated[int, msgspec.Meta(ge=200, le=20_000)] = 400
+    rebuttal_seconds: Seconds = 60.0
+    revisions_max: Few = 2
+    proposed: tuple[Token, ...] = ()
+    standing: tuple[str, ...] = ()
+
+
 class TeamSpec(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A team as its file describes it."""
 
@@ -90,6 +111,7 @@ class TeamSpec(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     models: Models = Models()
     policy: Policy = Policy()
     gate: GateRules = GateRules()
+    decisions: DecisionRules = DecisionRules()
 
 
 class SourceGroupDoc(msgspec.Struct, frozen=True, kw_only=True):

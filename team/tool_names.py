@@ -15,9 +15,13 @@ TOOL_NAMES: Final = frozenset(
         "record_decision",
         "search_decisions",
         "read_decision",
+        "challenge_decision",
+        "rebut_challenge",
+        "withdraw_decision",
         "submit_finding",
         "submit_verdict",
         "submit_plan",
         "submit_synthesis",
+        "submit_ruling",
     }
 )

@@ -7,17 +7,26 @@ enters as labelled data.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from typing import Any, Literal
 
 import msgspec
 
-from bus.messages import AnyMail, Claim, Contract, FindingSubmitted, type_name
+from bus.messages import (
+    AnyMail,
+    Claim,
+    Contract,
+    DecisionExplained,
+    Evidence,
+    FindingSubmitted,
+    type_name,
+)
 from team.spec import SourceGroupDoc
-from team.state import Decision, Letter
+from team.state import Decision, Decisions, Letter
 
-Kind = Literal["plan", "research", "verify", "mail", "synthesis"]
+Kind = Literal["plan", "research", "verify", "mail", "challenge", "ruling", "synthesis"]
 
 HOUSE_RULES = """
 ## How this team works
@@ -35,6 +44,9 @@ _ENDINGS: dict[Kind, str] = {
     "research": "Work on the contract above and return with `submit_finding`.",
     "verify": "Try to refute each claim, then return with `submit_verdict`.",
     "mail": "Answer the mail below with `send_message`, then end your turn.",
+    "challenge": "Your decision in `case` is challenged. Read the evidence, then give way with "
+    "`withdraw_decision` or keep to it with `rebut_challenge`; then end your turn.",
+    "ruling": "Rule on the decision in `case` and return with `submit_ruling`.",
     "synthesis": "Write the answer from the admitted claims and return with `submit_synthesis`.",
 }
 
@@ -55,14 +67,43 @@ class GroupBrief(msgspec.Struct, frozen=True, kw_only=True):
     files: int
 
 
-class DecisionBrief(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision in force, as a briefing or a tool result names it."""
+class AreaBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision area, and how many decisions hold in it."""
+
+    name: str
+    decisions: int
+
+
+class ObjectionBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """An objection to a decision, for whoever answers it or rules on it."""
+
+    author: str
+    reason: str
+    instead: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+
+class ReplyBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """What the author of a decision answered."""
+
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+class DecisionCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision with all that is said for and against it."""
 
     area: str
     key: str
     revision: int
     author: str
+    state: str
     statement: str
+    rationale: str = ""
+    alternatives: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    objections: tuple[ObjectionBrief, ...] = ()
+    replies: tuple[ReplyBrief, ...] = ()
 
 
 class CitableClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +130,8 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         notes: Partial results of earlier rounds, whoever noted them.
         peers: Whom it may write to.
         groups: The sources there are.
-        decisions: What holds in its areas.
+        areas: Decision areas there are, for the plan.
+        case: The decision to answer for or to rule on.
         material: Claims to be judged, for verification.
         claims: Claims that may be cited, for the synthesis.
         missing: What will be reported as missing, for the synthesis.
@@ -107,7 +149,8 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notes: tuple[str, ...] = ()
     peers: tuple[Peer, ...] = ()
     groups: tuple[GroupBrief, ...] = ()
-    decisions: tuple[DecisionBrief, ...] = ()
+    areas: tuple[AreaBrief, ...] = ()
+    case: DecisionCase | None = None
     material: tuple[Claim, ...] = ()
     claims: tuple[CitableClaim, ...] = ()
     missing: tuple[str, ...] = ()
@@ -138,14 +181,29 @@ def brief_groups(
     )
 
 
-def brief_decision(decision: Decision) -> DecisionBrief:
-    """A decision as members are told of it."""
-    return DecisionBrief(
+def brief_areas(decisions: Decisions) -> tuple[AreaBrief, ...]:
+    """The decision areas in which something holds."""
+    counts = Counter(decision.area for decision in decisions.all_in_force())
+    return tuple(AreaBrief(name=name, decisions=count) for name, count in sorted(counts.items()))
+
+
+def brief_case(decision: Decision, why: DecisionExplained) -> DecisionCase:
+    """A decision as whoever answers for it, or rules on it, is told of it."""
+    return DecisionCase(
         area=decision.area,
         key=decision.key,
         revision=decision.seq,
         author=decision.author,
+        state=decision.state,
         statement=decision.statement,
+        rationale=why.rationale,
+        alternatives=why.alternatives,
+        evidence=why.evidence,
+        objections=tuple(
+            ObjectionBrief(author=o.author, reason=o.reason, instead=o.instead, evidence=o.evidence)
+            for o in decision.objections
+        ),
+        replies=tuple(ReplyBrief(reason=r.reason, evidence=r.evidence) for r in decision.replies),
     )
 
 
@@ -166,16 +224,3 @@ def mail_block(letter: Letter) -> str:
         for e in mail.evidence
     )
     return f"<mail {head}>\n{escape(mail.text)}{shown}\n</mail>"
-
-
-def decisions_block(new: list[Decision], left_out: int) -> str:
-    """What was decided since the last turn, within its budget; the rest as a count."""
-    lines = ["<decisions>"]
-    lines += [
-        f"{d.name} (revision {d.seq}, {d.author}): {escape(d.statement)}"
-        + (f" [replaces revision {d.supersedes}]" if d.supersedes else "")
-        for d in new
-    ]
-    if left_out:
-        lines.append(f"and {left_out} more: use search_decisions")
-    return "\n".join([*lines, "</decisions>"])

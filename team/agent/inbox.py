@@ -1,8 +1,8 @@
 """What reaches a member while it works: sorted by class, taken in between tool calls.
 
 One task reads the feed and folds it into the member's own picture of the run.
-Control acts at once, even during a model call; mail and decisions wait for the
-next call, within a token budget each.
+Control acts at once, even during a model call; mail waits for the next call, within a
+token budget. What enters of decisions is made from the fold: see `decision_log`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,14 @@ import msgspec
 from bus.errors import BusError
 from bus.feed import Feed
 from bus.ids import LEAD, PERSON
-from bus.messages import CancelRun, DecisionRecorded, Intake, Mail, StopMember, WrapUp
+from bus.messages import CancelRun, Intake, Mail, MemberSeated, StopMember, WrapUp
 from bus.run_stream import Record, RunStream
-from team.agent.briefing import decisions_block, mail_block
-from team.agent.models.call import CHARACTERS_PER_TOKEN
-from team.state import Decision, Letter, RunState
+from team.agent.briefing import mail_block
+from team.rules.limits import CHARACTERS_PER_TOKEN
+from team.state import Letter, RunState
 
 MAIL_TOKENS_MAX: Final = 4_000
 """Tokens of mail that may enter one turn; the rest waits for the next."""
-DECISIONS_TOKENS_MAX: Final = 400
-"""Tokens of decisions that may enter one turn; the rest is counted."""
-DECISION_FRAME_CHARACTERS: Final = 60
-"""What stands around a decision's statement, about."""
 
 _CONTROL_AUTHORS: Final = frozenset({LEAD, PERSON})
 _MAIL_ORDER: Final[dict[str, int]] = {PERSON: 0, LEAD: 1}
@@ -41,13 +37,11 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
         blocks: Text blocks, as the model will read them.
         intake: The messages among these, for the journal.
         seqs: Their sequences, to be acked once the turn is committed.
-        decisions: How many decisions were told or counted.
     """
 
     blocks: tuple[str, ...] = ()
     intake: tuple[Intake, ...] = ()
     seqs: tuple[int, ...] = ()
-    decisions: int = 0
 
 
 class Inbox:
@@ -67,7 +61,6 @@ class Inbox:
         self._stream: RunStream | None = None
         self._filters: tuple[str, ...] = ()
         self._letters: list[Letter] = []
-        self._decisions: list[Decision] = []
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -84,7 +77,6 @@ class Inbox:
         self._stream, self._filters = stream, tuple(filters)
         self._taken_in = set(taken_in)
         await self._fold_again()
-        self._decisions.clear()
 
     async def start(self) -> None:
         """Begin to listen."""
@@ -117,25 +109,20 @@ class Inbox:
         return reason
 
     def take(self) -> Taken:
-        """Choose what the next turn has room for: person, lead, peers, then decisions.
+        """Choose what the next turn has room for: mail of a person, the lead, then peers.
 
         It stays here until `confirm` says that the turn was committed.
         """
         letters = self._next_letters()
-        blocks = [mail_block(letter) for letter in letters]
-        if self._decisions:
-            blocks.append(self._decisions_digest())
         return Taken(
-            blocks=tuple(blocks),
+            blocks=tuple(mail_block(letter) for letter in letters),
             intake=tuple(Intake(seq=x.seq, message_id=x.id, author=x.author) for x in letters),
             seqs=tuple(letter.seq for letter in letters),
-            decisions=len(self._decisions),
         )
 
     async def confirm(self, taken: Taken) -> None:
         """Say that what was taken is in the journal."""
         self._letters = [letter for letter in self._letters if letter.seq not in taken.seqs]
-        self._decisions = self._decisions[taken.decisions :]
         await self._ack(taken.seqs)
 
     async def _ack(self, seqs: Iterable[int]) -> None:
@@ -186,15 +173,24 @@ class Inbox:
         if record.seq > self.state.last_seq:
             self.state.apply(record)
             self._notice(record)
-        else:
+        if record.seq < self.state.last_seq or self._is_widened(record):
             await self._fold_again()
+
+    def _is_widened(self, record: Record) -> bool:
+        """Whether the member is sent more from now on; what was before that is read then."""
+        body = record.body
+        is_seat = isinstance(body, MemberSeated) and record.subject.names[0] == self._me
+        return is_seat and not set(self._world()) <= set(self._filters)
+
+    def _world(self) -> tuple[str, ...]:
+        """All filters that the member has had."""
+        seat = self.state.roster.seats.get(self._me)
+        return tuple(dict.fromkeys((*self._filters, *(seat.filters if seat is not None else ()))))
 
     async def _fold_again(self) -> None:
         """Read this member's whole world in order, and notice what is new in it."""
         assert self._stream is not None
-        seat = self.state.roster.seats.get(self._me)
-        filters = seat.filters if seat is not None and seat.filters else self._filters
-        patterns = dict.fromkeys((*self._filters, *filters))
+        self._filters = patterns = self._world()
         found = [record for pattern in patterns async for record in self._stream.read(pattern)]
         records = {record.seq: record for record in found}
         state = RunState()
@@ -205,15 +201,11 @@ class Inbox:
             self._notice(records[seq])
 
     def _notice(self, record: Record) -> None:
-        """Sort what has come: control acts at once, mail and decisions wait for a turn."""
+        """Sort what has come: control acts at once, mail waits for a turn."""
         self._seen.add(record.seq)
         match record.body:
             case Mail() if self._is_new_mail(record):
                 self._letters.append(self.state.mail.letters[record.id])
-            case DecisionRecorded() if record.subject.author != self._me:
-                decision = self.state.decisions.revision(record.seq)
-                if decision is not None:
-                    self._decisions.append(decision)
             case CancelRun() if self._is_for_me(record):
                 self.was_told = True
                 self.cancelled.set()
@@ -241,14 +233,3 @@ class Inbox:
                 break
             chosen.append(letter)
         return chosen
-
-    def _decisions_digest(self) -> str:
-        """The newest decisions within the budget; the rest as a count."""
-        room = DECISIONS_TOKENS_MAX * CHARACTERS_PER_TOKEN
-        shown: list[Decision] = []
-        for decision in reversed(self._decisions):
-            room -= len(decision.statement) + DECISION_FRAME_CHARACTERS
-            if room < 0:
-                break
-            shown.insert(0, decision)
-        return decisions_block(shown, len(self._decisions) - len(shown))

@@ -16,9 +16,17 @@ import msgspec
 
 from bus import subjects
 from bus.errors import ConflictError, FencedError
-from bus.messages import ContextClosed, ContextOpened, ToolOutcome, TurnActed, TurnReplied
+from bus.messages import (
+    ContextClosed,
+    ContextOpened,
+    DecisionTold,
+    ToolOutcome,
+    TurnActed,
+    TurnReplied,
+)
 from bus.run_stream import Entry, Record, RunStream
 from team.agent.models.call import ToolCall, tool_calls
+from team.rules.digest import Known
 
 JournalBody = ContextOpened | TurnReplied | TurnActed | ContextClosed
 
@@ -72,6 +80,27 @@ class Transcript(msgspec.Struct, kw_only=True):
     def tokens(self) -> int:
         """Tokens of all its calls."""
         return sum(turn.replied.tokens.total for turn in self.turns)
+
+    @property
+    def told(self) -> list[DecisionTold]:
+        """Decisions that entered this context, between turns or as what a tool gave."""
+        found: list[DecisionTold] = []
+        for turn in self.turns:
+            found += turn.replied.told
+            for outcome in turn.acted.outcomes if turn.acted is not None else ():
+                found += outcome.told
+        return found
+
+    @property
+    def known(self) -> Known:
+        """What this context knows of the decisions log."""
+        told: dict[int, int] = {}
+        for one in self.told:
+            told[one.revision] = max(one.seq, told.get(one.revision, 0))
+        if not self.turns:
+            return Known(told=told)
+        last = self.turns[-1].replied
+        return Known(told=told, upto=last.decisions_seq, heard=last.decisions_heard)
 
     def messages(self, added: Sequence[str]) -> list[dict[str, Any]]:
         """The messages of the next call: the same bytes for the same journal.

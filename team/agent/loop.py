@@ -36,6 +36,7 @@ from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.tools.toolbox import AnyTool
 from team.agent.world import World
 from team.errors import ModelBusyError, ModelReplyError, StopRequestedError
+from team.rules.digest import Digest
 from team.rules.limits import Used, rule
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         budget: What it may use up.
         output_tokens_max: What one call may write.
         claim_seq: Sequence of the claim that it works under, if any.
+        about: What it is for, in words: decisions are ranked by it.
         is_wanted: Whether it still is to be done; asked before each model call.
     """
 
@@ -79,6 +81,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     ends_with: str | None = None
     effort: str | None = None
     claim_seq: int = 0
+    about: str = ""
     is_wanted: Callable[[], bool] = lambda: True
 
 
@@ -94,6 +97,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     returned: bool
     reason: str
     answer: bytes | None = None
+
+
+class _Coming(msgspec.Struct, frozen=True, kw_only=True):
+    """What enters a context before a call: the blocks, and the mail and decisions in them."""
+
+    added: list[str]
+    taken: Taken
+    news: Digest
 
 
 class Agent:
@@ -174,9 +185,8 @@ class Agent:
             return ended
         if not assignment.is_wanted():
             return Outcome(returned=False, reason=TAKEN_BACK)
-        taken = self._world.inbox.take()
-        added = [*_nudge(assignment, transcript), *taken.blocks]
-        request = self._request(assignment, transcript, added)
+        coming = self._coming(assignment, transcript)
+        request = self._request(assignment, transcript, coming.added)
         used = Used(
             turns=len(transcript.turns),
             tokens=transcript.tokens,
@@ -187,16 +197,25 @@ class Agent:
             return Outcome(returned=False, reason=f"budget: {ruling.reason}")
         asked = self._world.inbox.take_wrap_up()
         if asked or ruling.verdict == "wrap up":
-            added.append(_wrap_up(assignment, asked or ruling.reason))
-            request = self._request(assignment, transcript, added)
+            coming.added.append(_wrap_up(assignment, asked or ruling.reason))
+            request = self._request(assignment, transcript, coming.added)
         number = len(transcript.turns) + 1
         self._on_state("working", f"thinking ({assignment.context})", number)
         try:
             reply = await self._call(request, number)
         except (ModelBusyError, ModelReplyError) as error:
             return Outcome(returned=False, reason=str(error))
-        await self._commit_reply(assignment.context, number, added, taken, reply)
+        await self._commit_reply(assignment.context, number, coming, reply)
         return None
+
+    def _coming(self, assignment: Assignment, transcript: Transcript) -> _Coming:
+        """What enters before the next call: a nudge, mail, the digest of decisions."""
+        taken = self._world.inbox.take()
+        decisions = self._world.state.decisions
+        news = self._world.decisions.digest(transcript, decisions, assignment.about)
+        digest = [news.text] if news.text else []
+        added = [*_nudge(assignment, transcript), *taken.blocks, *digest]
+        return _Coming(added=added, taken=taken, news=news)
 
     def _request(
         self, assignment: Assignment, transcript: Transcript, added: Sequence[str]
@@ -234,16 +253,17 @@ class Agent:
                 pending.cancel()
             await asyncio.gather(task, *signals, return_exceptions=True)
 
-    async def _commit_reply(
-        self, context: str, number: int, added: Sequence[str], taken: Taken, reply: Reply
-    ) -> None:
+    async def _commit_reply(self, context: str, number: int, coming: _Coming, reply: Reply) -> None:
         replied = TurnReplied(
             context=context,
             turn=number,
             content=msgspec.Raw(reply.content),
             stop_reason=reply.stop_reason,
-            added=tuple(added),
-            intake=taken.intake,
+            added=tuple(coming.added),
+            intake=coming.taken.intake,
+            told=coming.news.told,
+            decisions_seq=coming.news.upto,
+            decisions_heard=coming.news.heard,
             request_id=reply.request_id,
             tokens=reply.tokens,
         )
@@ -258,7 +278,7 @@ class Agent:
             is_estimated=reply.is_estimated,
         )
         await self._journal.commit(replied, [self._world.entry("usage", body=usage)])
-        await self._world.inbox.confirm(taken)
+        await self._world.inbox.confirm(coming.taken)
 
     async def _act(self, assignment: Assignment, transcript: Transcript, turn: Turn) -> None:
         """Run a turn's tools and commit what they send; again if a key had moved on."""
@@ -406,6 +426,7 @@ def _acted(context: str, turn: Turn, answers: dict[str, ToolAnswer]) -> TurnActe
                 tool=call.name,
                 content=answers[call.id].content,
                 is_error=answers[call.id].is_error,
+                told=answers[call.id].told,
             )
             for call in turn.calls
         ),

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from bus import subjects
-from bus.messages import AnyMessage
+from bus.ids import LEAD
+from bus.messages import AnyMessage, Premise
 from bus.run_stream import Entry, RunStream
+from team.agent.decision_log import ContextDecisions, WholeLog, in_context
 from team.agent.inbox import Inbox
+from team.agent.journal import Journal
 from team.sources import Library
-from team.state import RunState
+from team.state import Decisions, RunState, Task
+
+
+def task_context(task: Task) -> str:
+    """The name of the transcript in which a task's present round is worked on."""
+    return f"task:{task.id}:{task.round}"
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,13 +29,21 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         me: The member's name.
         stream: The run's stream.
         inbox: What it was sent, folded.
+        journal: What it has done, turn by turn.
+        log: All decisions of the run, to be looked up.
+        decisions: What its contexts are told of them.
         library: The sources, if the run has any.
+        proposed: Decision areas in which members only propose.
     """
 
     me: str
     stream: RunStream
     inbox: Inbox
+    journal: Journal
+    log: WholeLog
+    decisions: ContextDecisions
     library: Library | None = None
+    proposed: tuple[str, ...] = ()
 
     @property
     def run(self) -> str:
@@ -48,3 +66,42 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         """A message of this member, ready to be committed."""
         subject = subjects.build(self.run, kind, *names, author=self.me)
         return Entry(subject=subject, body=body, expect=expect, cause=cause)
+
+    def only_proposes(self, area: str) -> bool:
+        """Whether what this member decides in an area has to be ruled on first."""
+        return area in self.proposed and self.me != LEAD
+
+    def in_context(self, context: str, log: Decisions) -> frozenset[Premise]:
+        """Every decision that a context was shown, and those that the member made."""
+        return in_context(self.journal.transcripts[context], self.me, log)
+
+    def premises(
+        self, context: str, named: Iterable[Premise], log: Decisions
+    ) -> tuple[Premise, ...] | str:
+        """Give premises the revision that was in a context; or say why one can't be used.
+
+        Args:
+            context: Where they are named.
+            named: As the model wrote them; a revision of 0 is filled in.
+            log: All decisions of the run.
+        """
+        in_context = self.in_context(context, log)
+        seen: dict[tuple[str, str], int] = {}
+        for shown in in_context:
+            key = shown.area, shown.key
+            seen[key] = max(shown.revision, seen.get(key, 0))
+        premises: list[Premise] = []
+        for one in named:
+            name = f"{one.area}/{one.key}"
+            newest = seen.get((one.area, one.key))
+            if newest is None:
+                return f"you were never shown {name}: read it first, or leave it out"
+            revision = one.revision or newest
+            premise = Premise(area=one.area, key=one.key, revision=revision)
+            if premise not in in_context:
+                return f"you were shown {name} r{newest}, not r{revision}: name that, or read it"
+            fall = log.fall_of(premise)
+            if fall is not None:
+                return f"it can't rest on {name} any more: {fall.reason}. Revise what rests on it."
+            premises.append(premise)
+        return tuple(dict.fromkeys(premises))

@@ -1,4 +1,4 @@
-"""`team ps`, `show`, `watch`, `log`, `decisions`: look at runs, change nothing."""
+"""`team ps`, `show`, `watch`, `log`: look at runs, change nothing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from bus.live import heard_runs
 from bus.messages import type_name
 from bus.run_stream import Record, RunStream, list_runs, open_run
 from team.cli import exit_codes
-from team.cli.common import on_bus, print_json, read_run, show_run
+from team.cli.common import on_bus, print_json, show_run
 from team.state import fold
+from team.views.columns import columns
 from team.views.follow import Follower
 from team.views.lines import log_line, one_line
 from team.views.output import write_data, write_note
 from team.views.progress import show_progress
-from team.views.run_object import decision_rows, status_of
-from team.views.text import columns, show_text, summary_text
+from team.views.run_object import status_of
+from team.views.text import show_text, summary_text
 
 
 def ps(options: argparse.Namespace) -> int:
@@ -41,11 +42,6 @@ def watch(options: argparse.Namespace) -> int:
 def log(options: argparse.Namespace) -> int:
     """Print a run's stream."""
     return asyncio.run(_log(options))
-
-
-def decisions(options: argparse.Namespace) -> int:
-    """List the decisions of a run."""
-    return asyncio.run(_decisions(options))
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,24 +155,3 @@ def _json_line(record: Record) -> str:
         "body": record.body,
     }
     return msgspec.json.encode(fields).decode()
-
-
-async def _decisions(options: argparse.Namespace) -> int:
-    async with on_bus(options) as connection:
-        _, state = await read_run(connection, options.run)
-    rows = [
-        row
-        for row in decision_rows(state)
-        if (options.history or row.state != "superseded") and options.area in (None, row.area)
-    ]
-    if options.json:
-        print_json(rows)
-    elif not rows:
-        write_data(f"No decision has been recorded in {options.run}.")
-    else:
-        table = [("DECISION", "REVISION", "BY", "STATE", "STATEMENT")]
-        table += [
-            (f"{r.area}/{r.key}", str(r.revision), r.author, r.state, r.statement) for r in rows
-        ]
-        write_data("\n".join(columns(table)))
-    return exit_codes.OK

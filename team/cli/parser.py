@@ -25,6 +25,7 @@ RUN_EXAMPLES = """examples:
   team run research "…" --source notes.pdf --model rehearsal      no key, no cost
   team run teams/mine.toml "…" --source . --json > result.json    progress goes to stderr
   team run research "…" --source . --mode solo --run nightly-42
+  team run research "…" --source src/ --decisions docs/decisions  what is decided already
 
 exit status: 0 admitted, 3 partial, 4 rejected, 5 stalled, 6 cancelled,
              2 bad input, 7 no usable NATS server, 130 interrupted"""
@@ -43,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run_commands(commands)
     _add_look_commands(commands)
     _add_act_commands(commands)
+    _add_decision_commands(commands)
     _add_project_commands(commands)
     _add_server_commands(commands)
     return parser
@@ -62,6 +64,14 @@ def _add_run_commands(commands: Any) -> None:
         default=[],
         metavar="PATH",
         help="a file, folder or glob to work from; may be given often",
+    )
+    run.add_argument(
+        "--decisions",
+        "-d",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="decision records (ADR files) that hold from the start; may be given often",
     )
     run.add_argument("--mode", choices=("auto", "team", "solo"), default="auto")
     run.add_argument("--model", metavar="NAME", help="a model for all; 'rehearsal' uses none")
@@ -122,17 +132,6 @@ def _add_look_commands(commands: Any) -> None:
     )
     log.add_argument("--member", action="append", metavar="NAME", help="may be repeated")
     log.add_argument("--follow", "-f", action="store_true", help="go on until the run ends")
-    decisions = _command(
-        commands,
-        "decisions",
-        "look_commands:decisions",
-        "list the decisions of a run",
-        "team decisions nightly-42",
-        "team decisions nightly-42 --history --area api",
-    )
-    decisions.add_argument("run", metavar="RUN")
-    decisions.add_argument("--area", help="only this area")
-    decisions.add_argument("--history", action="store_true", help="superseded ones too")
 
 
 def _add_act_commands(commands: Any) -> None:
@@ -158,6 +157,81 @@ def _add_act_commands(commands: Any) -> None:
     )
     cancel.add_argument("run", metavar="RUN")
     cancel.add_argument("--why", default="a person cancelled it", metavar="TEXT")
+
+
+def _add_decision_commands(commands: Any) -> None:
+    decisions = _command(
+        commands,
+        "decisions",
+        "decision_commands:decisions",
+        "list the decisions of a run, or write them as decision records",
+        "team decisions nightly-42",
+        "team decisions nightly-42 --history --area api",
+        "team decisions nightly-42 --export docs/decisions",
+    )
+    decisions.add_argument("run", metavar="RUN")
+    decisions.add_argument("--area", help="only this area")
+    decisions.add_argument(
+        "--history", action="store_true", help="every revision, with reasons, disputes and rulings"
+    )
+    decisions.add_argument(
+        "--export", metavar="DIR", help="write what the run decided as files (ADRs) into a folder"
+    )
+    decisions.add_argument(
+        "--format",
+        choices=("madr", "nygard"),
+        help="how to write them; default: as the files in DIR, else madr",
+    )
+    decide = _decision_act(
+        commands,
+        "decide",
+        "decide something for all members; it outranks what they decided",
+        'team decide nightly-42 api/paging "List endpoints return an opaque cursor."',
+        'team decide nightly-42 api/paging "Offsets only." --why "the client can\'t keep state"',
+    )
+    decide.add_argument("statement", metavar="STATEMENT", help="one line, at most 280 characters")
+    decide.add_argument("--why", default="", metavar="TEXT", help="the reasons, read on demand")
+    decide.add_argument(
+        "--considered",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what else; may be given often",
+    )
+    decide.add_argument(
+        "--distinct", action="store_true", help="similar decisions hold, and say something else"
+    )
+    challenge = _decision_act(
+        commands,
+        "challenge",
+        "object to a decision; the lead rules on it",
+        'team challenge nightly-42 api/paging --why "Deep pages time out."',
+        'team challenge nightly-42 api/paging --why "…" --instead "Cursors only."',
+    )
+    challenge.add_argument("--why", required=True, metavar="TEXT")
+    challenge.add_argument("--instead", metavar="TEXT", help="what should hold, in one line")
+    rule = _decision_act(
+        commands,
+        "rule",
+        "rule on a decision or a proposal; that binds everybody",
+        'team rule nightly-42 api/paging --uphold --why "It was measured."',
+        'team rule nightly-42 api/paging --instead "Cursors only." --why "Offsets time out."',
+        'team rule nightly-42 api/paging --withdraw --why "Nothing has to be settled here."',
+    )
+    ways = rule.add_mutually_exclusive_group(required=True)
+    ways.add_argument("--uphold", action="store_true", help="it holds")
+    ways.add_argument("--instead", metavar="TEXT", help="this holds in its place, in one line")
+    ways.add_argument("--withdraw", action="store_true", help="nothing holds")
+    rule.add_argument("--why", required=True, metavar="TEXT")
+
+
+def _decision_act(
+    commands: Any, name: str, help_text: str, *examples: str
+) -> argparse.ArgumentParser:
+    parser = _command(commands, name, f"decision_commands:{name}", help_text, *examples)
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("decision", metavar="AREA/KEY")
+    return parser
 
 
 def _add_project_commands(commands: Any) -> None:

@@ -25,9 +25,9 @@ from team.runtime.home import state_dir
 from team.runtime.run import choose_provider, load_roles
 from team.spec import TeamSpec, list_specs, load_spec
 from team.tool_names import TOOL_NAMES
+from team.views.columns import columns
 from team.views.output import write_data
 from team.views.run_object import RunObject
-from team.views.text import columns
 
 # --- roles -----------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from bus.access import Access
 from bus.connection import Connection, connect
 from bus.run_stream import RunStream, open_run
+from team.agent.models.cassette.environment import check_cassette
 from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
 from team.errors import SpecError, StateError
@@ -27,6 +28,7 @@ from team.runtime.run import (
     skipped_lines,
 )
 from team.runtime.session import SessionEnd, supervise
+from team.runtime.standing import Standing
 from team.spec import ResolvedSpec
 from team.views.files import write_files
 from team.views.follow import Follower
@@ -49,6 +51,7 @@ def run_command(options: argparse.Namespace) -> int:
             mode=options.mode,
             model=options.model,
             run=options.run,
+            decisions=tuple(options.decisions),
         )
     )
     warm_up()
@@ -80,6 +83,7 @@ async def _run(options: argparse.Namespace, access: Access, prepared: Prepared) 
         )
         if skipped:
             write_note(f"{len(skipped)} files were left out, first: {skipped[0]}")
+        _say_standing(prepared.standing)
         _say_provider(prepared.spec)
         return await _session(options, access, connection, stream, prepared.spec)
 
@@ -92,6 +96,7 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
         if state.spec is None:
             why = state.unread[0] if state.unread else "it was never opened"
             raise StateError(options.run, why, "start it again with 'team run'")
+        check_cassette(is_new=False)
         check_rehearsal(state.spec.provider)
         if state.result is not None:
             write_note(f"run {options.run} has ended already: {state.result.status}")
@@ -99,6 +104,13 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
         warm_up()
         _say_provider(state.spec)
         return await _session(options, access, connection, stream, state.spec)
+
+
+def _say_standing(standing: Standing) -> None:
+    if standing.adrs or standing.left_out:
+        write_note(f"{len(standing.adrs)} standing decisions hold from the start")
+    for one in standing.left_out:
+        write_note(f"left out: {one.path}: {one.reason}")
 
 
 def _say_provider(spec: ResolvedSpec) -> None:

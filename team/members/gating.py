@@ -8,7 +8,7 @@ from bus.ids import GATE
 from bus.messages import (
     Budget,
     Contract,
-    Evidence,
+    Judgement,
     TaskOpened,
     TaskSettled,
     TaskState,
@@ -20,9 +20,10 @@ from team.errors import SourceError
 from team.members.member import Member
 from team.members.planning import claims_only, lay_out_seat, opened_again
 from team.rules import steps
-from team.rules.gate import GateInput, judge
-from team.sources import parse_locator, quote_stands
-from team.state import Spent, Task
+from team.rules.gate import GateInput, carried_verdicts, judge, unverified_claims
+from team.rules.premises import fallen_premises
+from team.sources import quote_problem
+from team.state import Spent, Submission, Task
 
 log = structlog.get_logger()
 
@@ -32,16 +33,7 @@ async def check_finding(member: Member, task: Task) -> None:
     state = member.state
     submission = state.findings.latest(task.id)
     assert submission is not None
-    judgements = judge(
-        GateInput(
-            task=task,
-            submission=submission,
-            decisions=state.decisions,
-            spent=_spent_on(member, task),
-            quote_problem=lambda evidence: _quote_problem(member, evidence),
-            is_within=lambda source, within: _is_within(member, source, within),
-        )
-    )
+    judgements = _judgements(member, task, submission)
     verdict = VerdictGiven(finding_seq=submission.seq, judgements=judgements)
     subject = build(member.key.run, "verdict", task.id, author=GATE)
     await member.commit([Entry(subject=subject, body=verdict)])
@@ -49,19 +41,24 @@ async def check_finding(member: Member, task: Task) -> None:
     log.info("finding.checked", task_id=task.id, refused=len(refused))
 
 
-def _quote_problem(member: Member, evidence: Evidence) -> str | None:
-    """Why a quote does not stand at its locator in its source, if it does not."""
-    library = member.world.library
-    if library is None:
-        return "the run has no sources"
-    try:
-        place = parse_locator(evidence.locator)
-        lines = library.lines(evidence.source, place.page)
-    except (SourceError, ValueError) as error:
-        return str(error)
-    if quote_stands(lines, place, evidence.quote):
-        return None
-    return f"the quote does not stand at {evidence.locator} of {evidence.source!r}"
+def _judgements(member: Member, task: Task, submission: Submission) -> tuple[Judgement, ...]:
+    """All exact checks; on a finding that has passed them, only whether decisions have fallen."""
+    state = member.state
+    if submission.judged_by(GATE):
+        return tuple(fallen_premises(state.decisions, submission.finding))
+    earlier = state.findings.submissions[task.id][:-1]
+    carried = carried_verdicts(earlier, submission.finding, member.spec.team.gate.verifiers)
+    exact = judge(
+        GateInput(
+            task=task,
+            submission=submission,
+            decisions=state.decisions,
+            spent=_spent_on(member, task),
+            quote_problem=lambda evidence: quote_problem(member.world.library, evidence),
+            is_within=lambda source, within: _is_within(member, source, within),
+        )
+    )
+    return (*exact, *carried)
 
 
 def _is_within(member: Member, source: str, within: tuple[str, ...]) -> bool:
@@ -104,7 +101,7 @@ async def put_to_verifiers(member: Member, task: Task) -> None:
             purpose="verify",
             subject_task=task.id,
             subject_seq=submission.seq,
-            material=claims_only(submission.finding.claims),
+            material=claims_only(unverified_claims(submission)),
             offered_to=seat.name,
         )
         held = {t.id: t for t in state.board.tasks.values() if t.offered_to == seat.name}

@@ -22,10 +22,11 @@ from bus.messages import (
     WrapUp,
 )
 from team.errors import StopRequestedError
+from team.members.disputes import rule_on
 from team.members.gating import check_finding, put_to_verifiers, reopen, settle
 from team.members.mail import answer_mail, open_mail
 from team.members.member import Member
-from team.members.planning import offer, plan_run, recruit
+from team.members.planning import offer, plan_run, recruit, widen_world
 from team.members.synthesis import publish, synthesize
 from team.rules import steps
 
@@ -58,7 +59,7 @@ async def run_lead(member: Member) -> None:
         raise member.inbox.failed
 
 
-async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901 - one case a step
+async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901, PLR0912 - one case a step
     """Do one step; says whether it was the last."""
     match step:
         case steps.MakePlan():
@@ -71,6 +72,10 @@ async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901 - one 
             await put_to_verifiers(member, member.state.board.tasks[task])
         case steps.Reopen():
             await reopen(member, step)
+        case steps.Rule():
+            await rule_on(member, step)
+        case steps.WidenWorld(member=name):
+            await widen_world(member, name)
         case steps.Offer(task=task, member=name):
             await offer(member, member.state.board.tasks[task], name)
         case steps.AskToWrapUp(member=name):

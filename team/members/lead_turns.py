@@ -30,5 +30,6 @@ async def lead_turns(
             budget=LEAD_BUDGET,
             output_tokens_max=member.spec.team.policy.output_tokens_max,
             ends_with=ends_with,
+            about=member.goal,
         )
     )

@@ -13,6 +13,7 @@ from team.agent.briefing import Briefing, Peer, brief_groups, opening
 from team.agent.loop import Assignment
 from team.agent.tools.toolbox import mail_tools
 from team.members.member import Member
+from team.rules.digest import about
 
 MAIL_BUDGET: Final = Budget(turns_max=6, tokens_max=120_000, seconds_max=300.0)
 """What answering mail outside a task may take."""
@@ -54,6 +55,7 @@ async def answer_mail(member: Member, context: str) -> None:
             effort=role.effort,
             budget=MAIL_BUDGET,
             output_tokens_max=member.spec.team.policy.output_tokens_max,
+            about=about(contract) if contract else member.goal,
         )
     )
 

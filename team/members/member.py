@@ -28,6 +28,7 @@ from bus.messages import MemberJoined, MemberSeated
 from bus.run_stream import Entry, RunStream
 from roles import Role
 from team.agent.briefing import HOUSE_RULES
+from team.agent.decision_log import ContextDecisions, WholeLog
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
 from team.agent.loop import Agent
@@ -146,9 +147,19 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         library = await _library(connection, key, inbox.state)
         if library is not None:
             stack.callback(library.close)
-        caller = Caller(key.provider)
+        caller = Caller(key.provider, member=key.name)
         stack.push_async_callback(caller.close)
-        world = World(me=key.name, stream=stream, inbox=inbox, library=library)
+        rules = inbox.state.spec.team.decisions
+        world = World(
+            me=key.name,
+            stream=stream,
+            inbox=inbox,
+            journal=journal,
+            log=WholeLog(stream),
+            decisions=ContextDecisions(key.name, journal, rules.digest_tokens),
+            library=library,
+            proposed=rules.proposed,
+        )
         member = Member(key, connection, world, journal, caller)
         beating = asyncio.create_task(member.beat())
         stack.callback(beating.cancel)

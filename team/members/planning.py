@@ -15,12 +15,13 @@ from bus.feed import create_feed
 from bus.ids import GATE, LEAD
 from bus.messages import Claim, MemberSeated, ResultPublished, RunTriaged, TaskOpened
 from bus.run_stream import Entry
-from team.agent.briefing import Briefing, brief_groups
+from team.agent.briefing import Briefing, brief_areas, brief_groups
 from team.agent.tools.toolbox import RESEARCH_TOOLS, plan_tools
 from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.members.names import next_names
 from team.members.synthesis import publish
+from team.rules.disputes import areas_needed
 from team.rules.plan import Lane, Plan, contract_of, merge_same, one_lane
 from team.rules.triage import triage
 from team.rules.world import teammate_filters, verifier_filters
@@ -40,6 +41,7 @@ async def plan_run(member: Member) -> None:
         me=LEAD,
         goal=member.goal,
         groups=brief_groups(member.spec.groups, None),
+        areas=brief_areas(state.decisions),
         teammates_max=spec.team.policy.teammates_max,
     )
     tools = plan_tools(member.world, spec.role_of_seat("lead"), spec.groups)
@@ -116,11 +118,19 @@ async def offer(member: Member, task: Task, name: str) -> None:
     await member.commit(entries)
 
 
+async def widen_world(member: Member, name: str) -> None:
+    """Let a member hear of every decision area that it has a part in."""
+    seat = member.state.roster.seats[name]
+    held = {t.id: t for t in member.state.board.tasks.values() if t.offered_to == name}
+    await member.commit([await lay_out_seat(member, name, seat.role, held)])
+
+
 async def lay_out_seat(
     member: Member, name: str, role: str, tasks: Mapping[str, TaskOpened | Task]
 ) -> Entry:
     """Make or change a member's consumer, then say so: its filter list is its world."""
-    areas = tuple(dict.fromkeys(a for task in tasks.values() for a in task.contract.areas))
+    contracts = [area for task in tasks.values() for area in task.contract.areas]
+    areas = tuple(dict.fromkeys((*contracts, *areas_needed(member.state, name))))
     is_verifier = role == member.spec.team.roles.verifier
     filters = (
         verifier_filters(member.key.run, name, tasks)

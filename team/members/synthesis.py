@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -36,7 +37,10 @@ async def synthesize(member: Member) -> None:
         missing=missing,
     )
     tools = synthesis_tools(member.spec.role_of_seat("lead"), tuple(admitted))
-    outcome = await lead_turns(member, "synthesis", briefing, tools, "submit_synthesis")
+    context = f"synthesis:{max(task.head_seq for task in state.board.of_purpose('research'))}"
+    outcome = await lead_turns(member, context, briefing, tools, "submit_synthesis")
+    if not isinstance(steps.next_step(member.state, time.time()), steps.Synthesize):
+        return  # what it was written from has changed meanwhile
     if outcome.answer is None:
         reason = f"the synthesis did not pass the gate: {outcome.reason}"
         result = ResultPublished(status="rejected", missing=(*missing, reason))

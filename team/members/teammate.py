@@ -13,24 +13,24 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from bus import subjects
 from bus.errors import ConflictError
 from bus.messages import FindingSubmitted, MemberLeft, TaskClaimed, TaskFailed
 from bus.run_stream import Entry
 from team.agent.briefing import (
     Briefing,
-    DecisionBrief,
-    brief_decision,
     brief_groups,
     opening,
 )
 from team.agent.loop import Assignment, Outcome
 from team.agent.tools.return_tools import is_ours
 from team.agent.tools.toolbox import research_tools, verify_tools
+from team.agent.world import task_context
 from team.errors import StopRequestedError
+from team.members.disputes import answer_challenge
 from team.members.mail import answer_mail, open_mail, peers_of
 from team.members.member import Member
-from team.state import Decisions, Task
+from team.rules.digest import about
+from team.state import Task
 
 log = structlog.get_logger()
 
@@ -72,7 +72,7 @@ async def _do_next(member: Member) -> bool:
     if context is not None:
         await answer_mail(member, context)
         return True
-    return False
+    return await answer_challenge(member)
 
 
 async def _claim(member: Member, task: Task) -> None:
@@ -91,7 +91,7 @@ async def _claim(member: Member, task: Task) -> None:
 async def _work(member: Member, task: Task) -> None:
     began = time.monotonic()
     outcome = await member.agent.work(
-        await _assignment(member, task), give_up=lambda reason: _failed(member, task, reason)
+        _assignment(member, task), give_up=lambda reason: _failed(member, task, reason)
     )
     log.info(
         "task.finished",
@@ -124,7 +124,7 @@ def _failed(member: Member, task: Task, reason: str) -> Sequence[Entry]:
     return [member.world.entry("task", task.id, body=body, expect=task.claim_seq)]
 
 
-async def _assignment(member: Member, task: Task) -> Assignment:
+def _assignment(member: Member, task: Task) -> Assignment:
     role_name = member.state.roster.seats[member.key.name].role
     role = member.role(role_name)
     is_research = task.purpose == "research"
@@ -133,11 +133,9 @@ async def _assignment(member: Member, task: Task) -> Assignment:
         if is_research
         else verify_tools(member.world, role, task)
     )
-    briefing = (
-        await _research_briefing(member, task) if is_research else _verify_briefing(member, task)
-    )
+    briefing = _research_briefing(member, task) if is_research else _verify_briefing(member, task)
     return Assignment(
-        context=f"task:{task.id}:{task.round}",
+        context=task_context(task),
         system=member.system(role),
         opening=opening(briefing),
         tools=tools,
@@ -147,11 +145,12 @@ async def _assignment(member: Member, task: Task) -> Assignment:
         output_tokens_max=member.spec.team.policy.output_tokens_max,
         ends_with="submit_finding" if is_research else "submit_verdict",
         claim_seq=task.claim_seq,
+        about=about(task.contract) if is_research else "",
         is_wanted=lambda: is_ours(member.world, task),
     )
 
 
-async def _research_briefing(member: Member, task: Task) -> Briefing:
+def _research_briefing(member: Member, task: Task) -> Briefing:
     contract = task.contract
     return Briefing(
         kind="research",
@@ -164,20 +163,8 @@ async def _research_briefing(member: Member, task: Task) -> Briefing:
         notes=task.notes,
         peers=peers_of(member),
         groups=brief_groups(member.spec.groups, contract.sources),
-        decisions=await _decisions_in_force(member, contract.areas),
         material=task.material,
     )
-
-
-async def _decisions_in_force(member: Member, areas: tuple[str, ...]) -> tuple[DecisionBrief, ...]:
-    """What holds in the contract's areas now; the feed tells only what comes after it began."""
-    decisions = Decisions()
-    for area in areas:
-        async for record in member.world.stream.read(
-            subjects.pattern(member.key.run, "decision", area)
-        ):
-            decisions.apply(record)
-    return tuple(brief_decision(decision) for decision in decisions.all_in_force())
 
 
 def _verify_briefing(member: Member, task: Task) -> Briefing:

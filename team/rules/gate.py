@@ -6,14 +6,18 @@ not upheld: unknown means no.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
-from bus.messages import Evidence, Judgement
+from bus.ids import GATE
+from bus.messages import Claim, Evidence, FindingSubmitted, Judgement
+from team.rules.premises import fallen_premises, unseen_premises
 from team.state import Decisions, Spent, Submission, Task
 
+VERIFICATION: Final = "verification"
 CLAIMS_MAX: Final = 40
 CLAIM_CHARACTERS_MAX: Final = 1_200
 
@@ -95,22 +99,9 @@ def check_quotes(given: GateInput) -> list[Judgement]:
 
 
 def check_premises(given: GateInput) -> list[Judgement]:
-    """Each decision that the finding relied on is still in force, at that revision."""
-    problems: list[Judgement] = []
-    for premise in given.submission.finding.relied_on:
-        current = given.decisions.in_force(premise.area, premise.key)
-        name = f"{premise.area}/{premise.key}"
-        if current is None:
-            problems.append(_no("premises", f"there is no decision {name}"))
-        elif current.seq != premise.revision:
-            problems.append(
-                _no(
-                    "premises",
-                    f"it relied on {name} revision {premise.revision}, which was superseded by "
-                    f"{current.seq} of {current.author}: {current.statement}",
-                )
-            )
-    return problems
+    """Each decision that the finding relied on was shown to its author and still stands."""
+    finding = given.submission.finding
+    return [*unseen_premises(finding), *fallen_premises(given.decisions, finding)]
 
 
 def check_budget(given: GateInput) -> list[Judgement]:
@@ -152,15 +143,56 @@ def judge(given: GateInput, checks: dict[str, Check] = CHECKS) -> tuple[Judgemen
     return tuple(judgements)
 
 
+def carried_verdicts(
+    earlier: Sequence[Submission], finding: FindingSubmitted, verifiers: int
+) -> list[Judgement]:
+    """Claims that verifiers have upheld in an earlier round, word for word, as judgements.
+
+    Only what was changed is verified again.
+
+    Args:
+        earlier: Findings of earlier rounds of the same task.
+        finding: The present one.
+        verifiers: How many must have upheld a claim.
+    """
+    found: list[Judgement] = []
+    for claim in finding.claims:
+        said = [(s, by, j) for s in earlier for by, j in _verdicts_on(s, claim)]
+        if any(j.outcome != "upheld" for _, _, j in said):
+            continue
+        upheld_by = Counter(number for number, _ in {(s.finding.round, by) for s, by, _ in said})
+        rounds = [number for number, count in upheld_by.items() if count >= verifiers]
+        if rounds:
+            reason = f"unchanged since round {min(rounds)}, when it was upheld"
+            found.append(_yes(claim.id, reason))
+    return found
+
+
+def _verdicts_on(submission: Submission, claim: Claim) -> list[tuple[str, Judgement]]:
+    """What verifiers have said of the claim of a finding that says the same as this one."""
+    same = {c.id for c in submission.finding.claims if _says_the_same(c, claim)}
+    return [
+        (by, judgement)
+        for by, judgement in submission.judgements
+        if by != GATE and judgement.check == VERIFICATION and judgement.claim in same
+    ]
+
+
+def unverified_claims(submission: Submission) -> tuple[Claim, ...]:
+    """The claims of a finding that its verifiers have to judge."""
+    carried = {j.claim for j in submission.judged_by(GATE) if j.check == VERIFICATION}
+    return tuple(claim for claim in submission.finding.claims if claim.id not in carried)
+
+
 def verification_problems(submission: Submission, verifiers: tuple[str, ...]) -> list[Judgement]:
     """Each claim must be upheld by each verifier; silence and doubt are a no."""
     problems: list[Judgement] = []
     for verifier in verifiers:
-        said = {j.claim: j for j in submission.judged_by(verifier) if j.check == "verification"}
-        for claim in submission.finding.claims:
+        said = {j.claim: j for j in submission.judged_by(verifier) if j.check == VERIFICATION}
+        for claim in unverified_claims(submission):
             judgement = said.get(claim.id)
             if judgement is None:
-                problems.append(_no("verification", f"{verifier} did not judge it", claim.id))
+                problems.append(_no(VERIFICATION, f"{verifier} did not judge it", claim.id))
             elif judgement.outcome != "upheld":
                 problems.append(judgement)
     return problems
@@ -170,6 +202,14 @@ def as_reason(judgement: Judgement) -> str:
     """One judgement as people and producers read it."""
     what = f"claim {judgement.claim}" if judgement.claim else "finding"
     return f"{what}: {judgement.check} {judgement.outcome}: {judgement.reason}"
+
+
+def _says_the_same(one: Claim, other: Claim) -> bool:
+    return (one.text, one.evidence) == (other.text, other.evidence)
+
+
+def _yes(claim: str, reason: str) -> Judgement:
+    return Judgement(check=VERIFICATION, outcome="upheld", reason=reason, claim=claim)
 
 
 def _no(check: str, reason: str, claim: str | None = None) -> Judgement:

@@ -8,6 +8,8 @@ import msgspec
 
 from bus.messages import Budget
 
+CHARACTERS_PER_TOKEN: Final = 3.5
+"""What a token is taken to be, where no provider counts."""
 WRAP_UP_TURNS: Final = 3
 WRAP_UP_SHARE: Final = 0.15
 """Share of the tokens and seconds that is kept back, so that work can be salvaged."""

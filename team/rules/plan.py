@@ -18,7 +18,10 @@ from team.spec import Policy, SourceGroupDoc
 SAME_LANE: Final = 0.8
 """Share of common words from which two objectives count as one."""
 
-_WORD: Final = re.compile(r"[a-z0-9_]+")
+COMMON_AREA: Final = "team"
+"""The decision area that every lane is told of."""
+
+_WORD: Final = re.compile(r"\w+")
 _COMMON: Final = frozenset(
     "a all an and any are as at be but by can do does down for from has have how if in into is "
     "it its may more no not of off on only or other out over should so than that the their them "
@@ -152,7 +155,7 @@ def contract_of(
         tools=tuple(tools),
         boundaries=lane.boundaries,
         acceptance=lane.acceptance,
-        areas=lane.areas,
+        areas=tuple(dict.fromkeys((*lane.areas, COMMON_AREA))),
         constraints=plan.constraints,
         budget=Budget(
             turns_max=min(policy.turns_max, turns_max or policy.turns_max),

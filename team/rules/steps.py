@@ -6,13 +6,17 @@ it folds the stream, asks this module, and carries on.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final, Literal
 
 import msgspec
 
-from bus.ids import GATE
+from bus.ids import GATE, LEAD
 from bus.messages import TaskState
-from team.rules.gate import as_reason, verification_problems
+from team.rules.disputes import areas_needed, next_ruling_at, ripe_dispute
+from team.rules.gate import as_reason, unverified_claims, verification_problems
+from team.rules.premises import CHECK as PREMISES
+from team.rules.premises import awaits_ruling, fallen_premises, is_news, unseen_premises
 from team.state import RunState, Task
 
 VERIFICATION_ROUNDS_MAX: Final = 2
@@ -56,6 +60,18 @@ class Reopen(Step, frozen=True, kw_only=True):
     round: int
     reasons: tuple[str, ...]
     verifications: tuple[str, ...] = ()
+
+
+class Rule(Step, frozen=True, kw_only=True):
+    """Rule on a decision that is disputed, or only proposed."""
+
+    revision: int
+
+
+class WidenWorld(Step, frozen=True, kw_only=True):
+    """Let a member hear of decision areas beyond its contract that it has a part in."""
+
+    member: str
 
 
 class Offer(Step, frozen=True, kw_only=True):
@@ -107,6 +123,8 @@ AnyStep = (
     | CheckFinding
     | Verify
     | Reopen
+    | Rule
+    | WidenWorld
     | Offer
     | AskToWrapUp
     | Settle
@@ -133,6 +151,9 @@ def next_step(state: RunState, now: float) -> AnyStep:
     if state.triage is None:
         return MakePlan()
     ends_at = state.opened_at + policy.run_seconds_max
+    dispute = _of_decisions(state, now)
+    if dispute is not None:
+        return dispute
     lanes = state.board.of_purpose("research")
     for task in lanes:
         step = _of_lane(state, task, is_late=now > ends_at)
@@ -142,12 +163,13 @@ def next_step(state: RunState, now: float) -> AnyStep:
     step = _recruit(state) or (_wrap_up(state) if now > wrap_up_at else None)
     if step is not None:
         return step
-    if all(task.is_settled for task in lanes):
+    ruling_at = next_ruling_at(state)
+    if all(task.is_settled for task in lanes) and ruling_at is None:
         if any(task.state is TaskState.admitted for task in lanes):
             return Synthesize()
         return Finish(status="rejected", reasons=missing_lanes(state))
-    until = [at for at in (wrap_up_at, ends_at, now + WAIT_S) if at > now]
-    return Wait(until=min(until))
+    times = (wrap_up_at, ends_at, ruling_at or 0.0, now + WAIT_S)
+    return Wait(until=min(at for at in times if at > now))
 
 
 def missing_lanes(state: RunState) -> tuple[str, ...]:
@@ -170,9 +192,21 @@ def rejected_findings(state: RunState) -> tuple[str, ...]:
     )
 
 
+def _of_decisions(state: RunState, now: float) -> AnyStep | None:
+    """A dispute that is ripe, or a member that must hear of more areas than it does."""
+    dispute = ripe_dispute(state, now)
+    if dispute is not None:
+        return Rule(revision=dispute.seq)
+    for seat in state.roster.present():
+        lacking = set(areas_needed(state, seat.name)) - set(seat.areas)
+        if seat.takes_mail and seat.name != LEAD and lacking:
+            return WidenWorld(member=seat.name)
+    return None
+
+
 def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
     if task.is_settled:
-        return None
+        return _of_admitted(state, task, is_late=is_late)
     if is_late:
         open_ones = tuple(v.id for v in verifications_of(state, task) if not v.is_settled)
         reasons = ("the run's wall time is over",)
@@ -193,12 +227,10 @@ def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
 
 def _of_open(state: RunState, task: Task) -> AnyStep | None:
     """Offer a task as soon as all that it depends on is admitted and a member is free."""
-    needs = [state.board.tasks.get(needed) for needed in task.depends_on]
-    for needed, other in zip(task.depends_on, needs, strict=True):
-        if other is None or (other.is_settled and other.state is not TaskState.admitted):
-            reason = f"it depends on {needed}, which was not admitted"
-            return Settle(task=task.id, state="failed", reasons=(reason,))
-    if any(other is not None and not other.is_settled for other in needs):
+    failed = _failed_need(state, task)
+    if failed is not None:
+        return failed
+    if _has_open_need(state, task):
         return None
     if _is_present(state, task.offered_to):
         return None
@@ -206,15 +238,38 @@ def _of_open(state: RunState, task: Task) -> AnyStep | None:
     return Offer(task=task.id, member=free[0]) if free else None
 
 
+def _failed_need(state: RunState, task: Task) -> Settle | None:
+    """The end of a task that depends on one which was not admitted."""
+    for needed in task.depends_on:
+        other = state.board.tasks.get(needed)
+        if other is None or (other.is_settled and other.state is not TaskState.admitted):
+            reason = f"it depends on {needed}, which was not admitted"
+            open_ones = tuple(v.id for v in verifications_of(state, task) if not v.is_settled)
+            return Settle(task=task.id, state="failed", reasons=(reason,), verifications=open_ones)
+    return None
+
+
+def _has_open_need(state: RunState, task: Task) -> bool:
+    """Whether something that a task depends on is still, or again, worked on."""
+    needs = [state.board.tasks[needed] for needed in task.depends_on]
+    return any(not other.is_settled for other in needs)
+
+
 def _free_members(state: RunState, task: Task) -> list[str]:
-    """Members of the task's role that have nothing to do and have not judged its finding."""
+    """Members of the task's role that have nothing to do and have not judged its finding.
+
+    Who has had the fewest tasks comes first: another pair of eyes for what depends on
+    another's finding.
+    """
     busy = {
         other.offered_to
         for other in state.board.tasks.values()
         if not other.is_settled
         and (other.state in (TaskState.open, TaskState.claimed) or _is_sibling(other, task))
     }
-    return [seat.name for seat in state.roster.present(task.role) if seat.name not in busy]
+    had = Counter(other.holder for other in state.board.tasks.values())
+    free = [seat.name for seat in state.roster.present(task.role) if seat.name not in busy]
+    return sorted(free, key=lambda name: had[name])
 
 
 def _is_sibling(other: Task, task: Task) -> bool:
@@ -226,18 +281,40 @@ def _of_submitted(state: RunState, task: Task) -> AnyStep | None:
     submission = state.findings.latest(task.id)
     if submission is None:
         return _again_or(state, task, "failed", ("it was submitted without a finding",))
+    failed = _failed_need(state, task)
+    if failed is not None:
+        return failed
+    if _has_open_need(state, task) or awaits_ruling(state.decisions, submission.finding):
+        return None
     exact = submission.judged_by(GATE)
-    if not exact:
+    if not exact or is_news(state.decisions, submission, GATE):
         return CheckFinding(task=task.id)
     refused = tuple(as_reason(judgement) for judgement in exact if judgement.outcome != "upheld")
-    if refused:
-        return _again_or(state, task, "rejected", refused)
     verifications = verifications_of(state, task)
+    if refused:
+        open_ones = tuple(v.id for v in verifications if not v.is_settled)
+        step = _again_or(state, task, "rejected", refused)
+        return msgspec.structs.replace(step, verifications=open_ones)
+    if not verifications and not unverified_claims(submission):
+        return Settle(task=task.id, state="admitted")
     if not verifications:
         assert state.spec is not None
         verifiers = state.roster.present(state.spec.team.roles.verifier)
         return Verify(task=task.id) if len(verifiers) >= state.spec.team.gate.verifiers else None
     return _of_verified(state, task, verifications)
+
+
+def _of_admitted(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
+    """An admitted finding is admitted no longer when a decision that it rests on has fallen."""
+    submission = state.findings.latest(task.id)
+    if task.state is not TaskState.admitted or submission is None:
+        return None
+    if is_news(state.decisions, submission, GATE):
+        return CheckFinding(task=task.id)
+    reasons = tuple(as_reason(j) for j in fallen_premises(state.decisions, submission.finding))
+    if reasons and is_late:
+        return Settle(task=task.id, state="rejected", reasons=reasons)
+    return _again_or(state, task, "rejected", reasons) if reasons else None
 
 
 def verifications_of(state: RunState, task: Task) -> list[Task]:
@@ -277,11 +354,25 @@ def _of_verified(state: RunState, task: Task, verifications: list[Task]) -> AnyS
 def _again_or(
     state: RunState, task: Task, end: Literal["rejected", "failed"], reasons: tuple[str, ...]
 ) -> Reopen | Settle:
-    """One more round if policy has one left, else the end."""
+    """One more round if policy has one left, else the end.
+
+    Rounds that were lost to a fallen decision alone are not the producer's fault.
+    """
     assert state.spec is not None
-    if task.round < state.spec.team.policy.rounds_max:
+    team = state.spec.team
+    excused = min(_rounds_lost_to_decisions(state, task), team.decisions.revisions_max)
+    if task.round < team.policy.rounds_max + excused:
         return Reopen(task=task.id, round=task.round + 1, reasons=reasons)
     return Settle(task=task.id, state=end, reasons=reasons)
+
+
+def _rounds_lost_to_decisions(state: RunState, task: Task) -> int:
+    """How many findings of a task were refused for nothing but fallen decisions."""
+    return sum(
+        {j.check for j in submission.objections} == {PREMISES}
+        and not unseen_premises(submission.finding)
+        for submission in state.findings.submissions.get(task.id, [])
+    )
 
 
 def _recruit(state: RunState) -> Recruit | Settle | None:

@@ -23,6 +23,7 @@ from bus.ids import LEAD, check_token, new_run_id
 from bus.messages import ArtifactRef, MemberSeated, RunOpened
 from bus.run_stream import Entry, RunStream, create_run
 from roles import Role, get_role
+from team.agent.models.cassette.environment import check_cassette, replayed_provider
 from team.agent.models.rehearsal.faults import (
     FAULTS_VARIABLE,
     LATENCY_VARIABLE,
@@ -33,6 +34,7 @@ from team.errors import SpecError
 from team.members.library_cache import library_path
 from team.rules.world import lead_filters
 from team.runtime.home import cache_dir
+from team.runtime.standing import Standing, bring_in, read_standing
 from team.sources import GENERATED, Collection, LibraryInfo, Skipped, build_library, collect
 from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec, find_spec, load_spec
 from team.tool_names import TOOL_NAMES
@@ -53,6 +55,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         mode: `auto`, `team` or `solo`.
         model: A model for every seat; `rehearsal` for none.
         run: The run's id, if the user chose one.
+        decisions: Decision records that hold from the start, beside those of the spec.
     """
 
     team: str
@@ -62,6 +65,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["auto", "team", "solo"] = "auto"
     model: str | None = None
     run: str | None = None
+    decisions: tuple[str, ...] = ()
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +76,19 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["auto", "team", "solo"]
     spec: ResolvedSpec
     collection: Collection
+    standing: Standing = Standing()
 
 
 def choose_provider(model: str | None) -> Provider:
-    """Rehearsal if asked for, or if there is neither a key nor an address; else real."""
+    """Rehearsal if asked for, or if there is neither a key nor an address; else real.
+
+    A replayed run has the provider of its recording, and needs no key.
+    """
     if model == "rehearsal":
         return "rehearsal"
+    replayed = replayed_provider()
+    if replayed is not None:
+        return "rehearsal" if replayed == "rehearsal" else "anthropic"
     given = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
     has_any = any(os.environ.get(name) for name in given)
     if not has_any and model is not None:
@@ -94,6 +105,7 @@ def prepare(request: RunRequest) -> Prepared:
         SpecError: Goal, spec or model are not usable.
         RoleError: A role file is not usable.
         SourceError: A source is not there or not readable.
+        AdrError: Decision records are not there.
         InvalidNameError: The run's id can't be used.
     """
     goal = request.goal.strip()
@@ -107,6 +119,7 @@ def prepare(request: RunRequest) -> Prepared:
         )
     team = load_spec(find_spec(request.team, request.cwd))
     roles = load_roles(team, request.cwd)
+    check_cassette()
     provider = choose_provider(request.model)
     check_rehearsal(provider)
     if not request.sources:
@@ -125,8 +138,14 @@ def prepare(request: RunRequest) -> Prepared:
         groups=groups,
         model=REHEARSAL_MODEL if provider == "rehearsal" else request.model,
     )
-    run = _run_id(request.run)
-    return Prepared(run=run, goal=goal, mode=request.mode, spec=spec, collection=collection)
+    return Prepared(
+        run=_run_id(request.run),
+        goal=goal,
+        mode=request.mode,
+        spec=spec,
+        collection=collection,
+        standing=read_standing((*team.decisions.standing, *request.decisions), request.cwd),
+    )
 
 
 def _run_id(asked: str | None) -> str:
@@ -181,7 +200,7 @@ def index_sources(collection: Collection) -> tuple[bytes, LibraryInfo]:
 async def open_new_run(
     connection: Connection, prepared: Prepared, library: bytes, *, replicas: int = 1
 ) -> RunStream:
-    """Make the stream of a run, with its spec, its library and the lead's seat.
+    """Make the stream of a run: its spec, its library, the lead's seat, what is decided.
 
     Raises:
         RunExistsError: There is a run of that name.
@@ -209,6 +228,7 @@ async def open_new_run(
         await stream.commit(entries)
     except ConflictError as error:
         raise RunExistsError(run) from error
+    await bring_in(stream, prepared.standing)
     return stream
 
 

@@ -1,8 +1,8 @@
 """The sources of a run: find them, read and search them, check what is quoted from them.
 
 `collect` turns arguments into files, `build_library` puts these into one file, and
-`Library` is all that members ever see of them. Not for evidence in a finding or for
-the gate; these only use `quote_stands`.
+`Library` is all that members ever see of them. What a finding or a decision
+quotes is checked with `quote_problem`.
 """
 
 from team.sources.build import Document, LibraryInfo, build_library
@@ -16,6 +16,7 @@ from team.sources.locators import (
     parse_locator,
     quote_stands,
 )
+from team.sources.quotes import first_problem, quote_problem
 from team.sources.sentences import sentences
 
 __all__ = [
@@ -34,8 +35,10 @@ __all__ = [
     "build_library",
     "collect",
     "find_quote",
+    "first_problem",
     "fold",
     "parse_locator",
+    "quote_problem",
     "quote_stands",
     "sentences",
 ]

@@ -4,7 +4,8 @@ No I/O, no clock, no chance. Whoever wants to know how a run stands folds it.
 """
 
 from team.state.board import Board, Task
-from team.state.decisions import Decision, Decisions
+from team.state.decision import Decision, DecisionState
+from team.state.decisions import Decisions
 from team.state.findings import Findings, Submission
 from team.state.ledger import Ledger, Spent
 from team.state.mailroom import Letter, Mailroom
@@ -14,6 +15,7 @@ from team.state.run import RunState, fold
 __all__ = [
     "Board",
     "Decision",
+    "DecisionState",
     "Decisions",
     "Findings",
     "Ledger",

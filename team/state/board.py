@@ -4,6 +4,8 @@
      ▲                │  └──fail──▶ failed             └────▶ rejected
      └──────── the lead opens it again ─────┘            (or cancelled)
 
+What was admitted may fall with a decision that it rested on: then it is opened again.
+
 A record that the table below has no move for, or whose author may not give it,
 changes nothing but the head, and is kept as an anomaly: with compare-and-set it can
 only come from a faulty or hostile writer, or from a newer version.
@@ -36,6 +38,8 @@ MOVES: Final[dict[tuple[TaskState | None, str], TaskState]] = {
     (S.claimed, "open"): S.open,
     (S.submitted, "open"): S.open,
     (S.failed, "open"): S.open,
+    (S.admitted, "open"): S.open,
+    (S.admitted, "rejected"): S.rejected,
     (S.open, "claim"): S.claimed,
     (S.claimed, "submit"): S.submitted,
     (S.claimed, "fail"): S.failed,
@@ -101,7 +105,8 @@ class Board:
         task = self.tasks.get(task_id)
         move = _move_of(record.body, record.subject.author, task)
         state = MOVES.get((task.state if task else None, move)) if move else None
-        if state is None or (task is not None and task.is_settled):
+        is_over = task is not None and task.is_settled and task.state is not S.admitted
+        if state is None or is_over:
             self.anomalies.append(f"{record.seq}: {record.subject} does not fit the board")
             if task is not None:
                 self.tasks[task_id] = msgspec.structs.replace(task, head_seq=record.seq)

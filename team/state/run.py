@@ -100,6 +100,7 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "mail": ("mail",),
     "journal": ("mail",),
     "decision": ("decisions",),
+    "rationale": ("decisions",),
     "finding": ("findings",),
     "verdict": ("findings",),
     "usage": ("ledger",),

@@ -11,8 +11,13 @@ from bus.messages import (
     CancelRun,
     ContextClosed,
     ContextOpened,
-    DecisionContested,
+    DecisionChallenged,
+    DecisionExplained,
+    DecisionProposed,
+    DecisionRebutted,
     DecisionRecorded,
+    DecisionRuled,
+    DecisionWithdrawn,
     FindingNoted,
     FindingSubmitted,
     Mail,
@@ -82,11 +87,26 @@ def _text_of(record: Record, about: str) -> str:
         return f"{type_name(body).removeprefix('mail.')} to {about}: {body.text}"
     if isinstance(body, CancelRun | StopMember | WrapUp):
         return f"tells {about} to {type_name(body).removeprefix('control.')}: {body.reason}"
-    if isinstance(body, DecisionRecorded):
-        return f"decides {about}/{record.subject.names[1]}: {body.statement}"
-    if isinstance(body, DecisionContested):
-        return f"contests {about}/{record.subject.names[1]}: {body.reason}"
+    if record.subject.kind in ("decision", "rationale"):
+        about = "/".join(record.subject.names)
     return _WORDING[type(body)](body, about)
+
+
+def _decided(body: DecisionRecorded, about: str) -> str:
+    if body.standing:
+        return f"brings the standing decision {about}: {body.statement}"
+    replaces = f" (replaces {body.supersedes})" if body.supersedes else ""
+    return f"decides {about}{replaces}: {body.statement}"
+
+
+def _challenged(body: DecisionChallenged, about: str) -> str:
+    instead = f" Instead: {body.instead}" if body.instead else ""
+    return f"challenges {about} ({body.revision}): {body.reason}{instead}"
+
+
+def _ruled(body: DecisionRuled, about: str) -> str:
+    now = f", now: {body.statement}" if body.statement else ""
+    return f"rules on {about} ({body.revision}): {body.outcome}{now}. {body.reason}"
 
 
 def _joined(body: MemberJoined, about: str) -> str:
@@ -141,6 +161,13 @@ _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
     TaskSubmitted: lambda _, about: f"submits {about}",
     TaskFailed: lambda body, about: f"fails {about}: {body.reason}",
     TaskSettled: _settled,
+    DecisionProposed: lambda body, about: f"proposes {about}: {body.statement}",
+    DecisionRecorded: _decided,
+    DecisionChallenged: _challenged,
+    DecisionRebutted: lambda body, about: f"defends {about} ({body.revision}): {body.reason}",
+    DecisionWithdrawn: lambda body, about: f"withdraws {about} ({body.revision}): {body.reason}",
+    DecisionRuled: _ruled,
+    DecisionExplained: lambda body, about: f"says why of {about}: {body.rationale}",
     FindingNoted: lambda body, about: f"notes on {about}: {body.text}",
     FindingSubmitted: lambda body, about: (
         f"finds for {about}: {len(body.claims)} claims. {body.summary}"
@@ -152,4 +179,4 @@ _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
     ContextClosed: lambda body, _: f"closes context {body.context}: {body.reason}",
     UsageSpent: _spent,
 }
-"""How each message is told; mail, control and decisions are told above."""
+"""How each message is told; mail and control are told above."""

@@ -74,7 +74,7 @@ def _body(shown: RunObject, state: RunState) -> Html:
             section("evidence", "Evidence", under, evidence(shown, base, anchors)),
             section("timeline", "Timeline", timeline(state)),
             section("messages", "Messages", parts.messages(shown, state, axis)),
-            section("decisions", "Decisions", parts.decisions(shown, state)),
+            section("decisions", "Decisions", parts.decisions(shown)),
             section("findings", "Findings", parts.findings(shown, state, base)),
             section("tasks", "Tasks", parts.tasks(shown)),
             section("costs", "Costs", parts.costs(shown)),

@@ -7,8 +7,15 @@ from typing import Final
 from bus.messages import Claim, Judgement
 from team.state import RunState
 from team.views.axis import Axis
+from team.views.decisions import DisputeRow
 from team.views.markup import Html, bullets, chip, el, joined, muted, place, table
-from team.views.run_object import FindingRow, LetterRow, MemberRow, RunObject, VerdictRow
+from team.views.run_object import (
+    FindingRow,
+    LetterRow,
+    MemberRow,
+    RunObject,
+    VerdictRow,
+)
 from team.views.text import money
 
 TONES: Final = {
@@ -23,6 +30,8 @@ TONES: Final = {
     "partial": "warn",
     "unsure": "warn",
     "contested": "warn",
+    "proposed": "warn",
+    "withdrawn": "warn",
     "stopped": "warn",
 }
 _SIGNS: Final = {"upheld": "✓", "refuted": "✗", "unsure": "?"}
@@ -70,22 +79,31 @@ def _letter(
     )
 
 
-def decisions(shown: RunObject, state: RunState) -> Html:
+def decisions(shown: RunObject) -> Html:
     """Every revision of every decision, with the objections to it."""
     if not shown.decisions:
         return muted("No decision was recorded.")
     rows = []
     for row in shown.decisions:
-        kept = state.decisions.revision(row.revision)
-        objections = [f"Contested by {line}" for line in (kept.contests if kept else ())]
-        said = [el("p", row.statement), *(el("p", line, class_="warn") for line in objections)]
+        said = [el("p", row.statement), *(_dispute_line(step) for step in row.dispute)]
+        said += [el("p", row.fallen, class_="bad")] if row.fallen else []
         said += [el("p", row.rationale, class_="muted")] if row.rationale else []
+        said += [el("p", f"From {row.standing}", class_="muted")] if row.standing else []
+        rests = ", ".join(f"{p.area}/{p.key} r{p.revision}" for p in row.relied_on)
+        said += [el("p", f"Rests on {rests}", class_="muted")] if rests else []
         state_chip = chip(row.state, TONES.get(row.state, ""))
         key = el("code", f"{row.area}/{row.key}")
         rows.append((str(row.revision), key, joined(said), row.author, state_chip))
     ids = [f"d{row.revision}" for row in shown.decisions]
     heads = ("#rev.", "area/key", "decision", "by", "state")
     return table(heads, rows, ids, name="decisions")
+
+
+def _dispute_line(step: DisputeRow) -> Html:
+    """One step of a dispute: who said what."""
+    instead = f" Instead: {step.instead}" if step.instead else ""
+    tone = "muted" if step.step == "answer" else "warn"
+    return el("p", f"{step.step.capitalize()} of {step.by}: {step.text}{instead}", class_=tone)
 
 
 def findings(shown: RunObject, state: RunState, base: str) -> Html:

@@ -13,6 +13,7 @@ import msgspec
 from bus.messages import Claim, Judgement, Premise, TaskState
 from team.rules.steps import missing_lanes, rejected_findings
 from team.state import Letter, RunState, Seat, Spent, Submission
+from team.views.decisions import DecisionRow, decision_rows
 
 Status = Literal["running", "stopped", "admitted", "partial", "rejected", "cancelled", "stalled"]
 
@@ -69,18 +70,6 @@ class FindingRow(_Part, frozen=True, kw_only=True):
     verdicts: tuple[VerdictRow, ...]
     open_questions: tuple[str, ...]
     relied_on: tuple[Premise, ...]
-
-
-class DecisionRow(_Part, frozen=True, kw_only=True):
-    """One decision in force or superseded."""
-
-    area: str
-    key: str
-    revision: int
-    author: str
-    statement: str
-    rationale: str
-    state: str
 
 
 class LetterRow(_Part, frozen=True, kw_only=True):
@@ -295,23 +284,6 @@ def _finding_state(
     if submission.objections or not is_latest or (task is not None and task.is_settled):
         return "rejected"
     return "submitted"
-
-
-def decision_rows(state: RunState) -> tuple[DecisionRow, ...]:
-    """Every revision of every decision, oldest first."""
-    revisions = [d for history in state.decisions.history.values() for d in history]
-    return tuple(
-        DecisionRow(
-            area=d.area,
-            key=d.key,
-            revision=d.seq,
-            author=d.author,
-            statement=d.statement,
-            rationale=d.rationale,
-            state=d.state,
-        )
-        for d in sorted(revisions, key=lambda d: d.seq)
-    )
 
 
 def _messages(state: RunState, fetched: Mapping[str, int]) -> MessageCounts:

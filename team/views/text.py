@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from team.views.columns import columns
 from team.views.lines import one_line
 from team.views.run_object import RunObject
 
@@ -21,6 +20,12 @@ def summary_text(shown: RunObject) -> str:
     ]
     lines += [f"changed by a peer: {one_line(line, 300)}" for line in shown.changed_by_peers]
     lines += [f"rejected at the gate: {one_line(line, 300)}" for line in shown.rejected]
+    lines += [
+        f"waits for you: {row.name} r{row.revision} is {row.state}; rule on it with: "
+        f"team rule {shown.run} {row.name} …"
+        for row in shown.decisions
+        if row.waits_for == "person" and shown.result is None
+    ]
     lines += [f"missing: {one_line(line, 300)}" for line in shown.missing]
     if shown.report:
         lines.append(f"report: {shown.report}")
@@ -46,19 +51,6 @@ def show_text(shown: RunObject) -> str:
 def money(cost_usd: float | None) -> str:
     """Dollars, or that they are not known."""
     return "unknown" if cost_usd is None else f"${cost_usd:.4f}"
-
-
-def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows as aligned lines; the last column may be long."""
-    if not rows:
-        return []
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]) - 1)]
-    return [
-        "  ".join(
-            [*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _table(title: str, rows: list[tuple[str, ...]]) -> list[str]:

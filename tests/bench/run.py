@@ -3,6 +3,7 @@
     run.py                        all benchmarks, some minutes
     run.py turns peers --quick    some of them, less exactly
     run.py --json > figures.json
+    python -m tests.bench.decisions --help    the decisions log, with tables of its own
 
 What the figures mean, and what they are not: docs/performance.md.
 """
@@ -32,6 +33,9 @@ BENCHMARKS: Final = {
     "memory": "what each member's process holds, in the runs of `ready`",
     "peers": "one message of 1 KB from one member's process to another's",
     "whole": "the demo from command to result, and its critical path",
+    "decisions.tokens": "what the decisions log adds to each turn, beside two other ways",
+    "decisions.recall": "which decisions reach the contexts that need them",
+    "decisions.latency": "from a commit to another's digest; decisions per second",
 }
 
 
@@ -39,7 +43,7 @@ def main() -> int:
     """Run the benchmarks that were named, or all."""
     parser = argparse.ArgumentParser(
         description="Measure the runtime beside floors of the same run.",
-        epilog="\n".join(f"  {name:<8} {what}" for name, what in BENCHMARKS.items()),
+        epilog="\n".join(f"  {name:<17} {what}" for name, what in BENCHMARKS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which; all, if none is named")

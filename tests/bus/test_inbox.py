@@ -20,14 +20,29 @@ from bus.messages import (
 )
 from bus.run_stream import Entry, RunStream
 from bus.subjects import build
-from team.agent.inbox import DECISIONS_TOKENS_MAX, MAIL_TOKENS_MAX, Inbox
+from team.agent.decision_log import ContextDecisions
+from team.agent.inbox import MAIL_TOKENS_MAX, Inbox
+from team.agent.journal import Journal, Transcript
+from team.rules.digest import Digest
+from team.rules.limits import CHARACTERS_PER_TOKEN
 from team.rules.world import teammate_filters
 from team.state import RunState
+from tests.support.builders import opens_context, replies
 
 
 async def _send(stream: RunStream, kind: str, *names: str, author: str, body: AnyMessage) -> int:
     subject = build(stream.run, kind, *names, author=author)
     return await stream.append(Entry(subject=subject, body=body))
+
+
+DIGEST_TOKENS = 400
+
+
+def _news(stream: RunStream, inbox: Inbox) -> Digest:
+    """What a fresh context of ada's is told of decisions."""
+    told = ContextDecisions("ada", Journal(stream, "ada"), DIGEST_TOKENS)
+    fresh = Transcript(opened=opens_context(), at=0.0)
+    return told.digest(fresh, inbox.state.decisions, "Find out about choice 99.")
 
 
 @pytest.fixture
@@ -104,11 +119,12 @@ async def test_many_decisions_enter_as_a_digest_of_bounded_size(
         seq = await _send(stream, "decision", "api", f"k{n}", author="bea", body=body)
     await inbox.reached(seq)
 
-    (block,) = inbox.take().blocks
+    news = _news(stream, inbox)
 
-    assert len(block) <= DECISIONS_TOKENS_MAX * 3.5 + 200
-    assert "Choice 99" in block
-    assert "more: use search_decisions" in block
+    assert inbox.take().blocks == ()
+    assert len(news.text) <= DIGEST_TOKENS * CHARACTERS_PER_TOKEN
+    assert "Choice 99" in news.text
+    assert f"and {100 - len(news.told)} in api: search_decisions" in news.text
 
 
 async def test_decisions_of_other_areas_and_mail_of_others_never_come(
@@ -125,6 +141,69 @@ async def test_decisions_of_other_areas_and_mail_of_others_never_come(
 
     assert len(taken.blocks) == 1
     assert "for ada" in taken.blocks[0]
+    assert _news(stream, inbox).text == ""
+    assert not inbox.state.decisions.history
+
+
+async def test_a_decision_that_was_lost_on_its_way_is_told_when_it_comes_late(
+    connection: Connection, stream: RunStream
+) -> None:
+    """A context that was told of what came after it is told of it too."""
+    filters = teammate_filters(stream.run, "ada", ["t1"], ["api"])
+    await create_feed(connection, stream.run, "ada", filters)
+    early = DecisionRecorded(statement="Cursors.")
+    first = await _send(stream, "decision", "api", "paging", author="bea", body=early)
+    lost = Feed(connection, stream.run, "ada")
+    await lost.start()
+    assert await lost.next(5.0) is not None
+    await lost.stop()
+    inbox = Inbox(Feed(connection, stream.run, "ada"), RunState(), "ada")
+    inbox._stream, inbox._filters = stream, filters
+    await inbox.start()
+    late = DecisionRecorded(statement="UTC.")
+    second = await _send(stream, "decision", "api", "times", author="bea", body=late)
+    await inbox.reached(second)
+    journal = Journal(stream, "ada")
+    told = ContextDecisions("ada", journal, DIGEST_TOKENS)
+    await journal.commit(opens_context())
+    transcript = journal.transcripts["task:t1:1"]
+    before = told.digest(transcript, inbox.state.decisions, "")
+    await journal.commit(
+        replies(1, told=before.told, decisions_seq=before.upto, decisions_heard=before.heard)
+    )
+    assert [one.revision for one in before.told] == [second]
+
+    async with asyncio.timeout(15):
+        while inbox.state.decisions.revision(first) is None:
+            await inbox.wait_change(1.0)
+    await inbox.stop()
+
+    after = told.digest(transcript, inbox.state.decisions, "")
+    assert [one.revision for one in after.told] == [first]
+
+
+async def test_a_member_whose_world_is_widened_learns_what_was_decided_there_before(
+    connection: Connection, stream: RunStream, inbox: Inbox
+) -> None:
+    """Its consumer does not go back; the fold does."""
+    before = DecisionRecorded(statement="UTC.")
+    seq = await _send(stream, "decision", "data", "times", author="bea", body=before)
+    here = DecisionRecorded(statement="Cursors.")
+    await inbox.reached(await _send(stream, "decision", "api", "k", author="bea", body=here))
+    assert inbox.state.decisions.revision(seq) is None
+
+    filters = teammate_filters(stream.run, "ada", ["t1"], ["api", "data"])
+    await create_feed(connection, stream.run, "ada", filters)
+    seat = MemberSeated(role="researcher", filters=filters, areas=("api", "data"))
+    await inbox.reached(await _send(stream, "member", "ada", author="lead", body=seat))
+    later = DecisionRecorded(statement="Integers.")
+    await inbox.reached(await _send(stream, "decision", "data", "ids", author="bea", body=later))
+
+    assert set(inbox.state.decisions.history) == {
+        ("api", "k"),
+        ("data", "times"),
+        ("data", "ids"),
+    }
 
 
 async def test_mail_that_was_lost_on_its_way_is_taken_up_when_it_comes_late(

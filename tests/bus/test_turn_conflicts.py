@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-import httpx2
 import msgspec
 import pytest
 
 from bus import subjects
 from bus.connection import Connection
 from bus.errors import FencedError
-from bus.feed import Feed
 from bus.messages import (
-    Budget,
     DecisionRecorded,
     Mail,
     TaskClaimed,
@@ -25,66 +21,21 @@ from bus.messages import (
     UsageSpent,
 )
 from bus.run_stream import Entry, Record, RunStream
-from team.agent.inbox import Inbox
 from team.agent.journal import Journal
 from team.agent.loop import Agent, Assignment, Outcome
-from team.agent.models.call import Caller
-from team.agent.models.rehearsal.brain import Composed
-from team.agent.models.rehearsal.transport import message_events
 from team.agent.tools.decision_tools import RecordDecision
 from team.agent.tools.peer_tools import NotePartial
 from team.agent.world import World
-from team.state import RunState
-
-BUDGET = Budget(turns_max=8, tokens_max=1_000_000, seconds_max=60.0)
+from tests.support.decisions import CONTEXT, Scripted, a_world, an_agent, an_assignment
 
 
-class Scripted(httpx2.AsyncBaseTransport):
-    """A model that calls tools by script, one list of calls a turn, then ends its turn."""
-
-    def __init__(self, *turns: list[tuple[str, dict[str, Any]]], meet: asyncio.Barrier) -> None:
-        self.turns, self.meet, self.asked = turns, meet, 0
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Answer the next turn, once every model in the test has been asked."""
-        body = msgspec.json.decode(await request.aread())
-        turn = sum(message["role"] == "assistant" for message in body["messages"])
-        self.asked += 1
-        if turn < len(self.turns):
-            await self.meet.wait()
-            blocks = [
-                {"type": "tool_use", "id": f"toolu_{turn}_{n}", "name": name, "input": given}
-                for n, (name, given) in enumerate(self.turns[turn])
-            ]
-            composed = Composed(blocks=blocks, stop_reason="tool_use")
-        else:
-            blocks = [{"type": "text", "text": "Done."}]
-            composed = Composed(blocks=blocks, stop_reason="end_turn")
-        events = b"".join(message_events(body, composed))
-        headers = {"content-type": "text/event-stream"}
-        return httpx2.Response(200, headers=headers, content=events)
-
-
-async def _agent(stream: RunStream, me: str, transport: Scripted) -> tuple[Agent, World, Journal]:
-    journal = Journal(stream, me)
-    await journal.load()
-    inbox = Inbox(Feed(stream.connection, stream.run, me), RunState(), me)
-    world = World(me=me, stream=stream, inbox=inbox)
-    caller = Caller("rehearsal", transport)
-    agent = Agent(world, journal, caller, on_text=lambda _: None, on_state=lambda *_: None)
-    return agent, world, journal
+async def _agent(stream: RunStream, me: str, transport: Scripted) -> tuple[Agent, World]:
+    world = await a_world(stream, me)
+    return an_agent(world, transport), world
 
 
 def _assignment(world: World) -> Assignment:
-    return Assignment(
-        context="task:t1:1",
-        system="Do as the script says.",
-        opening="Begin.",
-        tools=(RecordDecision(world), NotePartial(world, "t1")),
-        model="rehearsal-1",
-        budget=BUDGET,
-        output_tokens_max=1_000,
-    )
+    return an_assignment(RecordDecision(world, CONTEXT), NotePartial(world, "t1"))
 
 
 async def _work(agent: Agent, world: World) -> Outcome:
@@ -116,7 +67,7 @@ async def test_two_that_decide_one_key_at_once_one_wins_and_the_other_reads_its_
         for me, text in choices.items()
     }
 
-    outcomes = await asyncio.gather(*(_work(agent, world) for agent, world, _ in agents.values()))
+    outcomes = await asyncio.gather(*(_work(agent, world) for agent, world in agents.values()))
 
     assert all(outcome.returned for outcome in outcomes)
     records = await _records(stream)
@@ -134,7 +85,8 @@ async def test_two_that_decide_one_key_at_once_one_wins_and_the_other_reads_its_
     assert len(told) == 1
     assert told[0].is_error
     assert choices[winner] in told[0].content
-    assert f"revision {decided[0].seq}" in told[0].content
+    assert f"api/offsets r{decided[0].seq} ({winner})" in told[0].content
+    assert [one.revision for one in told[0].told] == [decided[0].seq]
     noted = [r.subject.author for r in records if r.subject.kind == "finding"]
     assert sorted(noted) == ["ada", "bea"]
 
@@ -145,7 +97,7 @@ async def test_two_decisions_on_one_key_in_one_turn_are_refused(stream: RunStrea
         ("record_decision", {"area": "api", "key": "k", "statement": text})
         for text in ("One.", "Two.")
     ]
-    agent, world, _ = await _agent(stream, "ada", Scripted(calls, meet=asyncio.Barrier(1)))
+    agent, world = await _agent(stream, "ada", Scripted(calls, meet=asyncio.Barrier(1)))
 
     await _work(agent, world)
 
@@ -156,10 +108,8 @@ async def test_two_decisions_on_one_key_in_one_turn_are_refused(stream: RunStrea
 async def test_a_twin_is_fenced_at_its_first_commit_and_leaves_nothing(stream: RunStream) -> None:
     """Both began from the same journal; the second to commit must exit."""
     meet = asyncio.Barrier(1)
-    first, world, _ = await _agent(stream, "ada", Scripted([("note", {"text": "a"})], meet=meet))
-    twin, twin_world, _ = await _agent(
-        stream, "ada", Scripted([("note", {"text": "b"})], meet=meet)
-    )
+    first, world = await _agent(stream, "ada", Scripted([("note", {"text": "a"})], meet=meet))
+    twin, twin_world = await _agent(stream, "ada", Scripted([("note", {"text": "b"})], meet=meet))
     await _work(first, world)
     before = [record.id for record in await _records(stream)]
 
@@ -176,7 +126,7 @@ async def test_a_member_that_died_between_reply_and_tools_does_not_pay_again(
     meet = asyncio.Barrier(1)
     script = [("note", {"text": "kept"})]
     dead = Scripted(script, meet=meet)
-    agent, world, _ = await _agent(stream, "ada", dead)
+    agent, world = await _agent(stream, "ada", dead)
     assignment = _assignment(world)
     transcript = await agent._open(assignment)
     await agent._next_turn(assignment, transcript)
@@ -184,7 +134,7 @@ async def test_a_member_that_died_between_reply_and_tools_does_not_pay_again(
     assert transcript.unfinished is not None
 
     fresh = Scripted(script, meet=meet)
-    revived, world, _ = await _agent(RunStream(connection, stream.run), "ada", fresh)
+    revived, world = await _agent(RunStream(connection, stream.run), "ada", fresh)
     outcome = await _work(revived, world)
 
     assert outcome.returned
@@ -200,7 +150,7 @@ async def test_a_member_that_died_between_reply_and_tools_does_not_pay_again(
 async def test_a_rebuilt_context_has_the_same_bytes(stream: RunStream) -> None:
     """What a fresh process would send next is what the old one would have sent."""
     script = [("note", {"text": "one"})], [("note", {"text": "two"})]
-    agent, world, journal = await _agent(stream, "ada", Scripted(*script, meet=asyncio.Barrier(1)))
+    agent, world = await _agent(stream, "ada", Scripted(*script, meet=asyncio.Barrier(1)))
     await _work(agent, world)
     again = Journal(stream, "ada")
 
@@ -209,7 +159,7 @@ async def test_a_rebuilt_context_has_the_same_bytes(stream: RunStream) -> None:
     def encode(of: Journal) -> bytes:
         return msgspec.json.encode(of.transcripts["task:t1:1"].messages(["next"]))
 
-    assert encode(again) == encode(journal)
+    assert encode(again) == encode(world.journal)
     assert not any(isinstance(r.body, Mail) for r in await _records(stream))
     assert (await stream.head(str(subjects.journal(stream.run, "ada")))) is not None
 
@@ -220,7 +170,7 @@ async def test_work_on_a_task_that_was_taken_back_ends_and_writes_nothing_to_it(
     """The lead has settled it meanwhile: no call is made, the stale failure is not stored."""
     meet = asyncio.Barrier(1)
     transport = Scripted([("note", {"text": "late"})], meet=meet)
-    agent, world, journal = await _agent(stream, "ada", transport)
+    agent, world = await _agent(stream, "ada", transport)
     claim = await stream.append(world.entry("task", "t1", body=TaskClaimed(), expect=0))
     settled = TaskSettled(state="failed", reasons=("time is over",))
     subject = subjects.task(stream.run, "t1", "lead")
@@ -234,6 +184,6 @@ async def test_work_on_a_task_that_was_taken_back_ends_and_writes_nothing_to_it(
 
     assert not outcome.returned
     assert transport.asked == 0
-    assert journal.transcripts["task:t1:1"].closed is not None
+    assert world.journal.transcripts[CONTEXT].closed is not None
     records = await _records(stream)
     assert not [record for record in records if isinstance(record.body, TaskFailed)]

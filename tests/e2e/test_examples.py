@@ -40,12 +40,16 @@ then: ['result.published']
 """,
     "04_decisions_conflict.py": """\
 ada and bea have both read that nothing is decided
-ada decides: Offsets count from zero.
-bea is refused: Offsets count from one.
+ada: decision.recorded
+bea is refused: the key has moved on
 bea reads api/offsets of ada: Offsets count from zero.
-bea decides: Offsets count from zero; pages from one.
-  revision 1 of ada: superseded
-  revision 2 of bea: in force
+bea: decision.challenged
+ada: decision.rebutted
+lead: decision.ruled
+  r1 of ada: superseded: Offsets count from zero.
+  r4 of lead: in force: Offsets count from zero; pages from one.
+to a finding that rested on r1 the gate says:
+  it relied on api/offsets revision 1, which was superseded by 4 of lead
 """,
 }
 

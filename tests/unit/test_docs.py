@@ -26,8 +26,9 @@ from team.cli.main import main
 from team.cli.parser import build_parser
 from team.rules.gate import CHECKS
 from team.rules.steps import AnyStep
-from team.spec import GateRules, Models, Policy, RoleNames, TeamSpec
+from team.spec import DecisionRules, GateRules, Models, Policy, RoleNames, TeamSpec
 from team.state.board import MOVES
+from team.state.decision import DECISION_MOVES
 from team.views.run_object import RunObject
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,6 +124,12 @@ def test_the_task_states_are_those_of_the_board() -> None:
         for (state, move), after in MOVES.items()
     ]
     assert said == wanted
+
+
+def test_the_life_of_a_decision_is_that_of_the_fold() -> None:
+    said = rows(PROTOCOL, "a revision that is", "on", "becomes")
+
+    assert said == [(s.value, move, t.value) for (s, move), t in DECISION_MOVES.items()]
 
 
 def test_every_field_of_the_envelope_is_in_the_protocol() -> None:
@@ -272,11 +279,20 @@ def test_every_check_of_the_gate_is_described_in_order() -> None:
 
 
 def test_every_field_of_a_team_spec_is_described_with_its_default() -> None:
-    parts = {"roles": RoleNames, "models": Models, "policy": Policy, "gate": GateRules}
+    parts = {
+        "roles": RoleNames,
+        "models": Models,
+        "policy": Policy,
+        "gate": GateRules,
+        "decisions": DecisionRules,
+    }
     wanted: dict[str, Any] = {"name": None, "description": TeamSpec(name="x").description}
     for part, kind in parts.items():
         wanted[f"[{part}]"] = None
-        wanted |= {f"{part}.{f.encode_name}": f.default for f in msgspec.structs.fields(kind)}
+        wanted |= {
+            f"{part}.{f.encode_name}": [] if f.default == () else f.default
+            for f in msgspec.structs.fields(kind)
+        }
 
     said = {
         plain(field): json.loads(plain(default).replace("_", "")) if default else None

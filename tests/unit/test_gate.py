@@ -5,21 +5,24 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bus.messages import DecisionContested, DecisionRecorded, Evidence, Judgement
+from bus.messages import Claim, DecisionRecorded, Evidence, Judgement, Premise
 from team.rules.gate import (
     CHECKS,
     CLAIM_CHARACTERS_MAX,
     CLAIMS_MAX,
     GateInput,
     as_reason,
+    carried_verdicts,
     check_budget,
     check_contract,
     check_premises,
     check_quotes,
     check_shape,
     judge,
+    unverified_claims,
     verification_problems,
 )
+from team.state import Submission
 from tests.support.builders import (
     a_budget,
     a_claim,
@@ -33,6 +36,7 @@ from tests.support.builders import (
     decisions_of,
     spent,
 )
+from tests.support.decisions import challenges, decides, proposes, withdraws
 
 PAGING = a_record(
     3, "decision", "api", "paging", author="ada", body=DecisionRecorded(statement="s")
@@ -156,16 +160,20 @@ def test_quotes_that_stand_are_upheld() -> None:
 # --- premises ----------------------------------------------------------------------
 
 
+def rests_on(*premises: Premise) -> Submission:
+    """A finding that rests on decisions which were in its author's context."""
+    return a_submission(relied_on=premises, in_context=premises)
+
+
 def test_a_finding_may_rest_on_a_decision_in_force() -> None:
-    finding = a_submission(relied_on=(a_premise(3),))
+    finding = rests_on(a_premise(3))
 
     assert check_premises(given_(submission=finding)) == []
 
 
 def test_a_contested_decision_is_still_in_force() -> None:
-    objection = DecisionContested(reason="too slow", revision=3)
-    decisions = decisions_of(PAGING, a_record(4, "decision", "api", "paging", body=objection))
-    finding = a_submission(relied_on=(a_premise(3),))
+    decisions = decisions_of(PAGING, challenges(4, revision=3))
+    finding = rests_on(a_premise(3))
 
     assert check_premises(given_(submission=finding, decisions=decisions)) == []
 
@@ -173,21 +181,61 @@ def test_a_contested_decision_is_still_in_force() -> None:
 def test_a_finding_that_rests_on_what_was_superseded_is_refused_and_told_by_what() -> None:
     newer = DecisionRecorded(statement="Cursors only.", supersedes=3)
     decisions = decisions_of(
-        PAGING, a_record(5, "decision", "api", "paging", author="bea", body=newer)
+        PAGING, a_record(5, "decision", "api", "paging", author="lead", body=newer)
     )
-    finding = a_submission(relied_on=(a_premise(3),))
+    finding = rests_on(a_premise(3))
 
     said = reasons(check_premises(given_(submission=finding, decisions=decisions)))
 
     assert "api/paging revision 3" in said
-    assert "superseded by 5 of bea: Cursors only." in said
+    assert "superseded by 5 of lead: Cursors only." in said
 
 
 @pytest.mark.parametrize("premise", [a_premise(3, key="sorting"), a_premise(3, area="data")])
-def test_a_finding_that_rests_on_no_decision_is_refused(premise: object) -> None:
-    finding = a_submission(relied_on=(premise,))
+def test_a_finding_that_rests_on_no_decision_is_refused(premise: Premise) -> None:
+    finding = rests_on(premise)
 
     assert "there is no decision" in reasons(check_premises(given_(submission=finding)))
+
+
+def test_a_finding_that_rests_on_what_rests_on_a_fallen_decision_is_refused() -> None:
+    decisions = decisions_of(
+        PAGING,
+        decides(4, "bea", place=("api", "limits"), rests_on=[a_premise(3)]),
+        withdraws(5, revision=3, reason="no use"),
+    )
+    finding = rests_on(a_premise(4, key="limits"))
+
+    said = reasons(check_premises(given_(submission=finding, decisions=decisions)))
+
+    assert "api/limits revision 4" in said
+    assert "withdrawn by ada: no use" in said
+
+
+def test_a_finding_that_rests_on_what_is_only_proposed_is_refused() -> None:
+    finding = rests_on(a_premise(3))
+
+    said = reasons(check_premises(given_(submission=finding, decisions=decisions_of(proposes(3)))))
+
+    assert "is only proposed" in said
+
+
+def test_a_finding_may_not_rest_on_a_decision_that_its_author_was_never_shown() -> None:
+    finding = a_submission(relied_on=(a_premise(3),), in_context=(a_premise(2),))
+
+    said = reasons(check_premises(given_(submission=finding)))
+
+    assert "api/paging revision 3 never was in its author's context" in said
+
+
+def test_a_claim_that_rests_on_what_fell_is_refused_by_name() -> None:
+    claims = (a_claim("c1"), msgspec.structs.replace(a_claim("c2"), relied_on=(a_premise(3),)))
+    finding = a_submission(*claims, in_context=(a_premise(3),))
+    fallen = decisions_of(PAGING, withdraws(4, revision=3))
+
+    problems = check_premises(given_(submission=finding, decisions=fallen))
+
+    assert [problem.claim for problem in problems] == ["c2"]
 
 
 # --- budget ------------------------------------------------------------------------
@@ -303,3 +351,59 @@ def test_the_last_word_of_a_verifier_counts() -> None:
     again = a_judgement("refuted", "c1")
 
     assert len(judged(*ALL_UPHELD, ("vera", again))) == 1
+
+
+# --- what was verified in an earlier round ------------------------------------------
+
+
+def carried(
+    *said: tuple[str, Judgement], now: Claim | None = None, verifiers: int = 1
+) -> list[str | None]:
+    """Claims that need not be verified again: c1 was judged so in round 1."""
+    before = a_submission(a_claim("c1"), judgements=said)
+    present = a_submission(now or a_claim("c1"), round=2).finding
+    return [j.claim for j in carried_verdicts([before], present, verifiers)]
+
+
+UPHELD = a_judgement("upheld", "c1")
+
+
+def test_a_claim_that_was_upheld_and_is_unchanged_is_not_verified_again() -> None:
+    assert carried(("vera", UPHELD)) == ["c1"]
+    assert carried(("vera", UPHELD), now=a_claim("other-id")) == ["other-id"]
+    assert carried(("vera", UPHELD), ("walt", UPHELD), verifiers=2) == ["c1"]
+
+
+@pytest.mark.parametrize("now", [a_claim(text="Eleven."), a_claim(evidence=(an_evidence("x"),))])
+def test_a_claim_whose_words_or_evidence_have_changed_is_verified_again(now: Claim) -> None:
+    assert carried(("vera", UPHELD), now=now) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (),
+        (("vera", a_judgement("unsure", "c1")),),
+        (("vera", UPHELD), ("walt", a_judgement("refuted", "c1"))),
+        (("vera", a_judgement("upheld", "c2")),),
+        (("vera", a_judgement("upheld", None)),),
+        (("gate", a_judgement("upheld", "c1", check="quotes")),),
+    ],
+)
+def test_a_claim_that_was_not_upheld_by_all_is_verified_again(
+    said: tuple[tuple[str, Judgement], ...],
+) -> None:
+    assert carried(*said) == []
+
+
+def test_two_verdicts_of_one_verifier_are_one_verdict() -> None:
+    assert carried(("vera", UPHELD), ("vera", UPHELD), verifiers=2) == []
+
+
+def test_a_claim_that_was_carried_needs_no_verifier_and_the_others_do() -> None:
+    kept = a_judgement("upheld", "c1")
+    finding = a_submission(a_claim("c1"), a_claim("c2"), judgements=(("gate", kept),))
+
+    assert [claim.id for claim in unverified_claims(finding)] == ["c2"]
+    problems = verification_problems(finding, ("vera",))
+    assert [problem.claim for problem in problems] == ["c2"]

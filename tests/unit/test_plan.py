@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from team.rules.plan import (
+    COMMON_AREA,
     Lane,
     contract_of,
     likeness,
@@ -181,7 +182,7 @@ def test_a_contract_says_what_the_lead_said_and_what_policy_limits() -> None:
         lane.boundaries,
     )
     assert contract.constraints == ("Version 2 only.",)
-    assert (contract.areas, contract.tools) == (("api",), ("read_source",))
+    assert (contract.areas, contract.tools) == (("api", COMMON_AREA), ("read_source",))
     assert lane.output in contract.output_format
     budget = contract.budget
     assert (budget.turns_max, budget.tokens_max, budget.seconds_max) == (9, 1_000, 60.0)

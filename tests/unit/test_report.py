@@ -14,7 +14,9 @@ from bus.messages import (
     Challenge,
     Citation,
     Claim,
+    DecisionChallenged,
     DecisionRecorded,
+    DecisionRuled,
     Evidence,
     FindingSubmitted,
     Judgement,
@@ -87,8 +89,16 @@ def _told(text: str, status: str = "admitted") -> Story:
     asked = story.tell("mail", "bea", author="ada", body=Question(text=text, about=text))
     objection = Challenge(text=text, in_reply_to=f"m{asked}")
     challenge = story.tell("mail", "ada", author="bea", body=objection)
+    decided = story.tell(
+        "decision", "api", "k", author="ada", body=DecisionRecorded(statement=text)
+    )
+    objected = DecisionChallenged(revision=decided, reason=text, instead=text)
+    story.tell("decision", "api", "k", author="bea", body=objected)
     story.tell(
-        "decision", "api", "k", author="ada", body=DecisionRecorded(statement=text, rationale=text)
+        "decision",
+        "api",
+        "k",
+        body=DecisionRuled(revision=decided, outcome="upheld", reason=text),
     )
     evidence = Evidence(source=f"/src/{text}", locator="L1", quote=text)
     claim = Claim(

@@ -33,10 +33,22 @@ TEAMMATE_TOOLS = frozenset(
         "record_decision",
         "search_decisions",
         "read_decision",
+        "challenge_decision",
+        "rebut_challenge",
+        "withdraw_decision",
         "submit_finding",
     }
 )
-TOOLS = TEAMMATE_TOOLS | {"submit_plan", "submit_synthesis", "submit_verdict"}
+RETURNS = {"submit_plan", "submit_ruling", "submit_synthesis", "submit_verdict"}
+TOOLS = TEAMMATE_TOOLS | RETURNS
+LEAD_TOOLS = {
+    "list_sources",
+    "search_sources",
+    "read_source",
+    "search_decisions",
+    "read_decision",
+    "send_message",
+}
 GOOD = "---\nname: scout\ndescription: Looks ahead.\n---\nLook ahead.\n"
 
 
@@ -624,7 +636,7 @@ def test_asking_for_a_file_without_front_matter_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "tools"),
     [
-        ("lead", {"list_sources", "search_sources", "read_source", "send_message"}),
+        ("lead", LEAD_TOOLS),
         ("researcher", TEAMMATE_TOOLS),
         ("skeptic", {"read_source", "search_sources"}),
     ],
@@ -632,7 +644,10 @@ def test_asking_for_a_file_without_front_matter_says_so(tmp_path: Path) -> None:
 def test_built_in_roles_load_whole_and_have_their_tools(
     tmp_path: Path, name: str, tools: set[str]
 ) -> None:
-    own = {"lead": {"submit_plan", "submit_synthesis"}, "skeptic": {"submit_verdict"}}
+    own = {
+        "lead": {"submit_plan", "submit_ruling", "submit_synthesis"},
+        "skeptic": {"submit_verdict"},
+    }
 
     role = got(name, tmp_path)
 

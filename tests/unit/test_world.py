@@ -82,8 +82,9 @@ def test_a_teammate_is_never_sent(subject: Subject) -> None:
 
 
 @given(subject=any_subject())
-def test_the_lead_is_sent_all_but_journals_and_others_mail(subject: Subject) -> None:
-    hidden = subject.kind == "journal" or (subject.kind == "mail" and subject.names[0] != "lead")
+def test_the_lead_is_sent_all_but_journals_reasons_and_others_mail(subject: Subject) -> None:
+    is_others_mail = subject.kind == "mail" and subject.names[0] != "lead"
+    hidden = subject.kind in ("journal", "rationale") or is_others_mail
 
     assert is_sent(lead_filters(RUN), subject) is not hidden
 

@@ -19,12 +19,12 @@ from bus.messages import TokenCounts
 from team.agent.models.client import REHEARSAL, is_first_party, make_client
 from team.agent.models.pricing import price_usd
 from team.errors import ModelBusyError, ModelError, ModelRefusedError, ModelReplyError
+from team.rules.limits import CHARACTERS_PER_TOKEN
 
 BUSY_TRIES: Final = 8
 REPLY_TRIES: Final = 3
 BACKOFF_MAX_S: Final = 30.0
 RETRY_AFTER_MAX_S: Final = 300.0
-CHARACTERS_PER_TOKEN: Final = 3.5
 
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
@@ -91,9 +91,22 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Caller:
     """Makes model calls, waits where the provider asks to, and says so."""
 
-    def __init__(self, provider: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        provider: str,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        *,
+        member: str | None = None,
+    ) -> None:
+        """Make a caller.
+
+        Args:
+            provider: `anthropic` or `rehearsal`.
+            transport: What stands below the SDK in place of all else.
+            member: Whose calls may be recorded or replayed, if the environment asks for it.
+        """
         self._provider = provider
-        self._client = make_client(provider, transport)
+        self._client = make_client(provider, transport, member=member)
 
     async def close(self) -> None:
         """Close the connections to the provider."""

@@ -1,4 +1,4 @@
-"""Make the SDK client: real, or with the rehearsal transport below it.
+"""Make the SDK client: real, or with the rehearsal transport or a cassette below it.
 
 The SDK's own retries are off: a member that waits says so and keeps its heartbeat.
 """
@@ -11,6 +11,7 @@ from typing import Final
 import anthropic
 import httpx2
 
+from team.agent.models.cassette.environment import cassette_transport
 from team.agent.models.rehearsal.transport import RehearsalTransport
 
 REHEARSAL: Final = "rehearsal"
@@ -18,29 +19,58 @@ TIMEOUT: Final = httpx2.Timeout(600.0, connect=10.0)
 
 
 def make_client(
-    provider: str, transport: httpx2.AsyncBaseTransport | None = None
+    provider: str,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    *,
+    member: str | None = None,
 ) -> anthropic.AsyncAnthropic:
     """Make a client for `anthropic` (key and address from the environment) or `rehearsal`.
 
     Args:
         provider: Which of the two.
-        transport: What stands in for the rehearsal model's, below the client.
+        transport: What stands below the client in place of all else.
+        member: Whose calls may be recorded or replayed, if the environment asks for it.
     """
     if provider == REHEARSAL:
+        below = transport or _cassette(provider, member) or RehearsalTransport.from_environment()
         return anthropic.AsyncAnthropic(
             api_key="none",
             base_url="http://rehearsal.invalid",
             max_retries=0,
-            http_client=httpx2.AsyncClient(
-                transport=transport or RehearsalTransport.from_environment()
-            ),
+            http_client=httpx2.AsyncClient(transport=below),
         )
     has_key = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")
+    other = transport or _cassette(provider, member)
     return anthropic.AsyncAnthropic(
-        api_key=None if has_key else "none", max_retries=0, timeout=TIMEOUT
+        api_key=None if has_key else "none",
+        max_retries=0,
+        timeout=TIMEOUT,
+        http_client=anthropic.DefaultAsyncHttpxClient(transport=other) if other else None,
     )
 
 
 def is_first_party() -> bool:
     """Whether calls go to Anthropic itself, which has features that stand-ins may lack."""
     return not os.environ.get("ANTHROPIC_BASE_URL")
+
+
+def _cassette(provider: str, member: str | None) -> httpx2.AsyncBaseTransport | None:
+    if member is None:
+        return None
+    inner = RehearsalTransport.from_environment if provider == REHEARSAL else _Network
+    return cassette_transport(member, inner, provider)
+
+
+class _Network(httpx2.AsyncBaseTransport):
+    """The way that the SDK's own HTTP client takes: its pool, its limits, its proxies."""
+
+    def __init__(self) -> None:
+        self._client = anthropic.DefaultAsyncHttpxClient(timeout=TIMEOUT)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send one request."""
+        return await self._client.send(request, stream=True)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()

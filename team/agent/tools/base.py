@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from bus.messages import DecisionTold
 from bus.run_stream import Entry
 
 Input = TypeVar("Input", bound=msgspec.Struct)
@@ -26,12 +27,14 @@ class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
         is_error: Whether it failed; the model may try again, differently.
         entries: Messages to be committed with the turn.
         answer: The typed answer that ends the assignment, as JSON.
+        told: Decisions that the text shows.
     """
 
     content: str
     is_error: bool = False
     entries: tuple[Entry, ...] = ()
     answer: bytes | None = None
+    told: tuple[DecisionTold, ...] = ()
 
 
 class Tool(ABC, Generic[Input]):
@@ -63,9 +66,9 @@ class Tool(ABC, Generic[Input]):
         return await self.run(given)
 
 
-def refuse(reason: str) -> ToolAnswer:
+def refuse(reason: str, told: tuple[DecisionTold, ...] = ()) -> ToolAnswer:
     """An answer that tells the model what was wrong."""
-    return ToolAnswer(content=reason, is_error=True)
+    return ToolAnswer(content=reason, is_error=True, told=told)
 
 
 @cache

@@ -94,26 +94,33 @@ class SendMessage(Tool[SendMessageInput]):
 
 
 class WaitForMail(Tool[WaitForMailInput]):
-    """Wait until mail comes; it will stand before your next turn.
+    """Wait until mail comes, or word of a decision that you built on or challenged.
 
-    Use it only when there is nothing else left to do.
+    It will stand before your next turn. Use it only when there is nothing else left to do.
     """
 
     name: ClassVar[str] = "wait_for_mail"
     input_type = WaitForMailInput
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, context: str) -> None:
+        self._world, self._context = world, context
 
     async def run(self, given: WaitForMailInput) -> ToolAnswer:
         inbox = self._world.inbox
         for _ in range(int(given.seconds / 0.25) + 1):
             if inbox.has_mail:
                 return ToolAnswer(content="Mail has come.")
+            if self._has_changes():
+                return ToolAnswer(content="A decision that concerns you has changed.")
             if inbox.cancelled.is_set() or inbox.stopped.is_set():
                 break
             await inbox.wait_change(0.25)
         return ToolAnswer(content=f"No mail came in {given.seconds:g} s.")
+
+    def _has_changes(self) -> bool:
+        transcript = self._world.journal.transcripts[self._context]
+        changes = self._world.decisions.changes(transcript, self._world.state.decisions)
+        return any(change.stake != "shown" for change in changes)
 
 
 class NotePartial(Tool[NoteInput]):

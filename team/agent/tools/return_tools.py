@@ -17,7 +17,7 @@ from bus.messages import (
     VerdictGiven,
 )
 from team.agent.tools.base import Tool, ToolAnswer, refuse
-from team.agent.world import World
+from team.agent.world import World, task_context
 from team.errors import SourceError
 from team.rules.plan import Plan, plan_problems
 from team.rules.synthesis import AdmittedClaim, Synthesis, synthesis_problems
@@ -34,7 +34,11 @@ class SubmitFindingInput(msgspec.Struct, frozen=True, kw_only=True):
     claims: Annotated[tuple[Claim, ...], msgspec.Meta(min_length=1, max_length=40)]
     open_questions: tuple[str, ...] = ()
     relied_on: Annotated[
-        tuple[Premise, ...], msgspec.Meta(description="Decisions that it rests on.")
+        tuple[Premise, ...],
+        msgspec.Meta(
+            description="Decisions that all of it rests on; what rests on one for a single "
+            "claim belongs into that claim. Leave `revision` out: it is the one you were shown."
+        ),
     ] = ()
     dropped: Annotated[
         tuple[str, ...], msgspec.Meta(description="Claims given up since the last round, and why.")
@@ -76,12 +80,24 @@ class SubmitFinding(Tool[SubmitFindingInput]):
     async def run(self, given: SubmitFindingInput) -> ToolAnswer:
         if not is_ours(self._world, self._task):
             return refuse("the task was settled or given to another meanwhile")
+        context, log = task_context(self._task), await self._world.log.read()
+        relied_on = self._world.premises(context, given.relied_on, log)
+        if isinstance(relied_on, str):
+            return refuse(relied_on)
+        claims: list[Claim] = []
+        for claim in given.claims:
+            premises = self._world.premises(context, claim.relied_on, log)
+            if isinstance(premises, str):
+                return refuse(f"claim {claim.id}: {premises}")
+            claims.append(msgspec.structs.replace(self._with_paths(claim), relied_on=premises))
+        in_context = self._world.in_context(context, log)
         finding = FindingSubmitted(
             summary=given.summary,
-            claims=tuple(self._with_paths(claim) for claim in given.claims),
+            claims=tuple(claims),
             round=self._task.round,
             open_questions=given.open_questions,
-            relied_on=given.relied_on,
+            relied_on=relied_on,
+            in_context=tuple(sorted(in_context, key=lambda premise: premise.revision)),
             dropped=given.dropped,
         )
         answer = msgspec.json.encode(finding)

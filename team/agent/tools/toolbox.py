@@ -6,7 +6,14 @@ from typing import Any, Final
 
 from roles import Role
 from team.agent.tools.base import Tool
-from team.agent.tools.decision_tools import ReadDecision, RecordDecision, SearchDecisions
+from team.agent.tools.decision_tools import (
+    ChallengeDecision,
+    ReadDecision,
+    RebutChallenge,
+    RecordDecision,
+    SearchDecisions,
+    WithdrawDecision,
+)
 from team.agent.tools.peer_tools import NotePartial, SendMessage, WaitForMail
 from team.agent.tools.return_tools import (
     SubmitFinding,
@@ -14,8 +21,9 @@ from team.agent.tools.return_tools import (
     SubmitSynthesis,
     SubmitVerdict,
 )
+from team.agent.tools.ruling_tools import SubmitRuling
 from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
-from team.agent.world import World
+from team.agent.world import World, task_context
 from team.rules.synthesis import AdmittedClaim
 from team.spec import SourceGroupDoc
 from team.state import Task
@@ -32,11 +40,16 @@ RESEARCH_TOOLS: Final = (
     "record_decision",
     "search_decisions",
     "read_decision",
+    "challenge_decision",
+    "rebut_challenge",
+    "withdraw_decision",
     "submit_finding",
 )
 """What a role may be given for a lane."""
 
-_ALWAYS: Final = frozenset({"submit_finding", "submit_verdict", "submit_plan", "submit_synthesis"})
+_ALWAYS: Final = frozenset(
+    {"submit_finding", "submit_verdict", "submit_plan", "submit_synthesis", "submit_ruling"}
+)
 """How an assignment ends is no matter of permission."""
 
 
@@ -46,10 +59,13 @@ def research_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
         *_source_tools(world, task.contract.sources),
         NotePartial(world, task.id),
         SendMessage(world),
-        WaitForMail(world),
-        RecordDecision(world),
+        WaitForMail(world, task_context(task)),
+        RecordDecision(world, task_context(task)),
         SearchDecisions(world),
         ReadDecision(world),
+        ChallengeDecision(world),
+        RebutChallenge(world),
+        WithdrawDecision(world),
         SubmitFinding(world, task),
     ]
     return _allowed(tools, role)
@@ -67,6 +83,19 @@ def verify_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
 def mail_tools(world: World, role: Role, within: tuple[str, ...] | None) -> tuple[AnyTool, ...]:
     """The tools to answer mail after one's own task is done."""
     return _allowed([*_source_tools(world, within), SendMessage(world)], role)
+
+
+def dispute_tools(world: World, role: Role, within: tuple[str, ...] | None) -> tuple[AnyTool, ...]:
+    """The tools to answer for a decision of one's own after one's task is done."""
+    answers: list[AnyTool] = [RebutChallenge(world), WithdrawDecision(world)]
+    looks = [*_source_tools(world, within), SearchDecisions(world), ReadDecision(world)]
+    return _allowed([*looks, *answers], role)
+
+
+def ruling_tools(world: World, role: Role, revision: int) -> tuple[AnyTool, ...]:
+    """The lead's tools to rule on a decision."""
+    looks = [*_source_tools(world, None), SearchDecisions(world), ReadDecision(world)]
+    return _allowed([*looks, SubmitRuling(world, revision)], role)
 
 
 def plan_tools(world: World, role: Role, groups: tuple[SourceGroupDoc, ...]) -> tuple[AnyTool, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from team.agent.models.rehearsal import planner, researcher, skeptic
+from team.agent.briefing import Kind
+from team.agent.models.rehearsal import conventions, planner, researcher, skeptic
 from team.agent.models.rehearsal.conversation import Situation, read_request
 from team.agent.models.rehearsal.faults import Fault
 
@@ -48,17 +49,18 @@ def compose(request: dict[str, Any], faults: Sequence[Fault] = ()) -> Composed:
 
 
 def _next_calls(situation: Situation) -> Calls:
-    match situation.briefing.kind:
-        case "plan":
-            return [("submit_plan", planner.plan(situation))]
-        case "synthesis":
-            return [("submit_synthesis", planner.synthesis(situation))]
-        case "verify":
-            return skeptic.verify(situation)
-        case "mail":
-            return researcher.answer_mail(situation)
-        case "research":
-            return researcher.research(situation)
+    return _RULES[situation.briefing.kind](situation)
+
+
+_RULES: dict[Kind, Callable[[Situation], Calls]] = {
+    "plan": lambda situation: [("submit_plan", planner.plan(situation))],
+    "research": researcher.research,
+    "verify": skeptic.verify,
+    "mail": researcher.answer_mail,
+    "challenge": conventions.answer_challenge,
+    "ruling": conventions.rule,
+    "synthesis": lambda situation: [("submit_synthesis", planner.synthesis(situation))],
+}
 
 
 def _spoil(name: str, given: dict[str, Any], fault: str | None) -> tuple[str, dict[str, Any]]:

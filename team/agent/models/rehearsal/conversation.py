@@ -21,6 +21,10 @@ _MAIL = re.compile(r"<mail ([^>]*)>\n(.*?)\n?</mail>", re.DOTALL)
 _EVIDENCE = re.compile(r'<evidence source="([^"]*)" locator="([^"]*)">(.*?)</evidence>', re.DOTALL)
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _HEAD = re.compile(r"== (\S+) (\S+) \(([^,)]+)")
+_DECISION = re.compile(
+    r"(?<![\w/~])([\w-]+)/([\w-]+) r(\d+) \(([\w-]+)(?:, standing)?\)(?: \[contested\])?: ([^\n]*)"
+)
+_WHY = re.compile(r" Why: .*$")
 _LINE = re.compile(r"L(\d+)\| ?(.*)")
 
 
@@ -42,6 +46,16 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     in_reply_to: str
     evidence: tuple[Evidence, ...]
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision as a context or a tool's answer shows it."""
+
+    area: str
+    key: str
+    revision: int
+    author: str
+    statement: str
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +85,31 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         """Everything that searches and reads have shown, in order."""
         shown = (*self.calls_of("search_sources"), *self.calls_of("read_source"))
         return [passage for call in shown if not call.is_error for passage in _passages(call)]
+
+    @property
+    def decisions(self) -> dict[tuple[str, str], Choice]:
+        """The newest revision of each decision that was shown, by area and key."""
+        blocks = [text for text in self.texts if text.startswith("<decisions>")]
+        answers = [c.content for c in self.done if c.tool.endswith(("_decision", "_decisions"))]
+        found: dict[tuple[str, str], Choice] = {}
+        for text in (*blocks, *answers):
+            for area, key, revision, author, said in _DECISION.findall(text):
+                choice = Choice(
+                    area=area,
+                    key=key,
+                    revision=int(revision),
+                    author=author,
+                    statement=unescape(_WHY.sub("", said)),
+                )
+                known = found.get((area, key))
+                if known is None or choice.revision >= known.revision:
+                    found[area, key] = choice
+        return found
+
+    def is_ruled(self, area: str, key: str) -> bool:
+        """Whether a context was told how a dispute over a decision has ended."""
+        told = re.compile(rf"^! {area}/{key} r\d+ .*is (upheld|superseded|withdrawn)", re.M)
+        return any(told.search(text) for text in self.texts)
 
     @property
     def is_wrapping_up(self) -> bool:

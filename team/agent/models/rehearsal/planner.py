@@ -10,15 +10,19 @@ from team.agent.models.rehearsal.conversation import Situation
 
 _LIST = re.compile(r"(?:[\w.\-/]+, )+(?:and )?[\w.\-/]+(?: and [\w.\-/]+)?|[\w.\-/]+ and [\w.\-/]+")
 
+_STAGES = re.compile(r"\bfirst (.+?),? then ([^:?.]+)", re.I)
+
 
 def plan(situation: Situation) -> dict[str, Any]:
     """One lane for each group of sources that the goal names; for all, if it names none."""
     briefing = situation.briefing
     named = [group for group in briefing.groups if _names(briefing.goal, group)]
     groups = named or list(briefing.groups)
+    areas = sorted({"terms", *(area.name for area in briefing.areas)})
     if len(groups) > max(briefing.teammates_max, 1):
-        return _plan(briefing.goal, [_lane(briefing.goal, list(groups))])
-    return _plan(briefing.goal, [_lane(briefing.goal, [group]) for group in groups])
+        return _plan(briefing.goal, [_lane(briefing.goal, list(groups), areas)])
+    lanes = [_lane(briefing.goal, [group], areas) for group in groups]
+    return _plan(briefing.goal, _staged(briefing.goal, lanes))
 
 
 def synthesis(situation: Situation) -> dict[str, Any]:
@@ -46,7 +50,29 @@ def _plan(goal: str, lanes: list[dict[str, Any]]) -> dict[str, Any]:
     return {"title": goal, "lanes": lanes, "constraints": []}
 
 
-def _lane(goal: str, groups: list[GroupBrief]) -> dict[str, Any]:
+def _staged(goal: str, lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let a lane wait for another where the goal says `first …, then …`."""
+    found = _STAGES.search(goal)
+    if found is None:
+        return lanes
+    first, then = ([t for t in _titles(lanes) if _is_in(t, part)] for part in found.groups())
+    return [
+        lane | {"depends_on": first}
+        if lane["title"] in then and lane["title"] not in first
+        else lane
+        for lane in lanes
+    ]
+
+
+def _titles(lanes: list[dict[str, Any]]) -> list[str]:
+    return [str(lane["title"]) for lane in lanes]
+
+
+def _is_in(title: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(title)}(?!\w)", text, re.I) is not None
+
+
+def _lane(goal: str, groups: list[GroupBrief], areas: list[str]) -> dict[str, Any]:
     titles = " and ".join(group.title for group in groups)
     return {
         "title": titles[:80],
@@ -55,13 +81,13 @@ def _lane(goal: str, groups: list[GroupBrief]) -> dict[str, Any]:
         "sources": [group.name for group in groups],
         "boundaries": [f"Nothing but {titles}."],
         "acceptance": ["Each claim quotes its source."],
-        "areas": ["terms"],
+        "areas": areas,
     }
 
 
 def _objective(goal: str, title: str) -> str:
     """The goal with its list of subjects narrowed to this lane's."""
-    for found in _LIST.finditer(goal):
+    for found in _LIST.finditer(goal) if not _STAGES.search(goal) else ():
         if any(part and part in found.group() for part in (title, title.rpartition(".")[2])):
             narrowed = goal[: found.start()] + title + goal[found.end() :]
             return re.sub(r"^(How|What|Why|Where|When) do ", r"\1 does ", narrowed)

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from bus.messages import Claim
+from team.agent.models.rehearsal import conventions
 from team.agent.models.rehearsal.conversation import Mail, Situation
 from team.agent.models.rehearsal.extract import Quote, quotes_for, stem, stems
 from team.rules.plan import words
@@ -23,7 +24,7 @@ Calls = list[tuple[str, dict[str, Any]]]
 
 def research(situation: Situation) -> Calls:
     """Say what the teammate does next on its lane."""
-    for rule in (_search, _answer, _concede, _decide, _ask, _wait):
+    for rule in (_search, _answer, _concede, conventions.settle, _decide, _ask, _wait):
         calls = rule(situation) if not situation.is_wrapping_up else []
         if calls:
             return calls
@@ -43,6 +44,9 @@ def finding(situation: Situation) -> dict[str, Any]:
         _claim(situation, quote, number, conceded.get(number))
         for number, quote in enumerate(quotes, start=1)
     ]
+    stated = conventions.own_conventions(situation)
+    kept = [one for one in stated if conventions.is_followed(situation, one)]
+    claims += [_convention_claim(situation, one, n) for n, one in enumerate(kept, start=1)]
     contract = situation.briefing.contract
     assert contract is not None
     lacking = sorted(stems(_subject(situation)) - {t for q in quotes for t in q.terms})
@@ -51,6 +55,11 @@ def finding(situation: Situation) -> dict[str, Any]:
         "claims": claims,
         "open_questions": [f"Nothing was quoted for: {', '.join(lacking)}"] if lacking else [],
         "relied_on": _relied_on(situation),
+        "dropped": [
+            f"{one.evidence.quote} (the team has decided otherwise)"
+            for one in stated
+            if one not in kept
+        ],
     }
 
 
@@ -79,7 +88,8 @@ def _answer(situation: Situation) -> Calls:
 def _reply(situation: Situation, mail: Mail) -> dict[str, Any]:
     theirs = " ".join(evidence.quote for evidence in mail.evidence) or mail.text
     asked = _asked_words(mail)
-    ours = [q for q in quotes_for(asked, situation.passages, 3) if q.text not in theirs]
+    found = quotes_for(asked, situation.passages, 3)
+    ours = [q for q in found if q.text not in theirs and not conventions.is_one(q.text)]
     base = {"to": mail.author, "in_reply_to": mail.id}
     if not ours:
         text = f"Nothing in my sources speaks of: {asked}."
@@ -116,7 +126,7 @@ def _decide(situation: Situation) -> Calls:
     term = _shared_term(situation)
     if term is None or situation.calls_of("record_decision"):
         return []
-    if any(d.area == AREA and d.key == term for d in situation.briefing.decisions):
+    if (AREA, term) in situation.decisions:
         return []
     if "record_decision" not in situation.tools:
         return []
@@ -144,7 +154,8 @@ def _ask(situation: Situation) -> Calls:
     )
     quotes = _quotes(situation)
     is_asked = any(c.input.get("kind") == "question" for c in situation.calls_of("send_message"))
-    if not peers or not quotes or is_asked or situation.briefing.round > 1:
+    can_ask = "send_message" in situation.tools and situation.briefing.round == 1
+    if not peers or not quotes or is_asked or not can_ask:
         return []
     me = situation.briefing.me
     peer = next((name for name in peers if name > me), peers[0])
@@ -186,6 +197,22 @@ def _claim(
     return claim if challenge is None else claim | {"revised_after": challenge.id}
 
 
+def _convention_claim(
+    situation: Situation, convention: conventions.Convention, number: int
+) -> dict[str, Any]:
+    """A convention that a source states and the team follows."""
+    shown = {"source", "locator", "quote"}
+    claim: dict[str, Any] = {
+        "id": f"v{number}",
+        "text": convention.evidence.quote,
+        "confidence": "high",
+        "evidence": [{name: getattr(convention.evidence, name) for name in sorted(shown)}],
+    }
+    is_decided = "record_decision" in situation.tools
+    premise = {"area": convention.area, "key": convention.key}
+    return claim | {"relied_on": [premise]} if is_decided else claim
+
+
 def _challenges(situation: Situation) -> dict[int, Mail]:
     """Which of our claims, by number, a peer has challenged."""
     found: dict[int, Mail] = {}
@@ -201,8 +228,9 @@ def _quotes(situation: Situation) -> list[Quote]:
     contract = situation.briefing.contract
     assert contract is not None
     refused = _refused(situation)
-    found = quotes_for(_subject(situation), _own_passages(situation), CLAIMS + len(refused))
-    return [quote for quote in found if quote.text not in refused][:CLAIMS]
+    found = quotes_for(_subject(situation), _own_passages(situation), 2 * CLAIMS + len(refused))
+    kept = [q for q in found if q.text not in refused and not conventions.is_one(q.text)]
+    return kept[:CLAIMS]
 
 
 def _own_passages(situation: Situation) -> list[Any]:
@@ -235,15 +263,8 @@ def _refused(situation: Situation) -> set[str]:
 
 def _relied_on(situation: Situation) -> list[dict[str, Any]]:
     """Decisions of our area that were in the context: told at first, or given as an answer."""
-    term = _shared_term(situation)
-    known = [d for d in situation.briefing.decisions if d.area == AREA and d.key == term]
-    if known:
-        return [{"area": AREA, "key": term, "revision": known[0].revision}]
-    for call in situation.calls_of("record_decision"):
-        found = re.search(r"revision (\d+)", call.content)
-        if call.is_error and found and call.input.get("key") == term:
-            return [{"area": AREA, "key": term, "revision": int(found.group(1))}]
-    return []
+    known = situation.decisions.get((AREA, _shared_term(situation) or ""))
+    return [] if known is None else [{"area": AREA, "key": known.key}]
 
 
 def _shared_term(situation: Situation) -> str | None:

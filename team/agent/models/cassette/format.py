@@ -1,0 +1,216 @@
+"""One cassette file: what its lines are, how they are written and read back.
+
+Not for the network: the command reads cassettes to check them, without the SDK.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from team.errors import SpecError
+
+FORMAT: Final = 1
+PROVES: Final = (
+    "A replay proves that the runtime does the same with the same replies; "
+    "it says nothing of how good a model is."
+)
+REQUEST_FIELDS: Final = (
+    "max_tokens",
+    "messages",
+    "model",
+    "output_config",
+    "system",
+    "thinking",
+    "tool_choice",
+    "tools",
+)
+"""What of a request decides its reply, and is stored and compared; the rest is not."""
+
+_HEADERS: Final = ("content-type", "request-id", "retry-after")
+_HEADER_FAMILY: Final = "anthropic-ratelimit-"
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="header"):
+    """The first line of a file.
+
+    Attributes:
+        format: Version of this format.
+        anthropic: Version of the SDK that made the calls.
+        peerteam: Version of this project.
+        member: Whose calls these are.
+        provider: Who answered them; empty if that is not known.
+        proves: What a replay proves, for people.
+    """
+
+    format: int
+    anthropic: str
+    peerteam: str
+    member: str
+    provider: str = ""
+    proves: str = PROVES
+
+
+class Binary(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a body that is not UTF-8."""
+
+    base64: bytes
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="call"):
+    """One finished exchange.
+
+    Attributes:
+        sha256: Hash of the request as it is stored here.
+        request: What was asked: `REQUEST_FIELDS` of the JSON that was sent.
+        status: The response's status.
+        headers: Those of its headers that may be kept.
+        chunks: Its body, in the pieces it came in.
+        is_cut: Whether it ended before the body did.
+    """
+
+    sha256: str
+    request: dict[str, Any]  # the Messages API's own shape
+    status: int
+    headers: dict[str, str]
+    chunks: tuple[str | Binary, ...]
+    is_cut: bool = False
+
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """The body's pieces as bytes."""
+        return tuple(c.encode() if isinstance(c, str) else c.base64 for c in self.chunks)
+
+
+_decoder: Final[msgspec.json.Decoder[Header | Call]] = msgspec.json.Decoder(Header | Call)
+
+
+def canonical(body: bytes) -> dict[str, Any] | None:
+    """What of a request is stored and compared; nothing if it is no call of a model."""
+    try:
+        sent = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(sent, dict) or not isinstance(sent.get("messages"), list):
+        return None
+    return {name: sent[name] for name in REQUEST_FIELDS if name in sent}
+
+
+def new_header(member: str, provider: str) -> Header:
+    """The first line of a member's new file."""
+    return Header(
+        format=FORMAT,
+        anthropic=_version("anthropic"),
+        peerteam=_version("peerteam"),
+        member=member,
+        provider=provider,
+    )
+
+
+def new_call(
+    request: dict[str, Any],
+    status: int,
+    headers: Mapping[str, str],
+    pieces: Iterable[bytes],
+    *,
+    is_cut: bool,
+) -> Call:
+    """One exchange as it is stored: only headers that hold nothing secret."""
+    return Call(
+        sha256=hashlib.sha256(msgspec.json.encode(request, order="sorted")).hexdigest(),
+        request=request,
+        status=status,
+        headers={k.lower(): v for k, v in headers.items() if _may_be_kept(k.lower())},
+        chunks=tuple(map(_chunk, pieces)),
+        is_cut=is_cut,
+    )
+
+
+def encode_line(line: Header | Call, secrets: Iterable[str] = ()) -> bytes:
+    """A line with its newline, keys sorted; secrets that it quotes are blacked out."""
+    data = msgspec.json.encode(line, order="sorted")
+    for secret in secrets:
+        data = data.replace(secret.encode(), b"[redacted]")
+    return data + b"\n"
+
+
+def read_header(path: Path) -> Header:
+    """The header of a file.
+
+    Raises:
+        SpecError: The file can't be read or does not begin with one.
+    """
+    for number, line in _lines(path):
+        return _header(path, number, _decoded(path, number, line))
+    raise _broken(path, 1, "the file is empty")
+
+
+def read_calls(path: Path) -> tuple[Call, ...]:
+    """All calls of a file, in order. Further headers among them are checked and skipped.
+
+    Raises:
+        SpecError: The file can't be read, or a line is broken; names file and line.
+    """
+    calls: list[Call] = []
+    number = 0
+    for number, line in _lines(path):
+        decoded = _decoded(path, number, line)
+        if isinstance(decoded, Call) and number > 1:
+            calls.append(decoded)
+        else:
+            _header(path, number, decoded)
+    if not number:
+        raise _broken(path, 1, "the file is empty")
+    return tuple(calls)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with path.open("rb") as file:
+            yield from enumerate(file, start=1)
+    except OSError as error:
+        reason = f"it can't be read ({error.strerror})"
+        raise SpecError(str(path), "", reason, "check the file") from error
+
+
+def _decoded(path: Path, number: int, line: bytes) -> Header | Call:
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _broken(path, number, f"no line of a cassette: {error}") from error
+
+
+def _header(path: Path, number: int, line: Header | Call) -> Header:
+    if not isinstance(line, Header):
+        raise _broken(path, number, "a cassette begins with its header")
+    if line.format != FORMAT:
+        raise _broken(path, number, f"its format is {line.format}, ours is {FORMAT}")
+    return line
+
+
+def _broken(path: Path, number: int, reason: str) -> SpecError:
+    return SpecError(str(path), f"line {number}", reason, "mend it or record again")
+
+
+def _may_be_kept(name: str) -> bool:
+    return name in _HEADERS or name.startswith(_HEADER_FAMILY)
+
+
+def _chunk(piece: bytes) -> str | Binary:
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return Binary(base64=piece)
+
+
+def _version(package: str) -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"

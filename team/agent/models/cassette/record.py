@@ -1,0 +1,115 @@
+"""Pass model calls on and write each finished one to the member's file.
+
+An exchange without a response (no connection, cancelled before the first byte) is not
+stored: there is nothing to replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+
+from team.agent.models.cassette.format import (
+    Call,
+    canonical,
+    encode_line,
+    new_call,
+    new_header,
+)
+
+SECRET_CHARACTERS_MIN: Final = 8
+"""A shorter value is a placeholder, such as `none`."""
+
+_SECRET_HEADERS: Final = ("x-api-key", "authorization", "cookie", "proxy-authorization")
+_DECODED: Final = ("content-encoding", "content-length")
+"""Headers of a body that do not hold once it is decompressed."""
+
+
+class RecordingTransport(httpx2.AsyncBaseTransport):
+    """Records what goes through another transport, one line for each finished exchange.
+
+    The file is appended to by one writer; a header is written where it is new.
+    """
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, path: Path, *, provider: str = "") -> None:
+        self._inner = inner
+        self._path = path
+        self._provider = provider
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Pass a request on; its exchange is stored when the response ends or is closed.
+
+        Cancelling: safe. What came of the response until then is stored as cut.
+        """
+        asked = canonical(await request.aread())
+        secrets = _secrets(request.headers)
+        response = await self._inner.handle_async_request(request)
+        if asked is None:
+            return response
+
+        def on_end(pieces: list[bytes], is_cut: bool) -> None:
+            self._append(_call(asked, response, pieces, is_cut=is_cut), secrets)
+
+        headers = [(k, v) for k, v in response.headers.multi_items() if k.lower() not in _DECODED]
+        return httpx2.Response(
+            response.status_code,
+            headers=headers,
+            stream=_Recorded(response, on_end),
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        """Close the transport below."""
+        await self._inner.aclose()
+
+    def _append(self, call: Call, secrets: tuple[str, ...]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        line = encode_line(call, secrets)
+        with self._path.open("ab") as file:
+            if file.tell() == 0:
+                line = encode_line(new_header(self._path.stem, self._provider)) + line
+            file.write(line)
+
+
+class _Recorded(httpx2.AsyncByteStream):
+    """A response's body, decompressed, on its way through; tells how it ended, once."""
+
+    def __init__(
+        self, response: httpx2.Response, on_end: Callable[[list[bytes], bool], None]
+    ) -> None:
+        self._response = response
+        self._on_end = on_end
+        self._pieces: list[bytes] = []
+        self._has_ended = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._response.aiter_bytes():
+            self._pieces.append(piece)
+            yield piece
+        self._end(is_cut=False)
+
+    async def aclose(self) -> None:
+        try:
+            self._end(is_cut=True)
+        finally:
+            await self._response.aclose()
+
+    def _end(self, *, is_cut: bool) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            self._on_end(self._pieces, is_cut)
+
+
+def _call(
+    asked: dict[str, Any], response: httpx2.Response, pieces: list[bytes], *, is_cut: bool
+) -> Call:
+    return new_call(asked, response.status_code, response.headers, pieces, is_cut=is_cut)
+
+
+def _secrets(headers: httpx2.Headers) -> tuple[str, ...]:
+    """What a request proves itself with: never stored, not even where a body quotes it."""
+    given = [headers[name].removeprefix("Bearer ") for name in _SECRET_HEADERS if name in headers]
+    return tuple(value for value in given if len(value) >= SECRET_CHARACTERS_MIN)
