@@ -8,20 +8,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice, takewhile
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from team.adr.errors import AdrError
+from team.places import Place, find_place
 
 FILES_MAX: Final = 2_000
 """The most decision files that are read at once."""
 SCANNED_MAX: Final = 50_000
 """The most files and folders that are looked at before giving up."""
 
-_MAGIC = re.compile(r"[*?\[]")
 _INDEXES = frozenset("readme index _index toc summary changelog contributing".split())
 _GENERATED = frozenset({"__pycache__", "node_modules"})
 _TEMPLATES = frozenset({"template", "templates"})
@@ -51,13 +50,6 @@ class Found(Struct, frozen=True, kw_only=True):
     folders: tuple[str, ...]
 
 
-class _Place(Struct, frozen=True, kw_only=True):
-    argument: str
-    root: Path
-    matches: tuple[Path, ...]
-    is_named: bool = False
-
-
 def find_files(paths: Sequence[str], cwd: Path) -> tuple[tuple[Found, ...], tuple[LeftOut, ...]]:
     """Find the files that paths mean, no file twice, and what is left out.
 
@@ -69,12 +61,12 @@ def find_files(paths: Sequence[str], cwd: Path) -> tuple[tuple[Found, ...], tupl
     left_out: dict[str, LeftOut] = {}
     scanned = 0
     for argument in dict.fromkeys(paths):
-        place = _place(argument, base)
+        place = find_place(argument, base, AdrError, matches_max=SCANNED_MAX)
         for seen in _candidates(place, base):
             scanned += 1
             if isinstance(seen, LeftOut):
                 left_out.setdefault(seen.path, seen)
-            elif seen.suffix.lower() == ".md" or place.is_named:
+            elif seen.suffix.lower() == ".md" or place.kind == "file":
                 files.setdefault(seen, _found(seen, place.root, base))
             if scanned > SCANNED_MAX or len(files) > FILES_MAX:
                 reason = f"there are more than {FILES_MAX} Markdown or {SCANNED_MAX} other files"
@@ -105,44 +97,9 @@ def _found(path: Path, root: Path, base: Path) -> Found:
     return Found(path=path, shown=shown(path, base), folders=folders)
 
 
-def _place(argument: str, base: Path) -> _Place:
-    """Find where a path points, without reading anything there."""
-    missing = AdrError(argument, "there is no such file or folder", "check the spelling")
-    if not argument.strip() or "\0" in argument:
-        raise missing
-    try:
-        path = (base / argument).resolve()
-        is_file, is_folder, is_there = path.is_file(), path.is_dir(), path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # a name too long, a loop of links
-        raise missing from error
-    if is_file:
-        return _Place(argument=argument, root=path.parent, matches=(path,), is_named=True)
-    if is_folder:
-        return _Place(argument=argument, root=path, matches=(path,))
-    if is_there:
-        raise AdrError(argument, "it is neither a file nor a folder", "name a file or a folder")
-    if not _MAGIC.search(argument):
-        raise missing
-    return _glob(argument, base)
-
-
-def _glob(argument: str, base: Path) -> _Place:
-    pieces = Path(argument).parts
-    fixed = list(takewhile(lambda part: not _MAGIC.search(part), pieces))
-    root = base.joinpath(*fixed).resolve()
-    try:
-        globbed = root.glob("/".join(pieces[len(fixed) :]))
-        matches = tuple(sorted(islice(globbed, SCANNED_MAX + 1)))
-    except (ValueError, OSError, RuntimeError) as error:
-        raise AdrError(argument, f"it is not a glob ({error})", "write it otherwise") from error
-    if not matches:
-        raise AdrError(argument, "it matches no file", f"check it; it was tried in {str(root)!r}")
-    return _Place(argument=argument, root=root, matches=matches)
-
-
-def _candidates(place: _Place, base: Path) -> Iterator[Path | LeftOut]:
+def _candidates(place: Place, base: Path) -> Iterator[Path | LeftOut]:
     """Walk a place: files to look at, and what is left out."""
-    if place.is_named:
+    if place.kind == "file":
         yield from place.matches
         return
     walked: set[Path] = set()

@@ -2,9 +2,9 @@
 
 First what bears on the member's own work: a decision that it took, disputed, relied on
 or was shown has changed. Then what is new, the most relevant to its contract first,
-one line each. What has no room is counted by area. The budget is fixed, so the cost of
-a turn does not grow with the log. A change to what the member has built on is never
-only counted: what finds no room waits for the next turn.
+one line each. What has no room is named, and the rest counted by area. The budget is
+fixed, so the cost of a turn does not grow with the log. A change to what the member has
+built on is never only counted: what finds no room waits for the next turn.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ REASON_CHARACTERS_MAX: Final = 160
 
 _HEAD: Final = "<decisions>"
 _FOOT: Final = "</decisions>"
+NAMES_SHARE: Final = 0.25
+"""Share of the block in which decisions are only named, where not all can be told."""
 _COUNTS_FRAME: Final = "and : search_decisions, 10000 in 1000 other areas"
 _COUNTS_CHARACTERS_MAX: Final = 160
 _NO_REVISION_IS_HIGHER: Final = 1 << 62
+_NAMES: Final = "more, by name only: "
 _WAITING: Final = "more changes to what you built on come before the next turn"
 
 Ranking = Callable[[Collection[int]], Sequence[int]]
@@ -70,6 +73,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         text: The block; empty if there is nothing to tell.
         told: The decisions in it.
+        named: Revisions of which only the name is in it, for want of room.
         upto: Every change up to this sequence is told or counted now.
         heard: How many changes these are.
     """
@@ -78,6 +82,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     told: tuple[DecisionTold, ...]
     upto: int
     heard: int = 0
+    named: tuple[int, ...] = ()
 
 
 def digest(
@@ -98,21 +103,34 @@ def digest(
     waiting = {change.decision.seq for change in changed}
     for change in changed:
         line = _change_line(decisions, change)
-        if room.take(line, leaves=len(_WAITING) + 1 + _COUNTS_CHARACTERS_MAX, is_cut=not told):
+        if room.take(line, leaves=len(_WAITING) + 2 + _COUNTS_CHARACTERS_MAX, is_cut=not told):
             told += _told_of(decisions, change)
             waiting.discard(change.decision.seq)
     if waiting:
         room.add(_WAITING)
     new = _new(decisions, known, {c.decision.seq for c in changed} | {t.revision for t in told})
-    left_out = {decision.seq: decision for decision in new}
-    for decision in _ranked(new, ranking):
-        if room.take(line_of(decision), leaves=_COUNTS_CHARACTERS_MAX):
-            told.append(_told(decision))
-            del left_out[decision.seq]
-    if left_out:
-        room.add(_count_line(left_out.values()))
+    ranked = _ranked(new, ranking)
+    lines = [line_of(decision) for decision in ranked]
+    names_room = 0 if room.fits(lines) else int(NAMES_SHARE * room.characters)
+    leaves = names_room
+    if names_room and len(_by_name(ranked, names_room - len(_NAMES))) < len(ranked):
+        leaves += 1 + len(_count_line(ranked))
+    shown = [d for d, line in zip(ranked, lines, strict=True) if room.take(line, leaves=leaves)]
+    told += [_told(decision) for decision in shown]
+    left_out = [decision for decision in ranked if decision not in shown]
+    named = _by_name(left_out, names_room - len(_NAMES))
+    if named:
+        room.add(_names_line(named))
+    if len(named) < len(left_out):
+        room.add(_count_line([decision for decision in left_out if decision not in named]))
     upto = max(known.upto, decisions.changes[-1][0] if decisions.changes else 0)
-    return Digest(text=room.text, told=tuple(told), upto=upto, heard=len(decisions.changes))
+    return Digest(
+        text=room.text,
+        told=tuple(told),
+        named=tuple(decision.seq for decision in named),
+        upto=upto,
+        heard=len(decisions.changes),
+    )
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,8 +244,11 @@ def _change_line(decisions: Decisions, change: Change) -> str:
     if decision.replaced_by is None:
         return f"{head} {_why(decision, change)}"
     last = decisions.last_after(decision)
+    fall = decisions.fall_of(last.as_premise(), knows_all=False)
     if not last.holds:
         return f"{head} is superseded, and r{last.seq} {_cut(decisions.end_of(last))}"
+    if fall is not None:
+        return f"{head} is superseded, and r{last.seq} stands no longer: {_cut(fall.reason)}"
     if change.stake == "shown":
         return f"{head} now {line_of(last)}"
     reason = f" Why: {_cut(last.ruling.reason)}" if last.ruling else ""
@@ -256,6 +277,28 @@ def _dispute(decision: Decision, change: Change) -> str:
     return f"is contested by {last.author}: {_cut(last.reason)}{instead}{answer}"
 
 
+def _by_name(left_out: Sequence[Decision], characters: int) -> list[Decision]:
+    """As many as can be named, the most relevant first; a name says much for few tokens."""
+    areas: set[str] = set()
+    found: list[Decision] = []
+    for decision in left_out:
+        is_first = decision.area not in areas
+        characters -= len(f"{decision.key}, ") + (len(f"in {decision.area}: ") if is_first else 0)
+        if characters < 0:
+            break
+        areas.add(decision.area)
+        found.append(decision)
+    return found
+
+
+def _names_line(named: Sequence[Decision]) -> str:
+    keys: dict[str, list[str]] = {}
+    for decision in named:
+        keys.setdefault(decision.area, []).append(decision.key)
+    parts = [f"in {area}: {', '.join(names)}" for area, names in keys.items()]
+    return _NAMES + "; ".join(parts)
+
+
 def _count_line(left_out: Collection[Decision]) -> str:
     """How many more there are, by area; the smallest areas together, if there are many."""
     by_area = Counter(decision.area for decision in left_out)
@@ -275,7 +318,8 @@ def _count_line(left_out: Collection[Decision]) -> str:
 def _told_of(decisions: Decisions, change: Change) -> list[DecisionTold]:
     last = decisions.last_after(change.decision)
     one = _told(change.decision, change.seq)
-    return [one] if last == change.decision else [one, _told(last)]
+    stands = last.holds and decisions.fall_of(last.as_premise(), knows_all=False) is None
+    return [one, _told(last)] if last != change.decision and stands else [one]
 
 
 def _told(decision: Decision, seq: int = 0) -> DecisionTold:
@@ -297,13 +341,18 @@ class _Room:
 
     def __init__(self, tokens_max: int) -> None:
         frame = len(_HEAD) + len(_FOOT) + 1
-        self._left = int(tokens_max * CHARACTERS_PER_TOKEN) - frame
+        self.characters = int(tokens_max * CHARACTERS_PER_TOKEN) - frame
+        self._left = self.characters
         self._lines: list[str] = []
 
     @property
     def text(self) -> str:
         """The block; empty without a line."""
         return "\n".join((_HEAD, *self._lines, _FOOT)) if self._lines else ""
+
+    def fits(self, lines: Sequence[str]) -> bool:
+        """Whether there is room for all of these."""
+        return sum(len(line) + 1 for line in lines) <= self._left
 
     def take(self, line: str, *, leaves: int, is_cut: bool = False) -> bool:
         """Take a line if there is room for it and for one more of `leaves` characters.
@@ -313,7 +362,7 @@ class _Room:
             leaves: How much must be left for another line.
             is_cut: Whether it is cut to fit rather than left out.
         """
-        most = self._left - leaves - 2
+        most = self._left - leaves - 1
         if len(line) > most and not is_cut:
             return False
         self.add(line if len(line) <= most else line[: most - 1] + "…")

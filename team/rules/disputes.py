@@ -40,7 +40,7 @@ def rules_at(state: RunState, decision: Decision) -> float:
     if len(decision.replies) >= len(decision.objections):
         return decision.at  # a proposal without objections, or each is answered
     seat = state.roster.seats.get(decision.author)
-    if seat is None or not seat.is_in:
+    if decision.author == LEAD or seat is None or not seat.is_in:
         return decision.at
     return decision.objections[-1].at + state.spec.team.decisions.rebuttal_seconds
 

@@ -6,6 +6,7 @@ the key meanwhile, it is looked at again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -117,8 +118,9 @@ async def decide(
         NearDecisionError: Similar decisions hold in the area; nothing was stored.
         StateError: Others kept writing there.
     """
+    whole = WholeLog(stream)
 
-    def entries(log: Decisions) -> list[Entry]:
+    def make(log: Decisions) -> tuple[Decision | None, list[Entry]]:
         current = log.in_force(name.area, name.key)
         near = [d for d in whole.index.near(name.area, statement) if d.name != str(name)]
         if near and not is_distinct:
@@ -130,20 +132,11 @@ async def decide(
         )
         entry = _entry(stream, name, log, body)
         if explained == DecisionExplained():
-            return [entry]
+            return current, [entry]
         subject = rationale_subject(stream.run, name.area, name.key, PERSON)
-        return [entry, Entry(subject=subject, body=explained, cause=entry.id)]
+        return current, [entry, Entry(subject=subject, body=explained, cause=entry.id)]
 
-    whole = WholeLog(stream)
-    for _ in range(TRIES_MAX):
-        log = await whole.read()
-        before, made = log.in_force(name.area, name.key), entries(log)
-        try:
-            last_seq = await stream.commit(made)
-        except ConflictError:
-            continue
-        return Acted(seq=last_seq - len(made) + 1, before=before)
-    raise _overtaken(stream, name)
+    return await _act(stream, whole, name, make)
 
 
 async def challenge(stream: RunStream, name: Name, reason: str, instead: str = "") -> Acted:
@@ -152,20 +145,16 @@ async def challenge(stream: RunStream, name: Name, reason: str, instead: str = "
     Raises:
         StateError: Nothing is decided there, or it can't be challenged.
     """
-    whole = WholeLog(stream)
-    for _ in range(TRIES_MAX):
-        log = await whole.read()
+
+    def make(log: Decisions) -> tuple[Decision, list[Entry]]:
         target = _target(stream, log, name)
         problem = why_no_objection(PERSON, target)
         if problem is not None:
             raise StateError(stream.run, f"{name} can't be challenged: {problem}", _INSTEAD)
         body = DecisionChallenged(revision=target.seq, reason=reason, instead=instead)
-        try:
-            seq = await stream.append(_entry(stream, name, log, body))
-        except ConflictError:
-            continue
-        return Acted(seq=seq, before=target)
-    raise _overtaken(stream, name)
+        return target, [_entry(stream, name, log, body)]
+
+    return await _act(stream, WholeLog(stream), name, make)
 
 
 async def rule(
@@ -176,19 +165,15 @@ async def rule(
     Raises:
         StateError: Nothing is decided or proposed there.
     """
-    whole = WholeLog(stream)
-    for _ in range(TRIES_MAX):
-        log = await whole.read()
+
+    def make(log: Decisions) -> tuple[Decision, list[Entry]]:
         target = _target(stream, log, name)
         body = DecisionRuled(
             revision=target.seq, outcome=outcome, reason=reason, statement=statement
         )
-        try:
-            seq = await stream.append(_entry(stream, name, log, body))
-        except ConflictError:
-            continue
-        return Acted(seq=seq, before=target)
-    raise _overtaken(stream, name)
+        return target, [_entry(stream, name, log, body)]
+
+    return await _act(stream, WholeLog(stream), name, make)
 
 
 _INSTEAD: Final = "decide it anew with 'team decide', or rule on it with 'team rule'"
@@ -237,6 +222,19 @@ def check_explained(why: str, considered: list[str]) -> DecisionExplained:
     return DecisionExplained(rationale=rationale, alternatives=alternatives)
 
 
-def _overtaken(stream: RunStream, name: Name) -> StateError:
+async def _act(
+    stream: RunStream,
+    whole: WholeLog,
+    name: Name,
+    make: Callable[[Decisions], tuple[Decision | None, list[Entry]]],
+) -> Acted:
+    """Write what is made of the log as it stands; again if others moved the key meanwhile."""
+    for _ in range(TRIES_MAX):
+        before, entries = make(await whole.read())
+        try:
+            last_seq = await stream.commit(entries)
+        except ConflictError:
+            continue
+        return Acted(seq=last_seq - len(entries) + 1, before=before)
     reason = f"others kept writing to {name}, {TRIES_MAX} times"
-    return StateError(stream.run, reason, "look with 'team decisions', then try again")
+    raise StateError(stream.run, reason, "look with 'team decisions', then try again")

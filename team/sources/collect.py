@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from team.errors import SourceError
+from team.places import Place, find_place
 from team.sources.extract import PDF_SUFFIX, decode
 from team.sources.locators import group_names
 
@@ -36,7 +36,6 @@ SUFFIXES: Final = frozenset(
 """What can be read; "" stands for a name without suffix, if it holds text."""
 
 _GENERATED = frozenset({"__pycache__", "node_modules"})
-_MAGIC = re.compile(r"[*?\[]")
 _NARROW = "name fewer or narrower sources"
 
 
@@ -99,14 +98,6 @@ class Collection(Struct, frozen=True, kw_only=True):
     skipped: tuple[Skipped, ...]
 
 
-class _Place(Struct, frozen=True, kw_only=True):
-    argument: str
-    root: Path
-    named: Path
-    matches: tuple[Path, ...]
-    is_glob: bool = False
-
-
 class _Found(Struct, frozen=True, kw_only=True):
     path: Path
     sha256: str
@@ -126,13 +117,13 @@ def collect(arguments: Sequence[str], cwd: Path) -> Collection:
             much. The message says which and what to do.
     """
     tally = _Tally()
-    kept: list[tuple[_Place, list[_Found]]] = []
+    kept: list[tuple[Place, list[_Found]]] = []
     for argument in dict.fromkeys(arguments):
         place = _place(argument, cwd)
         files = tally.files_of(place)
         if files:
             kept.append((place, files))
-    names = group_names([place.named for place, _ in kept])
+    names = group_names([_named(place) for place, _ in kept])
     named = list(zip(names, kept, strict=True))
     return Collection(
         groups=tuple(_group(name, place, len(files)) for name, (place, files) in named),
@@ -141,8 +132,8 @@ def collect(arguments: Sequence[str], cwd: Path) -> Collection:
     )
 
 
-def _group(name: str, place: _Place, files: int) -> SourceGroup:
-    title, root = _title(place.named) or name, str(place.root)
+def _group(name: str, place: Place, files: int) -> SourceGroup:
+    title, root = _title(_named(place)) or name, str(place.root)
     return SourceGroup(name=name, title=title, argument=place.argument, root=root, files=files)
 
 
@@ -152,47 +143,22 @@ def _file(group: str, file: _Found) -> SourceFile:
     )
 
 
-def _place(argument: str, cwd: Path) -> _Place:
+def _place(argument: str, cwd: Path) -> Place:
     """Find where an argument points, without reading anything there."""
-    missing = SourceError(argument, "there is no such file or folder", "check the spelling")
-    if not argument.strip() or "\0" in argument:
-        raise missing
-    try:
-        path = (cwd / argument).resolve()
-        is_file, is_folder, is_there = path.is_file(), path.is_dir(), path.exists()
-    except (OSError, RuntimeError) as error:  # a name too long, a loop of links
-        raise missing from error
-    if not _is_utf8(path):
+    place = find_place(argument, cwd, SourceError, matches_max=SCANNED_MAX)
+    if place.kind != "glob" and not _is_utf8(place.matches[0]):
         raise SourceError(argument, "its name is not UTF-8", "rename it")
-    if is_file:
-        named = path.with_suffix("")
-        return _Place(argument=argument, root=path.parent, named=named, matches=(path,))
-    if is_folder:
-        return _Place(argument=argument, root=path, named=path, matches=(path,))
-    if is_there:
-        raise SourceError(argument, "it is neither a file nor a folder", "name a file or a folder")
-    if not _MAGIC.search(argument):
-        raise missing
-    return _glob(argument, cwd)
-
-
-def _glob(argument: str, cwd: Path) -> _Place:
-    parts = Path(argument).parts
-    fixed = list(takewhile(lambda part: not _MAGIC.search(part), parts))
-    root = cwd.joinpath(*fixed).resolve()
-    try:
-        globbed = root.glob("/".join(parts[len(fixed) :]))
-        matches = tuple(sorted(islice(globbed, SCANNED_MAX + 1)))
-    except (ValueError, OSError, RuntimeError) as error:
-        raise SourceError(argument, f"it is not a glob ({error})", "write it otherwise") from error
-    if len(matches) > SCANNED_MAX:
+    if len(place.matches) > SCANNED_MAX:
         raise SourceError(argument, f"it matches more than {SCANNED_MAX} files", _NARROW)
-    if not matches:
-        raise SourceError(argument, "it matches no file", f"check it; it was tried in {root}")
-    return _Place(argument=argument, root=root, named=root, matches=matches, is_glob=True)
+    return place
 
 
-def _candidates(place: _Place) -> Iterator[Path | Skipped]:
+def _named(place: Place) -> Path:
+    """The path that a group is named after."""
+    return place.root if place.kind != "file" else place.matches[0].with_suffix("")
+
+
+def _candidates(place: Place) -> Iterator[Path | Skipped]:
     """Walk a place: resolved files inside its root, and what is left out at sight."""
     walked: set[Path] = set()
     for match in place.matches:
@@ -200,7 +166,7 @@ def _candidates(place: _Place) -> Iterator[Path | Skipped]:
             yield astray
             continue
         path = match.resolve()
-        if place.is_glob and (unwanted := _unwanted(path, place.root)):
+        if place.kind == "glob" and (unwanted := _unwanted(path, place.root)):
             yield unwanted
         elif path.is_dir():
             yield from _below(path, place.root, walked)
@@ -278,7 +244,7 @@ class _Tally:
         self._bytes = 0
         self._scanned = 0
 
-    def files_of(self, place: _Place) -> list[_Found]:
+    def files_of(self, place: Place) -> list[_Found]:
         """Give the place's files that no earlier argument has; maybe none."""
         found: list[_Found] = []
         reasons: list[str] = []

@@ -124,7 +124,8 @@ async def test_many_decisions_enter_as_a_digest_of_bounded_size(
     assert inbox.take().blocks == ()
     assert len(news.text) <= DIGEST_TOKENS * CHARACTERS_PER_TOKEN
     assert "Choice 99" in news.text
-    assert f"and {100 - len(news.told)} in api: search_decisions" in news.text
+    rest = 100 - len(news.told) - len(news.named)
+    assert f"and {rest} in api: search_decisions" in news.text
 
 
 async def test_decisions_of_other_areas_and_mail_of_others_never_come(

@@ -27,7 +27,6 @@ from team.state import Decisions
 from tests.support.builders import a_contract, decisions_of
 from tests.support.decisions import (
     AUTHORS,
-    PLACES,
     all_of,
     challenges,
     decides,
@@ -226,6 +225,31 @@ def test_a_replacement_that_was_withdrawn_is_not_told_as_what_holds_now() -> Non
     assert "withdrawn" in line
 
 
+def test_a_proposal_that_took_anothers_place_is_told_once_it_holds() -> None:
+    """Ada objected to the first; the second was only named to her, and no word of it shown."""
+    log = [proposes(1, "bea"), challenges(2, "ada"), proposes(3, "bea", says="Cursors.")]
+    before = a_digest(log, "ada")
+
+    after = a_digest([*log, rules(4, LEAD, 3)], "ada", known=having(Known(), before))
+
+    assert 3 not in {one.revision for one in before.told}
+    assert lines(after) == ["api/paging r3 (bea): Cursors."]
+
+
+def test_a_replacement_that_has_fallen_is_not_told_as_what_holds_now() -> None:
+    base = ("api", "base")
+    log = [
+        decides(1, place=base),
+        decides(2),
+        decides(3, "ada", 2, says="Cursors.", rests_on=[premise(1, base)]),
+        withdraws(4, place=base),
+    ]
+
+    news = a_digest(log, relied_on=[2])
+
+    assert "Cursors." not in news.text or "stands no longer" in lines(news)[0]
+
+
 def test_where_the_last_of_a_chain_was_withdrawn_that_is_what_is_told() -> None:
     log = [decides(1), decides(2, "ada", 1), decides(3, "ada", 2), withdraws(4, revision=3)]
 
@@ -252,18 +276,35 @@ def test_a_change_that_waits_is_not_passed_off_as_a_new_decision() -> None:
     assert "! api/paging r3 (yours) is contested by bea: xxx" in said
 
 
-def test_what_has_no_room_is_counted_by_area() -> None:
+def test_what_has_no_room_is_named_and_the_rest_is_counted_by_area() -> None:
     log = [
-        *(decides(n, place=("api", f"k{n}"), says="y" * 200) for n in range(1, 30)),
-        *(decides(n, place=("data", f"k{n}"), says="y" * 200) for n in range(30, 60)),
+        *(decides(n, place=("api", f"{'k' * 40}{n}"), says="y" * 200) for n in range(1, 30)),
+        *(decides(n, place=("data", f"{'k' * 40}{n}"), says="y" * 200) for n in range(30, 60)),
     ]
 
     news = a_digest(log)
 
-    told = len(news.told)
-    assert 1 <= told <= 6
-    assert lines(news)[-1] == f"and {29 - told} in api, 30 in data: search_decisions"
+    told = {one.revision for one in news.told}
+    named = set(news.named)
+    assert 1 <= len(told) <= 6
+    assert named
+    assert not told & named
+    *_, names, counts = lines(news)
+    assert names.startswith("more, by name only: in ")
+    assert all(f"{'k' * 40}{n}" in names for n in named)
+    rest = set(range(1, 60)) - told - named
+    by_area = (sum(n < 30 for n in rest), sum(n >= 30 for n in rest))
+    assert counts == f"and {by_area[0]} in api, {by_area[1]} in data: search_decisions"
     assert a_digest(log, known=having(Known(), news)).text == ""
+
+
+def test_what_can_all_be_named_is_not_counted() -> None:
+    log = [decides(n, place=("api", f"k{n}"), says="y" * 200) for n in range(1, 20)]
+
+    news = a_digest(log)
+
+    assert len(news.told) + len(news.named) == 19
+    assert "search_decisions" not in news.text
 
 
 def test_the_most_relevant_come_first_then_the_newest() -> None:
@@ -365,7 +406,7 @@ def heard(
 
 
 any_life = given(
-    log=logs(texts, places=PLACES[:3], max_size=30),
+    log=logs(texts, max_size=30),
     at=cuts,
     me=st.sampled_from(AUTHORS),
     relied_on=st.sets(st.integers(1, 30), max_size=8),
@@ -458,13 +499,16 @@ def test_what_a_member_built_on_comes_first_then_what_it_was_shown_then_what_is_
 
 
 def line_kind(line: str) -> int:
-    starts = (r"! \S+ r\d+ \(", r"~~\S+ r\d+~~ ", r"more changes ", r"\S+ r\d+ \(", r"and \d")
+    starts = (
+        *(r"! \S+ r\d+ \(", r"~~\S+ r\d+~~ ", "more changes "),
+        *(r"\S+ r\d+ \(", "more, by name only: in ", r"and \d"),
+    )
     return next(kind for kind, start in enumerate(starts) if re.match(start, line))
 
 
 @often
 @any_life
-def test_what_is_new_is_told_or_counted_under_its_area_and_never_again_unless_it_changes(
+def test_what_is_new_is_told_or_named_or_counted_under_its_area(
     log: list[Record], at: list[int], me: str, relied_on: set[int], tokens: int
 ) -> None:
     for decisions, known, news in heard(log, at, me, relied_on, tokens):
@@ -475,13 +519,18 @@ def test_what_is_new_is_told_or_counted_under_its_area_and_never_again_unless_it
         new = [
             d for d in all_of(decisions) if d.holds and d.seq in changed - told - known.told.keys()
         ]
-        counted = Counter(d.area for d in new if d.seq not in waiting | fallen_in(decisions))
+        left_out = [d for d in new if d.seq not in news.named]
+        counted = Counter(d.area for d in left_out if d.seq not in waiting | fallen_in(decisions))
 
         last = lines(news)[-1] if lines(news) else ""
         said = re.findall(r"(\d+) in ([\w-]+)", last) if last.startswith("and ") else []
         # What waits for its own line, or has fallen, may be counted or not.
         assert counted <= Counter({area: int(n) for n, area in said})
-        assert Counter({area: int(n) for n, area in said}) <= Counter(d.area for d in new)
+        assert Counter({area: int(n) for n, area in said}) <= Counter(d.area for d in left_out)
+        names = next((line for line in lines(news) if line.startswith("more, by name")), "")
+        by_seq = {d.seq: d for d in new}
+        assert all(re.search(rf"\b{by_seq[n].key}\b", names) for n in news.named)
+        assert bool(names) is bool(news.named)
 
 
 @often
@@ -511,7 +560,7 @@ def test_no_text_ever_breaks_out(
 
 @often
 @any_life
-def test_a_digest_ends_and_an_unchanged_log_gives_no_second_one(
+def test_an_unchanged_log_gives_no_second_digest_but_for_what_waits(
     log: list[Record], at: list[int], me: str, relied_on: set[int], tokens: int
 ) -> None:
     decisions, known, news = heard(log, at, me, relied_on, tokens)[-1]

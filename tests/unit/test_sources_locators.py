@@ -101,8 +101,9 @@ def quoted(draw: st.DrawFn) -> tuple[list[str], int, int, str]:
     first = draw(st.integers(1, len(lines)))
     last = draw(st.integers(first, len(lines)))
     text = fold(" ".join(lines[first - 1 : last]))
-    start = draw(st.integers(0, len(text)))
-    quote = text[start : draw(st.integers(start, len(text)))].strip()
+    start = draw(st.integers(0, max(0, len(text) - 12)))
+    end = draw(st.integers(min(start + 12, len(text)), len(text)))
+    quote = text[start:end].strip()
     assume(len("".join(quote.split())) >= 8)
     return lines, first, last, quote
 

@@ -15,7 +15,9 @@ from team.tool_names import TOOL_NAMES
 
 for module in pkgutil.iter_modules(team.agent.tools.__path__):
     importlib.import_module(f"team.agent.tools.{module.name}")
-TOOLS: list[type[Tool[Any]]] = Tool.__subclasses__()
+TOOLS: list[type[Tool[Any]]] = [
+    tool for tool in Tool.__subclasses__() if tool.__module__.startswith("team.")
+]
 
 
 def test_the_list_names_every_tool_and_no_other() -> None:
