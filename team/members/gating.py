@@ -47,7 +47,10 @@ def _judgements(member: Member, task: Task, submission: Submission) -> tuple[Jud
     if submission.judged_by(GATE):
         return tuple(fallen_premises(state.decisions, submission.finding))
     earlier = state.findings.submissions[task.id][:-1]
-    carried = carried_verdicts(earlier, submission.finding, member.spec.team.gate.verifiers)
+    asked = [t for t in state.board.of_purpose("verify") if t.subject_task == task.id]
+    verifiers = {verification.holder for verification in asked if verification.holder}
+    needed = member.spec.team.gate.verifiers
+    carried = carried_verdicts(earlier, submission.finding, verifiers, needed)
     exact = judge(
         GateInput(
             task=task,

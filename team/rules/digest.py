@@ -111,7 +111,7 @@ def digest(
     new = _new(decisions, known, {c.decision.seq for c in changed} | {t.revision for t in told})
     ranked = _ranked(new, ranking)
     lines = [line_of(decision) for decision in ranked]
-    names_room = 0 if room.fits(lines) else int(NAMES_SHARE * room.characters)
+    names_room = 0 if room.fits(lines) else int(NAMES_SHARE * room.size)
     leaves = names_room
     if names_room and len(_by_name(ranked, names_room - len(_NAMES))) < len(ranked):
         leaves += 1 + len(_count_line(ranked))
@@ -341,8 +341,8 @@ class _Room:
 
     def __init__(self, tokens_max: int) -> None:
         frame = len(_HEAD) + len(_FOOT) + 1
-        self.characters = int(tokens_max * CHARACTERS_PER_TOKEN) - frame
-        self._left = self.characters
+        self.size = int(tokens_max * CHARACTERS_PER_TOKEN) - frame
+        self._left = self.size
         self._lines: list[str] = []
 
     @property
@@ -352,10 +352,10 @@ class _Room:
 
     def fits(self, lines: Sequence[str]) -> bool:
         """Whether there is room for all of these."""
-        return sum(len(line) + 1 for line in lines) <= self._left
+        return sum(_size(line) + 1 for line in lines) <= self._left
 
     def take(self, line: str, *, leaves: int, is_cut: bool = False) -> bool:
-        """Take a line if there is room for it and for one more of `leaves` characters.
+        """Take a line if there is room for it and for one more of size `leaves`.
 
         Args:
             line: The line.
@@ -363,12 +363,23 @@ class _Room:
             is_cut: Whether it is cut to fit rather than left out.
         """
         most = self._left - leaves - 1
-        if len(line) > most and not is_cut:
+        if _size(line) > most and not is_cut:
             return False
-        self.add(line if len(line) <= most else line[: most - 1] + "…")
+        self.add(line if _size(line) <= most else _fitted(line, most))
         return True
 
     def add(self, line: str) -> None:
         """Take a line for which room was left."""
         self._lines.append(line)
-        self._left -= len(line) + 1
+        self._left -= _size(line) + 1
+
+
+def _size(text: str) -> int:
+    """How much room a text takes: its bytes, so that scripts of many tokens count for more."""
+    return len(text.encode())
+
+
+def _fitted(line: str, size: int) -> str:
+    """The beginning of a line that has just that size at most."""
+    mark = "…"
+    return line.encode()[: size - _size(mark)].decode(errors="ignore") + mark

@@ -54,5 +54,5 @@ def areas_needed(state: RunState, member: str) -> tuple[str, ...]:
         for submission in submissions:
             if submission.member == member:
                 named += [premise for premise, _ in premises_of(submission.finding)]
-    involved += [decisions.revision(premise.revision) for premise in named]
+    involved += [decisions.named(premise) for premise in named]
     return tuple(dict.fromkeys(d.area for d in involved if d is not None))

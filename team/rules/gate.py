@@ -7,7 +7,7 @@ not upheld: unknown means no.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -144,7 +144,10 @@ def judge(given: GateInput, checks: dict[str, Check] = CHECKS) -> tuple[Judgemen
 
 
 def carried_verdicts(
-    earlier: Sequence[Submission], finding: FindingSubmitted, verifiers: int
+    earlier: Sequence[Submission],
+    finding: FindingSubmitted,
+    verifiers: Collection[str],
+    needed: int,
 ) -> list[Judgement]:
     """Claims that verifiers have upheld in an earlier round, word for word, as judgements.
 
@@ -153,15 +156,16 @@ def carried_verdicts(
     Args:
         earlier: Findings of earlier rounds of the same task.
         finding: The present one.
-        verifiers: How many must have upheld a claim.
+        verifiers: Who was asked to judge these; nobody else's word counts.
+        needed: How many must have upheld a claim.
     """
     found: list[Judgement] = []
     for claim in finding.claims:
-        said = [(s, by, j) for s in earlier for by, j in _verdicts_on(s, claim)]
+        said = [(s, by, j) for s in earlier for by, j in _verdicts_on(s, claim) if by in verifiers]
         if any(j.outcome != "upheld" for _, _, j in said):
             continue
         upheld_by = Counter(number for number, _ in {(s.finding.round, by) for s, by, _ in said})
-        rounds = [number for number, count in upheld_by.items() if count >= verifiers]
+        rounds = [number for number, count in upheld_by.items() if count >= needed]
         if rounds:
             reason = f"unchanged since round {min(rounds)}, when it was upheld"
             found.append(_yes(claim.id, reason))
@@ -174,7 +178,7 @@ def _verdicts_on(submission: Submission, claim: Claim) -> list[tuple[str, Judgem
     return [
         (by, judgement)
         for by, judgement in submission.judgements
-        if by != GATE and judgement.check == VERIFICATION and judgement.claim in same
+        if judgement.check == VERIFICATION and judgement.claim in same
     ]
 
 

@@ -54,5 +54,5 @@ def is_news(decisions: Decisions, submission: Submission, judge: str) -> bool:
 
 def awaits_ruling(decisions: Decisions, finding: FindingSubmitted) -> bool:
     """Whether a finding rests on a decision that the lead has yet to rule on."""
-    named = [decisions.revision(premise.revision) for premise, _ in premises_of(finding)]
+    named = [decisions.named(premise) for premise, _ in premises_of(finding)]
     return any(d is not None and d.is_disputed and decisions.ruler_of(d) == LEAD for d in named)

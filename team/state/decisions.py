@@ -104,6 +104,10 @@ class Decisions:
         place = self._places.get(seq)
         return None if place is None else self.history[place[0]][place[1]]
 
+    def named(self, premise: Premise) -> Decision | None:
+        """The revision that a premise names, if there is one of that number and that name."""
+        return self._named((premise.area, premise.key), premise.revision)
+
     def fall_of(self, premise: Premise, *, knows_all: bool = True) -> Fall | None:
         """Why what rests on a premise does not stand; nothing if it does.
 
@@ -118,8 +122,8 @@ class Decisions:
         seen: set[int] = set()
         while waiting:
             asked, depth = waiting.pop()
-            decision = self.revision(asked.revision)
-            if decision is None or (decision.area, decision.key) != (asked.area, asked.key):
+            decision = self.named(asked)
+            if decision is None:
                 if knows_all:
                     way = _rested(premise, asked, depth) if depth else ""
                     return Fall(reason=way + self._unknown(asked), seq=0)
@@ -301,7 +305,7 @@ class Decisions:
     def _add(self, key: tuple[str, str], decision: Decision) -> None:
         revisions = self.history.setdefault(key, [])
         self._places[decision.seq] = key, len(revisions)
-        self._revisions[decision.id] = decision.seq
+        self._revisions.setdefault(decision.id, decision.seq)
         self.involving.setdefault(decision.author, []).append(decision.seq)
         revisions.append(decision)
         self.changes.append((decision.seq, decision.seq))

@@ -42,6 +42,7 @@ from tests.support.decisions import (
     an_assignment,
     call_tool,
     decided,
+    premise,
     record_by_tool,
     send,
     whole_log,
@@ -131,6 +132,22 @@ async def test_what_a_tool_has_shown_may_be_relied_on(stream: RunStream, ada: Wo
     premises = ada.premises(CONTEXT, [Premise(area="api", key="paging")], await ada.log.read())
 
     assert not isinstance(premises, str)
+
+
+async def test_a_decision_that_has_fallen_with_another_is_read_as_fallen(
+    stream: RunStream, ada: World
+) -> None:
+    """Who relied on it now would be refused: it is told so where it looks."""
+    base = ("api", "base")
+    under = await send(stream, "bea", DecisionRecorded(statement="Rows are kept."), base)
+    await decided(stream, relied_on=(premise(under, base),))
+    await send(stream, "bea", DecisionWithdrawn(revision=under, reason="no use"), base)
+
+    read = await call_tool(ada, ReadDecision(ada), area="api", key="paging")
+    found = await call_tool(ada, SearchDecisions(ada), query="cursor pagination")
+
+    assert "withdrawn by bea: no use" in read.content
+    assert "api/paging" not in found.content or "fallen" in found.content
 
 
 # --- of a finding ------------------------------------------------------------------------

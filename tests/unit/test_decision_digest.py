@@ -427,7 +427,7 @@ def test_a_digest_is_never_above_its_budget(
     log: list[Record], at: list[int], me: str, relied_on: set[int], tokens: int
 ) -> None:
     for _, _, news in heard(log, at, me, relied_on, tokens):
-        assert len(news.text) <= tokens * CHARACTERS_PER_TOKEN
+        assert len(news.text.encode()) <= tokens * CHARACTERS_PER_TOKEN
 
 
 def test_a_budget_holds_where_changes_wait_and_others_are_counted() -> None:

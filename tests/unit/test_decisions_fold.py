@@ -380,6 +380,19 @@ def test_reasons_without_a_rationale_are_not_written_over_either() -> None:
     assert a_decision(decisions, 1).alternatives == ("Offsets.",)
 
 
+def test_a_message_that_takes_anothers_id_does_not_take_its_reasons() -> None:
+    """The id within an envelope is whatever its author wrote there."""
+    thief = decides(2, "bea", place=("api", "other"))
+    assert thief.envelope is not None
+    envelope = msgspec.structs.replace(thief.envelope, id="m1")
+
+    decisions = decisions_of(
+        decides(1), msgspec.structs.replace(thief, envelope=envelope), explains(3)
+    )
+
+    assert a_decision(decisions, 1).rationale == "because"
+
+
 # --- looking things up ---------------------------------------------------------------
 
 

@@ -347,6 +347,16 @@ def test_a_premise_that_names_no_decision_widens_no_world() -> None:
     assert areas_of(team, "ada") == ("api",)
 
 
+def test_a_premise_under_another_name_than_its_revisions_widens_no_world() -> None:
+    team = a_team()
+    elsewhere = team.decide(LEAD, ELSEWHERE)
+
+    team.decide("ada", relied_on=(premise(elsewhere),))
+    team.lead()
+
+    assert areas_of(team, "ada") == ("api",)
+
+
 def test_a_person_may_rule_before_the_lead_does() -> None:
     team, decided = a_dispute()
 

@@ -362,7 +362,7 @@ def carried(
     """Claims that need not be verified again: c1 was judged so in round 1."""
     before = a_submission(a_claim("c1"), judgements=said)
     present = a_submission(now or a_claim("c1"), round=2).finding
-    return [j.claim for j in carried_verdicts([before], present, verifiers)]
+    return [j.claim for j in carried_verdicts([before], present, ("vera", "walt"), verifiers)]
 
 
 UPHELD = a_judgement("upheld", "c1")
@@ -394,6 +394,12 @@ def test_a_claim_that_was_not_upheld_by_all_is_verified_again(
     said: tuple[tuple[str, Judgement], ...],
 ) -> None:
     assert carried(*said) == []
+
+
+def test_the_word_of_whoever_was_not_asked_to_judge_carries_nothing() -> None:
+    """A peer may write what it likes; only the round's verifiers were asked."""
+    assert carried(("bea", UPHELD)) == []
+    assert carried(("vera", UPHELD), ("bea", a_judgement("refuted", "c1"))) == ["c1"]
 
 
 def test_two_verdicts_of_one_verifier_are_one_verdict() -> None:

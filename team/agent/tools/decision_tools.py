@@ -179,7 +179,7 @@ class RecordDecision(Tool[RecordDecisionInput]):
         near = [decision for decision in found if decision.name not in named]
         if not near:
             return None
-        lines = "\n".join(line_of(decision) for decision in near)
+        lines = "\n".join(_line(self._world.log.decisions, decision) for decision in near)
         names = ", ".join(decision.name for decision in near)
         return refuse(
             f"Nearly the same holds already:\n{lines}\nFollow it, and list it in `relied_on`; or "
@@ -206,7 +206,7 @@ class SearchDecisions(Tool[SearchDecisionsInput]):
         found = [held[revision] for revision in ranked][:FOUND_MAX]
         if not found:
             return ToolAnswer(content=f"None of {len(held)} decisions in force has these words.")
-        lines = [line_of(decision) for decision in found]
+        lines = [_line(log, decision) for decision in found]
         more = len(ranked) - len(found)
         lines += [f"and {more} more: narrow the words or the area"] if more else []
         return ToolAnswer(content="\n".join(lines), told=_told(found))
@@ -228,7 +228,7 @@ class ReadDecision(Tool[ReadDecisionInput]):
         if not history:
             return refuse(f"{given.area}/{given.key} is not decided")
         current = log.in_force(given.area, given.key) or history[-1]
-        content = describe(current, await self._world.log.explain(current))
+        content = describe(log, current, await self._world.log.explain(current))
         earlier = [f"earlier: {line_of(d)}: {d.state}" for d in history if d.seq != current.seq]
         return ToolAnswer(content="\n".join([content, *earlier[-5:]]), told=_told([current]))
 
@@ -316,9 +316,9 @@ class WithdrawDecision(Tool[WithdrawDecisionInput]):
         return ToolAnswer(content=f"Withdrawn: {decision.name}.", entries=(entry,))
 
 
-def describe(decision: Decision, why: DecisionExplained) -> str:
+def describe(log: Decisions, decision: Decision, why: DecisionExplained) -> str:
     """All there is to a decision, as text for a member."""
-    lines = [f"{line_of(decision)}", f"State: {decision.state}."]
+    lines = [_line(log, decision), f"State: {decision.state}."]
     lines.append(f"Why: {why.rationale or 'not said'}")
     lines += [f"Considered: {one}" for one in why.alternatives]
     lines += [f"Shown by: {_evidence(one)}" for one in why.evidence]
@@ -334,6 +334,12 @@ def describe(decision: Decision, why: DecisionExplained) -> str:
         ruling = decision.ruling
         lines.append(f"Ruling of {ruling.author}: {ruling.outcome}: {ruling.reason}")
     return "\n".join(lines)
+
+
+def _line(log: Decisions, decision: Decision) -> str:
+    """A decision in one line; and that it is not to be followed, if it has fallen."""
+    fall = log.fall_of(decision.as_premise()) if decision.holds else None
+    return line_of(decision) + (f" [has fallen: {fall.reason}]" if fall else "")
 
 
 def _evidence(evidence: Evidence) -> str:
@@ -358,7 +364,7 @@ def _key_problem(log: Decisions, given: RecordDecisionInput, me: str) -> ToolAns
         else f"challenge it with challenge_decision ({_whose(current)})"
     )
     return refuse(
-        f"It is decided already:\n{line_of(current)}\nFollow it, and list it in `relied_on`; or "
+        f"It is decided already:\n{_line(log, current)}\nFollow it, and list it in `relied_on`; or "
         f"{what_next}.",
         _told([current]),
     )
