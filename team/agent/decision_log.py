@@ -14,8 +14,9 @@ from bus.messages import DecisionExplained, FindingSubmitted, Premise, VerdictGi
 from bus.run_stream import RunStream
 from team.agent.journal import Journal, Transcript
 from team.rules.decision_index import DecisionIndex
-from team.rules.digest import Change, Digest, Stake, changes_of_stake, digest
+from team.rules.digest import Digest, digest
 from team.rules.premises import premises_of
+from team.rules.stakes import Change, Stake, changes_of_stake
 from team.state import Decision, Decisions, DecisionState
 
 

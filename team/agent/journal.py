@@ -26,7 +26,7 @@ from bus.messages import (
 )
 from bus.run_stream import Entry, Record, RunStream
 from team.agent.models.call import ToolCall, tool_calls
-from team.rules.digest import Known
+from team.rules.stakes import Known
 
 JournalBody = ContextOpened | TurnReplied | TurnActed | ContextClosed
 

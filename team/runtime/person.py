@@ -30,7 +30,7 @@ from team.agent.tools.decision_tools import (
     STATEMENT_CHARACTERS_MAX,
 )
 from team.errors import NearDecisionError, SpecError, StateError
-from team.rules.digest import line_of
+from team.rules.decision_lines import line_of
 from team.state import Decision, Decisions
 from team.state.decision import why_no_objection
 

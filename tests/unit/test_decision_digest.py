@@ -13,16 +13,10 @@ from hypothesis import strategies as st
 
 from bus.ids import LEAD, PERSON
 from bus.run_stream import Record
-from team.rules.digest import (
-    Digest,
-    Known,
-    Stake,
-    about,
-    changes_of_stake,
-    digest,
-    line_of,
-)
+from team.rules.decision_lines import line_of
+from team.rules.digest import Digest, about, digest
 from team.rules.limits import CHARACTERS_PER_TOKEN
+from team.rules.stakes import Known, Stake, changes_of_stake
 from team.state import Decisions
 from tests.support.builders import a_contract, decisions_of
 from tests.support.decisions import (

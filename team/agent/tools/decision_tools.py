@@ -25,7 +25,7 @@ from bus.messages import (
 from bus.run_stream import Entry
 from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.agent.world import World
-from team.rules.digest import line_of
+from team.rules.decision_lines import line_of
 from team.rules.plan import words
 from team.sources import first_problem
 from team.state import Decision, Decisions, DecisionState
