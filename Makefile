@@ -94,8 +94,12 @@ bench: setup ## measure
 
 requirements: ## pin anew from pyproject.toml (needs uv; UPGRADE=1 takes the newest of everything)
 	@if [ -z "$(UV)" ]; then echo "make requirements: needs uv (pip install uv, or UV=/path/to/uv)" >&2; exit 1; fi
-	@for set in runtime dev; do \
-	    if [ $$set = dev ]; then more="--group dev --constraint requirements/runtime.txt"; else more=; fi; \
+	@for set in runtime dev bench; do \
+	    case $$set in \
+	        runtime) more= ;; \
+	        dev) more="--group dev --constraint requirements/runtime.txt" ;; \
+	        bench) more="--group bench --constraint requirements/runtime.txt --constraint requirements/dev.txt" ;; \
+	    esac; \
 	    "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	        --annotation-style line --custom-compile-command "make requirements" $(if $(UPGRADE),--upgrade) \
 	        $$more --output-file requirements/$$set.txt pyproject.toml >/dev/null || exit 1; \

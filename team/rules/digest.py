@@ -112,10 +112,12 @@ def _tell_changes(
 def _tell_new(room: _Room, ranked: Sequence[Decision]) -> tuple[list[Decision], list[Decision]]:
     """Tell as much as there is room for, then name, then count; returns what was told and named."""
     lines = [line_of(decision) for decision in ranked]
-    names_room = 0 if room.fits(lines) else int(NAMES_SHARE * room.size)
-    leaves = names_room
-    if names_room and len(_by_name(ranked, names_room)) < len(ranked):
-        leaves += 1 + len(count_line(ranked))
+    names_room = leaves = 0
+    if not room.fits(lines):
+        counts_room = len(count_line(ranked)) + 1
+        names_room = max(0, min(int(NAMES_SHARE * room.size), room.left - counts_room - 1))
+        can_name_all = len(_by_name(ranked, names_room)) == len(ranked)
+        leaves = names_room + (0 if can_name_all else counts_room)
     shown: list[Decision] = []
     left_out: list[Decision] = []
     for decision, line in zip(ranked, lines, strict=True):
@@ -195,7 +197,7 @@ class _Room:
     def __init__(self, tokens_max: int) -> None:
         frame = len(_HEAD) + len(_FOOT) + 1
         self.size = int(tokens_max * CHARACTERS_PER_TOKEN) - frame
-        self._left = self.size
+        self.left = self.size
         self._lines: list[str] = []
 
     @property
@@ -205,7 +207,7 @@ class _Room:
 
     def fits(self, lines: Sequence[str]) -> bool:
         """Whether there is room for all of these."""
-        return sum(_size(line) + 1 for line in lines) <= self._left
+        return sum(_size(line) + 1 for line in lines) <= self.left
 
     def take(self, line: str, *, leaves: int, is_cut: bool = False) -> bool:
         """Take a line if there is room for it and for one more of size `leaves`.
@@ -215,7 +217,7 @@ class _Room:
             leaves: How much must be left for another line.
             is_cut: Whether it is cut to fit rather than left out.
         """
-        most = self._left - leaves - 1
+        most = self.left - leaves - 1
         if _size(line) > most and not is_cut:
             return False
         self.add(line if _size(line) <= most else _fitted(line, most))
@@ -224,7 +226,7 @@ class _Room:
     def add(self, line: str) -> None:
         """Take a line for which room was left."""
         self._lines.append(line)
-        self._left -= _size(line) + 1
+        self.left -= _size(line) + 1
 
 
 def _size(text: str) -> int:
