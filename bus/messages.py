@@ -462,12 +462,14 @@ class DecisionRuled(Message, frozen=True, kw_only=True, tag="decision.ruled"):
         outcome: It holds, something else holds in its place, or nothing does.
         reason: Why.
         statement: What holds now, if it is superseded; this message is its revision.
+        relied_on: What it rests on from now on; absent: what it rested on before.
     """
 
     revision: int
     outcome: RulingOutcome
     reason: str
     statement: str = ""
+    relied_on: tuple[Premise, ...] | None = None
 
 
 class DecisionExplained(Message, frozen=True, kw_only=True, tag="decision.explained"):

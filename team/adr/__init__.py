@@ -7,7 +7,7 @@ Knows nothing of a run's stream or of the command line.
 from team.adr.errors import AdrError
 from team.adr.find import LeftOut
 from team.adr.read import Adr, AdrSet, read_adrs
-from team.adr.render import NewAdr
+from team.adr.render import NewAdr, Replaced
 from team.adr.status import AdrStatus
 from team.adr.write import Written, write_adrs
 
@@ -18,6 +18,7 @@ __all__ = [
     "AdrStatus",
     "LeftOut",
     "NewAdr",
+    "Replaced",
     "Written",
     "read_adrs",
     "write_adrs",

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from team.adr.document import Document, Line, Section
 from team.adr.inline import LINE_CHARS_MAX, one_line
+from team.adr.status import read_status
 from team.adr.words import is_token
 
 Kind = Literal[
@@ -115,12 +116,39 @@ def status_lines(document: Document) -> tuple[Line, ...] | None:
     return next((part.section.lines for part in parts(document) if part.kind == "status"), None)
 
 
-def status_text(document: Document) -> str | None:
-    """Return the words for the state, wherever they stand; None if there are none."""
-    found = field(document, "status")
-    if found is None and (lines := status_lines(document)) is not None:
-        found = "\n".join(line.text for line in lines)
-    return found
+def status_texts(document: Document) -> tuple[str, ...]:
+    """Return the words for the state from each place that has some, the weightiest first."""
+    fields = document.fields.get("status")
+    below = [text for name, text, _ in bullets(document) if name == "status"]
+    lines = status_lines(document)
+    found = (
+        None if fields is None else ", ".join(fields),
+        "\n".join(below) if below else None,
+        _table_status(document),
+        None if lines is None else "\n".join(line.text for line in lines),
+    )
+    return tuple(text for text in found if text is not None)
+
+
+def _table_status(document: Document) -> str | None:
+    """Return the words beside, or else below, the cell "Status" of a table below the title."""
+    title = title_section(document)
+    lines = [line for line in (title.lines if title else ()) if not line.is_code]
+    rows = [_cells(line.text) for line in lines if line.text.lstrip()[:1] == "|"]
+    for at, row in enumerate(rows):
+        names = [one_line(cell).lower().rstrip(": ") for cell in row]
+        if "status" not in names:
+            continue
+        column = names.index("status")
+        if column == 0 and len(row) > 1 and read_status(row[1]):
+            return row[1]
+        under = [other[column] for other in rows[at + 1 :] if len(other) > column]
+        return "\n".join(text for text in under if text.strip(":-"))
+    return None
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row[:LINE_CHARS_MAX].strip().strip("|").split("|")]
 
 
 # --- sections and what they are for --------------------------------------------------------
@@ -167,4 +195,4 @@ def form(document: Document) -> Literal["madr", "nygard"] | None:
 def is_decision(document: Document) -> bool:
     """Tell whether a file looks like a decision: it has a state, or says what was decided."""
     has_outcome = any(part.kind == "outcome" for part in parts(document))
-    return has_outcome or status_text(document) is not None
+    return has_outcome or bool(status_texts(document))

@@ -22,6 +22,8 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r"[ \t]*(`{3,}(?=[^`]*$)|~{3,})")
 _ITEM: Final = re.compile(r"([ \t]*)(?:[-*+]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?(?=\S)")
 _NO_PARAGRAPH = re.compile(r"[ \t]*(?:[-*+>|]|\d{1,3}[.)][ \t]|$)")
+_FIELD = re.compile(r"[\"']?[A-Za-z][\w -]{0,40}[\"']?[ \t]*:(?:[ \t]|$)")
+_TOML = re.compile(r"[\"']?[A-Za-z][\w.-]{0,40}[\"']?[ \t]*=|\[|#")
 _COMMENT = re.compile(r"(?<!\\)<!--")
 _DEFINITION = re.compile(r" {0,3}\[([^\[\]\\]{1,80})\]:[ \t]*<?([^\s<>()]+)>?(?:[ \t].*)?$")
 _REFERENCE = re.compile(r"(?<!\\)\[((?:\\.|[^\[\]\\]){1,200})\](?:\[([^\[\]]{0,80})\])?(?![(:\]])")
@@ -66,6 +68,7 @@ class Document(Struct, frozen=True, kw_only=True):
         front_end: The line that closes the front matter; None if there is none.
         sections: All of them, in order; what stands before the first heading is in none.
         comments: The text of every comment on a single line.
+        flaw: What keeps its front matter from being read; "" if nothing does.
     """
 
     fields: Fields
@@ -73,6 +76,7 @@ class Document(Struct, frozen=True, kw_only=True):
     front_end: int | None
     sections: tuple[Section, ...]
     comments: tuple[str, ...]
+    flaw: str = ""
 
 
 def split_lines(text: str) -> tuple[list[str], list[str]]:
@@ -95,14 +99,35 @@ def read_document(text: str) -> Document:
         front_end=front_end,
         sections=tuple(_sections(_with_underlined(seen))),
         comments=tuple(visible.comments),
+        flaw=_flaw(lines) if front_end is None else "",
     )
 
 
 def _front_end(lines: Sequence[str]) -> int | None:
-    if lines[0].rstrip() != "---":
+    """Return the line that closes the front matter; blank lines may stand before it."""
+    start = _first(lines, 0)
+    is_fields = start == 0 or _FIELD.match("".join(lines[start + 1 : start + 2]))
+    if "".join(lines[start : start + 1]).rstrip() != "---" or not is_fields:
         return None
-    ends = (at for at, line in enumerate(lines) if at and line.rstrip() in {"---", "..."})
-    return next(ends, None)
+    after = range(start + 1, len(lines))
+    return next((at for at in after if lines[at].rstrip() in {"---", "..."}), None)
+
+
+def _flaw(lines: Sequence[str]) -> str:
+    """Say what is wrong with front matter that was not found; "" if there is none at all."""
+    start = _first(lines, 0)
+    opening = "".join(lines[start : start + 1]).rstrip()
+    following = "".join(lines[at] for at in [_first(lines, start + 1)] if at < len(lines))
+    if opening == "---" and _FIELD.match(following):
+        return "its front matter is not closed; end it with a line `---`"
+    if opening == "+++" and (following.rstrip() == "+++" or _TOML.match(following)):
+        return "its front matter is TOML (+++); write it as YAML, between lines `---`"
+    return ""
+
+
+def _first(lines: Sequence[str], start: int) -> int:
+    """Return the first line from `start` on that is not blank; past the end if all are."""
+    return next((at for at in range(start, len(lines)) if lines[at].strip()), len(lines))
 
 
 class _Visible:

@@ -47,6 +47,7 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _STRUCTURE = re.compile(
     r"([ \t]*)(?=#{1,6}(?:\s|$)|`{3}|~{3}|[=-]+\s*$|\[[^\]]*\]:|([-*_])\s*(?:\2\s*){2,}$)"
 )
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _OPENS_NUMBERED = re.compile(r"(\d{1,9})([.)])(?=\s|$)")
 
 
@@ -107,8 +108,14 @@ def _is_word(character: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """Return text on one line, without control characters; not Markdown."""
-    return " ".join("".join(" " if _is_control(c) else c for c in text).split())
+    """Return text on one line, without control characters and marks of direction; not Markdown."""
+    return " ".join(clean(text).split())
+
+
+def clean(text: str) -> str:
+    """Return lines of text with what could steer a terminal gone; a space for each control."""
+    kept = _BIDI.sub("", text)
+    return "".join(" " if _is_control(c) and c not in "\n\t" else c for c in kept)
 
 
 def _is_control(character: str) -> bool:
@@ -151,7 +158,6 @@ def as_prose(text: str) -> str:
 
 
 def _prose_line(line: str) -> str:
-    clean = "".join(" " if _is_control(c) and c != "\t" else c for c in line)
-    escaped = _BACKSLASH.sub(r"\\\\", clean)
+    escaped = _BACKSLASH.sub(r"\\\\", clean(line))
     escaped = _TAG.sub(r"\\<", escaped)
     return _STRUCTURE.sub(r"\1\\", escaped, count=1)

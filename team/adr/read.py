@@ -20,7 +20,7 @@ from team.adr.document import Document, read_document
 from team.adr.find import Found, LeftOut, find_files, number_of
 from team.adr.inline import one_line, unlabelled
 from team.adr.reasons import rationale
-from team.adr.status import AdrStatus, Status, is_choice, read_status
+from team.adr.status import AdrStatus, Status, is_choice, read_status, standing_text
 from team.adr.words import cut, says, token
 
 FILE_BYTES_MAX: Final = 256 * 1024
@@ -123,7 +123,7 @@ def read_bytes(data: bytes, file: Found) -> Adr | LeftOut:
     except UnicodeDecodeError as error:
         reason = f"byte {error.start} is not UTF-8; save it as UTF-8"
         return LeftOut(path=file.shown, reason=reason)
-    status = _status(document)
+    status = told_status(document)
     reason = _unfit(document) or (status if isinstance(status, str) else "")
     if reason or isinstance(status, str):
         return LeftOut(path=file.shown, reason=reason)
@@ -132,6 +132,8 @@ def read_bytes(data: bytes, file: Found) -> Adr | LeftOut:
 
 def _unfit(document: Document) -> str:
     """Say why a document is no decision; "" if it may be one."""
+    if document.flaw:
+        return document.flaw
     written = written_title(document)
     if not one_line(unlabelled(written)):
         return "it has no title; start it with a line `# Title`"
@@ -142,13 +144,24 @@ def _unfit(document: Document) -> str:
     return ""
 
 
-def _status(document: Document) -> Status | str:
-    """Return the state, or else what is wrong with the words for it."""
-    text = content.status_text(document)
-    if text is None:
-        return Status(status="accepted")
+def told_status(document: Document) -> Status | str:
+    """Return the state, or else what is wrong with the words for it.
+
+    A file that says in one place that it is accepted, and otherwise in another, is not.
+    """
+    texts = content.status_texts(document)
+    first = _status(texts[0]) if texts else Status(status="accepted")
+    if isinstance(first, Status) and first.status == "accepted":
+        others = (None if is_choice(text) else read_status(text) for text in texts[1:])
+        return next((other for other in others if other and other.status != "accepted"), first)
+    return first
+
+
+def _status(text: str) -> Status | str:
     if not (words := one_line(text)):
         return f"its status is empty; write {_STATES}"
+    if not one_line(standing_text(text)):
+        return f"its status is struck out; write {_STATES}"
     if is_choice(text):
         return f"its status is still the template's; write {_STATES}"
     return read_status(text) or f'unknown status "{cut(words, 60)}"; write {_STATES}'
@@ -214,7 +227,7 @@ def _key(stem: str, source: Provenance | None) -> str:
 def _one_of_each(adrs: Sequence[Adr]) -> tuple[list[Adr], list[LeftOut]]:
     """Return the decision that holds for each area and key, and the files of all others."""
     held: dict[str, Adr] = {}
-    for adr in sorted(adrs, key=_weight):
+    for adr in sorted(adrs, key=weight):
         held[adr.name] = adr
     others = [adr for adr in adrs if held[adr.name] is not adr]
     doubled = [LeftOut(path=adr.path, reason=_outweighed(adr, held[adr.name])) for adr in others]
@@ -228,6 +241,7 @@ def _outweighed(adr: Adr, other: Adr) -> str:
     return f"{same}, which holds; rename one, or mark this one superseded"
 
 
-def _weight(adr: Adr) -> tuple[int, int, str]:
+def weight(adr: Adr) -> tuple[int, int, str]:
+    """Return how much a decision weighs against others of its area and key."""
     number = -1 if adr.number is None else adr.number
     return _RANKS.get(adr.status, 0), number, adr.path

@@ -12,7 +12,7 @@ from typing import Final
 from team.adr.choices import CHOSEN
 from team.adr.content import Kind, Part, parts, title_section
 from team.adr.document import Document, Line, block_text, blocks
-from team.adr.inline import LINE_CHARS_MAX, PUNCTUATION, one_line
+from team.adr.inline import LINE_CHARS_MAX, PUNCTUATION, clean, one_line
 from team.adr.words import cut
 
 RATIONALE_CHARS_MAX: Final = 4_000
@@ -33,7 +33,7 @@ def rationale(document: Document, title: str) -> str:
         texts = ["\n".join(_prose(title_lines))]
         texts += [_part_text(part, title) for part in found if part.kind is None]
     joined = re.sub(r"\n{3,}", "\n\n", "\n\n".join(text for text in texts if text))
-    return cut(joined.strip(), RATIONALE_CHARS_MAX)
+    return cut(clean(joined).strip(), RATIONALE_CHARS_MAX)
 
 
 def _part_text(part: Part, title: str) -> str:

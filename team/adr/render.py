@@ -15,6 +15,7 @@ from typing import Literal
 import yaml
 from msgspec import Struct
 
+from bus.ids import PERSON
 from team.adr.choices import ALTERNATIVES_MAX, STATEMENT_CHARS_MAX
 from team.adr.content import Provenance
 from team.adr.find import Found
@@ -25,6 +26,22 @@ from team.adr.words import cut
 
 Form = Literal["madr", "nygard"]
 _Spell = Callable[[str], str]
+
+
+class Replaced(Struct, frozen=True, kw_only=True):
+    """A decision that a record brought into a run, and that no longer holds.
+
+    Attributes:
+        area: As it was read in the run; a token.
+        key: Likewise.
+        statement: Likewise.
+        path: Likewise; for people only, as nobody knows any more what it is relative to.
+    """
+
+    area: str
+    key: str
+    statement: str
+    path: str
 
 
 class NewAdr(Struct, frozen=True, kw_only=True):
@@ -42,7 +59,7 @@ class NewAdr(Struct, frozen=True, kw_only=True):
         revision: The sequence it has there.
         objections: What was objected and how it was ruled, a line each.
         relied_on: Decisions it rests on, as `area/key`.
-        replaces: The file of the decision that it supersedes, if that came from one.
+        replaces: The decision that it supersedes, if that came from a record.
     """
 
     area: str
@@ -56,7 +73,7 @@ class NewAdr(Struct, frozen=True, kw_only=True):
     revision: int
     objections: tuple[str, ...] = ()
     relied_on: tuple[str, ...] = ()
-    replaces: str | None = None
+    replaces: Replaced | None = None
 
     @property
     def provenance(self) -> Provenance:
@@ -116,10 +133,10 @@ def _madr(new: NewAdr, spell: _Spell, old: Predecessor | None) -> Iterator[str]:
     yield f'Chosen option: "{statement}"{", because:" if rationale else "."}'
     yield rationale
     yield from _objections(new, spell)
-    if old or new.relied_on:
+    if new.replaces or new.relied_on:
         yield "## More Information"
         yield _premises(new, spell)
-        yield f"It supersedes [{as_escaped(old.title)}]({old.href})." if old else ""
+        yield f"It supersedes [{as_escaped(old.title)}]({old.href})." if old else _elsewhere(new)
 
 
 def _nygard(new: NewAdr, spell: _Spell, old: Predecessor | None, name: str) -> Iterator[str]:
@@ -133,6 +150,7 @@ def _nygard(new: NewAdr, spell: _Spell, old: Predecessor | None, name: str) -> I
         yield f"Supersedes [{number}{as_escaped(old.title)}]({old.href})"
     yield "## Context"
     yield _origin(new, spell)
+    yield "" if old else _elsewhere(new)
     yield "## Decision"
     yield spell(new.statement)
     yield as_prose(new.rationale)
@@ -158,7 +176,17 @@ def _front_matter(new: NewAdr) -> str:
     )
 
 
+def _elsewhere(new: NewAdr) -> str:
+    """Name a record that is superseded and kept in another place."""
+    return f"It supersedes {as_escaped(new.replaces.path)}." if new.replaces else ""
+
+
 def _origin(new: NewAdr, spell: _Spell) -> str:
+    if new.author == PERSON:
+        return (
+            f"A person decided `{new.area}/{new.key}` in the run `{new.run}` of a team of agents, "
+            f"on {new.decided_on}; it is revision {new.revision}."
+        )
     return (
         f"A team of agents settled `{new.area}/{new.key}` in its run `{new.run}`; "
         f"{spell(new.author)} recorded it on {new.decided_on} as revision {new.revision}."

@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -26,23 +26,48 @@ from team.adr.document import Document, read_document
 from team.adr.errors import AdrError
 from team.adr.find import Found, find_files, number_of
 from team.adr.inline import plain
-from team.adr.read import FILE_BYTES_MAX, Adr, read_file
-from team.adr.render import Form, NewAdr, Predecessor, render
-from team.adr.supersede import Successor, is_superseded, marked
+from team.adr.read import FILE_BYTES_MAX, Adr, read_file, weight
+from team.adr.render import Form, NewAdr, Predecessor, Replaced, render
+from team.adr.supersede import Successor, is_past, marked
 from team.adr.words import cut, is_token
 
 DIGITS: Final = 4
 """How wide a number is, unless the folder has others."""
 _TRIES_MAX = 20
-_UNMARKABLE = "it can't be marked superseded: its status takes more than a line"
+_UNMARKABLE = "it can't be marked: its status is not one line"
+_MARK_FIX = "write its status on one line, or mark it by hand"
+_TRIAL = Successor(number=1, label="ADR-0001", title="x", href="0001-x.md")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
+_FIXES: Final = {
+    errno.EACCES: "make it writable, or name another folder",
+    errno.EROFS: "make it writable, or name another folder",
+    errno.ENOSPC: "make room, then ask again",
+    errno.EDQUOT: "make room, then ask again",
+}
+_PATH_FIX = "check the path, or name another folder"
+
+Action = Literal[
+    "written",
+    "unchanged",
+    "marked superseded",
+    "marked deprecated",
+    "not found here",
+    "left out (no statement)",
+    "left out (invalid name or date)",
+]
 
 
 class Written(Struct, frozen=True, kw_only=True):
-    """What became of one file."""
+    """What became of one file.
+
+    Attributes:
+        path: The file. Of a decision that is left out its `area/key`; of a record that is not
+            found here the path it was read from in the run.
+        action: What was done.
+    """
 
     path: str
-    action: Literal["written", "unchanged", "marked superseded"]
+    action: Action
 
 
 def write_adrs(
@@ -50,85 +75,88 @@ def write_adrs(
     decisions: Sequence[NewAdr],
     style: Literal["auto", "madr", "nygard"] = "auto",
     *,
-    cwd: Path | None = None,
+    withdrawn: Sequence[Replaced] = (),
 ) -> tuple[Written, ...]:
     """Write decisions into a folder, one file each; the folder is made if it is missing.
+
+    Records that no longer hold are looked for in this folder and below, by what they say;
+    nothing is marked anywhere else.
 
     Args:
         folder: Where the files go.
         decisions: In the order in which they are numbered, after the highest number there.
         style: `auto` goes by what the folder has, and means MADR if it has nothing.
-        cwd: What `NewAdr.replaces` is relative to; where the process is, if not given.
+        withdrawn: Records that hold no longer, and that nothing supersedes.
 
     Returns:
-        For each decision its file, followed by the one it supersedes, if it names one.
-        What is there already, or says already that it is superseded, is `unchanged`.
+        For each decision its file, followed by the record it supersedes, if it names one;
+        then the records that were withdrawn. What is there already, or says already that it
+        holds no longer, is `unchanged`.
 
     Raises:
-        AdrError: A decision or a file it supersedes can't be used: then nothing was
-            written. Or a file can't be written: then those before it are.
+        AdrError: A record can't be marked: then nothing was written. Or a file can't be
+            written: then those before it are.
     """
-    for new in decisions:
-        _check(new)
-    shelf = _Shelf(Path(folder), style)
-    replaced = {new.replaces for new in decisions if new.replaces}
-    olds = {name: _old(name, shelf.folder, cwd) for name in sorted(replaced)}
-    with _told(shelf.folder):
+    with _told(Path(folder)):
+        shelf = _Shelf(Path(folder), style)
+        runs = {new.run for new in decisions}
+        replaced = [new.replaces for new in decisions if new.replaces and not _unfit(new)]
+        olds = {each: shelf.find(each, runs) for each in dict.fromkeys((*replaced, *withdrawn))}
+        for each in replaced:
+            _try(olds[each], _TRIAL)
+        for each in withdrawn:
+            _try(olds[each], None)
         shelf.folder.mkdir(parents=True, exist_ok=True)
-        return tuple(
-            written
+        written = [
+            row
             for new in decisions
-            for written in _write(shelf, new, olds[new.replaces] if new.replaces else None)
-        )
+            for row in _write(shelf, new, olds.get(new.replaces) if new.replaces else None)
+        ]
+        gone = dict.fromkeys(withdrawn)
+        return (*written, *(_mark(each, olds[each], None) for each in gone))
 
 
-def _check(new: NewAdr) -> None:
-    """Refuse what can't stand in a name or in front matter.
-
-    Raises:
-        AdrError: Says which field.
-    """
-    where = str(new.provenance)
-    for name, value in (("area", new.area), ("key", new.key), ("run", new.run)):
-        if not is_token(value):
-            fix = "use 1 to 64 of A-Z, a-z, 0-9, '_' and '-'"
-            raise AdrError(where, f"the {name} {value!r} can't stand in a file's name", fix)
+def _unfit(new: NewAdr) -> Action | None:
+    """Say why a decision can't stand in a name or in front matter; None if it can."""
+    if not all(map(is_token, (new.area, new.key, new.run))):
+        return "left out (invalid name or date)"
     if not plain(new.statement):
-        raise AdrError(where, "the statement is empty", "say in one line what was decided")
+        return "left out (no statement)"
     try:
         is_day = date.fromisoformat(new.decided_on).isoformat() == new.decided_on
     except ValueError:
         is_day = False
-    if not is_day:
-        raise AdrError(where, f"{new.decided_on!r} is no day", "write it as YYYY-MM-DD")
+    return None if is_day else "left out (invalid name or date)"
 
 
 class _Old(Struct, frozen=True, kw_only=True):
-    """A file whose decision is superseded."""
+    """A record of the folder.
+
+    Attributes:
+        path: Absolute.
+        shown: As it is told to people.
+        run: Where its decision was taken, if a run of ours took it.
+    """
 
     path: Path
+    shown: str
     adr: Adr
+    run: str | None
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it says that it holds no longer."""
+        return self.adr.status in {"superseded", "deprecated"}
 
 
-def _old(replaces: str, folder: Path, cwd: Path | None) -> _Old:
-    """Find and try the file that a decision supersedes, before anything is written.
+def _try(old: _Old | None, by: Successor | None) -> None:
+    """Try to mark a record, before anything is written.
 
     Raises:
-        AdrError: It is not there, holds no decision, or can't be marked.
+        AdrError: It can't be marked.
     """
-    tried = [Path(cwd or Path.cwd()) / replaces, folder / replaces]
-    path = next((each.resolve() for each in tried if each.is_file()), None)
-    if path is None:
-        fix = "restore it, or record what supersedes it without naming a file"
-        raise AdrError(replaces, "the file that is superseded is not there", fix)
-    adr = read_file(Found(path=path, shown=replaces, folders=()))
-    if not isinstance(adr, Adr):
-        raise AdrError(replaces, f"it can't be marked superseded: {adr.reason}", "mend it")
-    trial = Successor(number=1, label="ADR-0001", title="x", href="0001-x.md")
-    text = path.read_bytes().decode()
-    if not is_superseded(text) and marked(text, trial) is None:
-        raise AdrError(replaces, _UNMARKABLE, "write its status on one line")
-    return _Old(path=path, adr=adr)
+    if old and not old.is_past and marked(old.path.read_bytes().decode(), by) is None:
+        raise AdrError(old.shown, _UNMARKABLE, _MARK_FIX)
 
 
 class _Shelf:
@@ -137,6 +165,7 @@ class _Shelf:
     def __init__(self, folder: Path, style: Literal["auto", "madr", "nygard"]) -> None:
         self.folder = folder
         self.held: dict[str, tuple[str, int]] = {}
+        self._olds: list[_Old] = []
         self._numbers: dict[int, int] = {0: 0}
         self._forms: Counter[Form] = Counter()
         files, left_out = find_files([str(folder)], Path()) if folder.exists() else ((), ())
@@ -153,14 +182,41 @@ class _Shelf:
         self.digits = widths.most_common(1)[0][0] if widths else DIGITS
 
     def _learn(self, file: Found) -> None:
+        below = file.path.relative_to(self.folder.resolve())
+        name = (self.folder / below).as_posix()
         document = _document(file.path)
         if document is None:
             return
+        source = content.provenance(document)
+        if isinstance(adr := read_file(file), Adr):
+            run = source.run if source else None
+            self._olds.append(_Old(path=file.path, shown=name, adr=adr, run=run))
         if form := content.form(document):
             self._forms[form] += 1
-        if source := content.provenance(document):
-            below = file.path.relative_to(self.folder.resolve())
-            self.keep(str(source), (self.folder / below).as_posix(), file.path.name)
+        if source:
+            self.keep(str(source), name, file.path.name)
+
+    def find(self, replaced: Replaced, runs: Collection[str]) -> _Old | None:
+        """Find the record of a decision that held before some runs; None if it is not here.
+
+        One that holds comes first, and one of the same area before the only one of another:
+        an area may be the name of a folder that was not between then, or is not now.
+        """
+        same = [
+            old
+            for old in self._olds
+            if old.run not in runs
+            and old.adr.key == replaced.key
+            and plain(old.adr.statement) == plain(replaced.statement)
+        ]
+        exact = [old for old in same if old.adr.area == replaced.area]
+        for group in (exact, same):
+            holding = [old for old in group if old.adr.status == "accepted"]
+            past = [old for old in group if old.is_past]
+            found = holding or past
+            if found and (group is exact or len(found) == 1):
+                return max(found, key=lambda old: weight(old.adr))
+        return None
 
     def keep(self, source: str, path: str, name: str) -> None:
         """Remember that a file keeps a decision of a run."""
@@ -184,19 +240,23 @@ def _document(path: Path) -> Document | None:
 
 
 def _write(shelf: _Shelf, new: NewAdr, old: _Old | None) -> Iterator[Written]:
+    if unfit := _unfit(new):
+        yield Written(path=plain(f"{new.area}/{new.key}"), action=unfit)
+        return
     source = str(new.provenance)
-    action: Literal["written", "unchanged"] = "unchanged"
+    action: Action = "unchanged"
     if source not in shelf.held:
         path = _create(shelf, new, old)
         shelf.keep(source, path.as_posix(), path.name)
         action = "written"
     name, number = shelf.held[source]
     yield Written(path=name, action=action)
-    if old and old.path != Path(name).resolve():
+    if new.replaces:
         label = f"ADR-{number:0{shelf.digits}}"
-        href = _link(old.path, Path(name).resolve())
+        href = _link(old.path, Path(name).resolve()) if old else ""
         title = cut(plain(new.statement), STATEMENT_CHARS_MAX)
-        yield _mark(old, Successor(number=number, label=label, title=title, href=href))
+        by = Successor(number=number, label=label, title=title, href=href)
+        yield _mark(new.replaces, old, by)
 
 
 def _create(shelf: _Shelf, new: NewAdr, old: _Old | None) -> Path:
@@ -212,17 +272,20 @@ def _create(shelf: _Shelf, new: NewAdr, old: _Old | None) -> Path:
     raise AdrError(str(shelf.folder), "others write there at the same time", "try again")
 
 
-def _mark(old: _Old, by: Successor) -> Written:
+def _mark(replaced: Replaced, old: _Old | None, by: Successor | None) -> Written:
+    """Mark a record superseded, or deprecated if nothing came in its place."""
+    if old is None:
+        return Written(path=replaced.path, action="not found here")
     text = old.path.read_bytes().decode()
-    if is_superseded(text):
-        return Written(path=old.adr.path, action="unchanged")
+    if is_past(text):
+        return Written(path=old.shown, action="unchanged")
     changed = marked(text, by)
     if changed is None:
-        raise AdrError(old.adr.path, _UNMARKABLE, "write its status on one line")
+        raise AdrError(old.shown, _UNMARKABLE, _MARK_FIX)
     with _temporary(old.path, changed.encode()) as temporary:
         shutil.copymode(old.path, temporary)
         temporary.replace(old.path)
-    return Written(path=old.adr.path, action="marked superseded")
+    return Written(path=old.shown, action="marked superseded" if by else "marked deprecated")
 
 
 def _link(source: Path, target: Path) -> str:
@@ -265,9 +328,12 @@ def _told(folder: Path) -> Iterator[None]:
     Raises:
         AdrError: Nothing can be written there.
     """
+    if "\0" in str(folder):
+        raise AdrError(str(folder), "it has a NUL in its name", _PATH_FIX)
     try:
         yield
     except OSError as error:
         where = error.filename or str(folder)
         reason = f"{os.fspath(where)!r} can't be written ({error.strerror})"
-        raise AdrError(str(folder), reason, "make it writable, or name another folder") from error
+        fix = _FIXES.get(error.errno or 0, _PATH_FIX)
+        raise AdrError(str(folder), reason, fix) from error

@@ -91,7 +91,11 @@ class ReplyBrief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecisionCase(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision with all that is said for and against it."""
+    """A decision with all that is said for and against it.
+
+    Attributes:
+        fallen: Why it can't be built on although it holds: what it rests on has fallen.
+    """
 
     area: str
     key: str
@@ -104,6 +108,7 @@ class DecisionCase(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     objections: tuple[ObjectionBrief, ...] = ()
     replies: tuple[ReplyBrief, ...] = ()
+    fallen: str = ""
 
 
 class CitableClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,8 +192,9 @@ def brief_areas(decisions: Decisions) -> tuple[AreaBrief, ...]:
     return tuple(AreaBrief(name=name, decisions=count) for name, count in sorted(counts.items()))
 
 
-def brief_case(decision: Decision, why: DecisionExplained) -> DecisionCase:
+def brief_case(log: Decisions, decision: Decision, why: DecisionExplained) -> DecisionCase:
     """A decision as whoever answers for it, or rules on it, is told of it."""
+    fall = log.fall_of(decision.as_premise()) if decision.holds else None
     return DecisionCase(
         area=decision.area,
         key=decision.key,
@@ -204,6 +210,7 @@ def brief_case(decision: Decision, why: DecisionExplained) -> DecisionCase:
             for o in decision.objections
         ),
         replies=tuple(ReplyBrief(reason=r.reason, evidence=r.evidence) for r in decision.replies),
+        fallen=fall.reason if fall is not None else "",
     )
 
 

@@ -18,7 +18,7 @@ from team.runtime.person import Acted, Name
 from team.runtime.standing import export_decisions
 from team.state import RunState
 from team.views.decisions import decision_rows, history_text, list_text
-from team.views.output import write_data
+from team.views.output import write_data, write_note
 
 
 def decisions(options: argparse.Namespace) -> int:
@@ -95,6 +95,8 @@ async def _act(
 
 
 async def _decisions(options: argparse.Namespace) -> int:
+    if options.export is not None and not options.export.strip():
+        raise SpecError("--export", "", "it is empty", "name a folder")
     if options.format and not options.export:
         raise SpecError("--format", "", "it goes with --export", "add --export DIR")
     async with on_bus(options) as connection:
@@ -115,11 +117,14 @@ async def _decisions(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace, state: RunState) -> int:
     style: Literal["auto", "madr", "nygard"] = options.format or "auto"
-    files = export_decisions(options.run, state, Path(options.export), style, options.area)
+    export = export_decisions(options.run, state, Path(options.export), style, options.area)
     if options.json:
-        print_json(files)
-    elif not files:
-        write_data(f"{options.run} has decided nothing that holds: no file was written.")
+        print_json(export)
+        return exit_codes.OK
+    for name in export.fallen:
+        write_note(f"left out: {name}: it has fallen with what it rests on")
+    if export.files:
+        write_data("\n".join(f"{file.action}: {file.path}" for file in export.files))
     else:
-        write_data("\n".join(f"{file.action}: {file.path}" for file in files))
+        write_data(f"{options.run} has decided nothing that stands: no file was written.")
     return exit_codes.OK

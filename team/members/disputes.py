@@ -8,7 +8,7 @@ import structlog
 
 from bus.ids import LEAD
 from bus.messages import Budget, DecisionRuled
-from team.agent.briefing import Briefing, brief_case, brief_groups, opening
+from team.agent.briefing import Briefing, DecisionCase, brief_case, brief_groups, opening
 from team.agent.loop import Assignment
 from team.agent.tools.toolbox import dispute_tools, ruling_tools
 from team.members.lead_turns import lead_turns
@@ -46,7 +46,7 @@ async def _answer(member: Member, decision: Decision, context: str) -> Assignmen
         me=me,
         contract=contract,
         groups=brief_groups(member.spec.groups, within),
-        case=brief_case(decision, await member.world.log.explain(decision)),
+        case=await _case(member, decision),
     )
     return Assignment(
         context=context,
@@ -61,6 +61,12 @@ async def _answer(member: Member, decision: Decision, context: str) -> Assignmen
     )
 
 
+async def _case(member: Member, decision: Decision) -> DecisionCase:
+    """A decision with its reasons, which only now are read."""
+    log = await member.world.log.read()
+    return brief_case(log, decision, await member.world.log.explain(decision))
+
+
 async def rule_on(member: Member, step: steps.Rule) -> None:
     """Have the lead rule; a decision on which it returns no ruling holds no longer."""
     decision = member.state.decisions.revision(step.revision)
@@ -70,10 +76,12 @@ async def rule_on(member: Member, step: steps.Rule) -> None:
         me=LEAD,
         goal=member.goal,
         groups=brief_groups(member.spec.groups, None),
-        case=brief_case(decision, await member.world.log.explain(decision)),
+        case=await _case(member, decision),
     )
     tools = ruling_tools(member.world, member.spec.role_of_seat("lead"), decision.seq)
-    context = f"ruling:{decision.changed_seq}"
+    fall = member.state.decisions.fall_of(decision.as_premise()) if decision.holds else None
+    since_seq = max(decision.changed_seq, fall.seq if fall is not None else 0)
+    context = f"ruling:{decision.seq}:{since_seq}"
     outcome = await lead_turns(member, context, briefing, tools, "submit_ruling")
     ruled = await member.world.log.read()
     if outcome.answer is None:

@@ -8,41 +8,81 @@ from __future__ import annotations
 
 from bus.ids import LEAD
 from team.rules.premises import premises_of
-from team.state import Decision, RunState
+from team.state import Decision, Fall, RunState
+from team.state.decision import may_replace
 
 
 def ripe_dispute(state: RunState, now: float) -> Decision | None:
-    """The oldest dispute that the lead can rule on now, if there is one."""
-    for decision in _for_lead(state):
+    """The oldest decision that the lead can rule on now, if there is one.
+
+    One that is disputed or proposed; or one that holds although what it rests on has
+    fallen, if its author has not mended that.
+    """
+    for decision in _disputed(state):
         if rules_at(state, decision) <= now:
+            return decision
+    for decision, fall in _fallen(state):
+        if _mends_until(state, decision, fall) <= now:
             return decision
     return None
 
 
 def next_ruling_at(state: RunState) -> float | None:
-    """When the next dispute becomes ripe, in seconds since 1970; absent if none is open."""
-    return min((rules_at(state, decision) for decision in _for_lead(state)), default=None)
+    """When the next dispute becomes ripe, in seconds since 1970; absent if none is open.
+
+    Fallen decisions that nobody disputes are not waited for: nothing may rest on them.
+    """
+    return min((rules_at(state, decision) for decision in _disputed(state)), default=None)
 
 
-def _for_lead(state: RunState) -> list[Decision]:
+def _disputed(state: RunState) -> list[Decision]:
     decisions = state.decisions
     return [d for d in decisions.disputes() if decisions.ruler_of(d) == LEAD]
 
 
+def _fallen(state: RunState) -> list[tuple[Decision, Fall]]:
+    """Decisions that hold and have fallen, and on which nobody has ruled since."""
+    decisions = state.decisions
+    found = [
+        (decision, decisions.fall_of(decision.as_premise()))
+        for decision in decisions.all_in_force()
+        if decision.relied_on and decisions.ruler_of(decision) == LEAD
+    ]
+    return [
+        (decision, fall)
+        for decision, fall in found
+        if fall is not None and all(ruling.seq < fall.seq for ruling in decision.rulings)
+    ]
+
+
 def rules_at(state: RunState, decision: Decision) -> float:
-    """From when on the lead rules: at once if nobody is left to answer.
+    """From when on the lead rules on a dispute: at once if nobody is left to answer.
 
     Args:
         state: How the run stands.
         decision: One that is disputed.
     """
-    assert state.spec is not None
-    if len(decision.replies) >= len(decision.objections):
-        return decision.at  # a proposal without objections, or each is answered
-    seat = state.roster.seats.get(decision.author)
-    if decision.author == LEAD or seat is None or not seat.is_in:
+    if decision.is_answered or not _is_in(state, decision.author):
         return decision.at
-    return decision.objections[-1].at + state.spec.team.decisions.rebuttal_seconds
+    return decision.objections[-1].at + _patience_s(state)
+
+
+def _mends_until(state: RunState, decision: Decision, fall: Fall) -> float:
+    """How long the author of a fallen decision has to renew or withdraw it, if it may."""
+    if not may_replace(decision.author, decision) or not _is_in(state, decision.author):
+        return fall.at
+    return max(fall.at, decision.at) + _patience_s(state)
+
+
+def _is_in(state: RunState, author: str) -> bool:
+    """Whether a teammate is there to answer for its decision; the lead rules without."""
+    seat = state.roster.seats.get(author)
+    return author != LEAD and seat is not None and seat.is_in
+
+
+def _patience_s(state: RunState) -> float:
+    assert state.spec is not None
+    return state.spec.team.decisions.rebuttal_seconds
 
 
 def areas_needed(state: RunState, member: str) -> tuple[str, ...]:

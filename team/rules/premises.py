@@ -53,6 +53,16 @@ def is_news(decisions: Decisions, submission: Submission, judge: str) -> bool:
 
 
 def awaits_ruling(decisions: Decisions, finding: FindingSubmitted) -> bool:
-    """Whether a finding rests on a decision that the lead has yet to rule on."""
-    named = [decisions.named(premise) for premise, _ in premises_of(finding)]
-    return any(d is not None and d.is_disputed and decisions.ruler_of(d) == LEAD for d in named)
+    """Whether a finding rests, however far down, on what the lead has yet to rule on."""
+    waiting = [premise for premise, _ in premises_of(finding)]
+    seen: set[Premise] = set()
+    while waiting:
+        premise = waiting.pop()
+        decision = decisions.named(premise)
+        if decision is None or premise in seen:
+            continue
+        if decision.is_disputed and decisions.ruler_of(decision) == LEAD:
+            return True
+        seen.add(premise)
+        waiting += decision.relied_on
+    return False

@@ -24,15 +24,12 @@ from bus.run_stream import Entry, RunStream
 from bus.subjects import decision as decision_subject
 from bus.subjects import rationale as rationale_subject
 from team.agent.decision_log import WholeLog
-from team.agent.tools.decision_tools import (
-    RATIONALE_CHARACTERS_MAX,
-    REASON_CHARACTERS_MAX,
-    STATEMENT_CHARACTERS_MAX,
-)
+from team.agent.tools.decision_tools import RATIONALE_CHARACTERS_MAX, REASON_CHARACTERS_MAX
+from team.agent.tools.ruling_tools import standing_premises
 from team.errors import NearDecisionError, SpecError, StateError
 from team.rules.decision_lines import line_of
 from team.state import Decision, Decisions
-from team.state.decision import why_no_objection
+from team.state.decision import statement_problem, why_no_objection
 
 TRIES_MAX: Final = 5
 
@@ -72,18 +69,17 @@ def parse_name(text: str) -> Name:
     return Name(area=check_token("area", area), key=check_token("key", key))
 
 
-def check_line(label: str, text: str, characters_max: int = STATEMENT_CHARACTERS_MAX) -> str:
-    """Return a text if it is one line that says something, without spaces around it.
+def check_line(label: str, text: str) -> str:
+    """Return a text if it can be a statement, without spaces around it.
 
     Raises:
-        SpecError: It is empty, too long, or more than one line.
+        SpecError: It is empty, too long, more than one line, or can't be seen.
     """
     line = text.strip()
-    if not line:
-        raise SpecError(label, "", "it is empty", "say it in one line")
-    if len(line.splitlines()) > 1:
-        raise SpecError(label, "", "it has more than one line", "say it in one line")
-    return _check_length(label, line, characters_max)
+    problem = statement_problem(line)
+    if problem is not None:
+        raise SpecError(label, "", problem, "say it in one line")
+    return line
 
 
 def check_text(label: str, text: str, characters_max: int = REASON_CHARACTERS_MAX) -> str:
@@ -149,6 +145,8 @@ async def challenge(stream: RunStream, name: Name, reason: str, instead: str = "
     def make(log: Decisions) -> tuple[Decision, list[Entry]]:
         target = _target(stream, log, name)
         problem = why_no_objection(PERSON, target)
+        if target.author == PERSON:
+            problem = "a person decided it"
         if problem is not None:
             raise StateError(stream.run, f"{name} can't be challenged: {problem}", _INSTEAD)
         body = DecisionChallenged(revision=target.seq, reason=reason, instead=instead)
@@ -169,7 +167,11 @@ async def rule(
     def make(log: Decisions) -> tuple[Decision, list[Entry]]:
         target = _target(stream, log, name)
         body = DecisionRuled(
-            revision=target.seq, outcome=outcome, reason=reason, statement=statement
+            revision=target.seq,
+            outcome=outcome,
+            reason=reason,
+            statement=statement,
+            relied_on=standing_premises(log, target),
         )
         return target, [_entry(stream, name, log, body)]
 
@@ -229,8 +231,14 @@ async def _act(
     make: Callable[[Decisions], tuple[Decision | None, list[Entry]]],
 ) -> Acted:
     """Write what is made of the log as it stands; again if others moved the key meanwhile."""
+    seen: list[Decision | None] = []
     for _ in range(TRIES_MAX):
         before, entries = make(await whole.read())
+        if seen and before != seen[0]:
+            now = line_of(before) if before is not None else "nothing holds there any more"
+            fix = "repeat this if you still mean it"
+            raise StateError(stream.run, f"{name} was changed meanwhile: {now}", fix)
+        seen.append(before)
         try:
             last_seq = await stream.commit(entries)
         except ConflictError:

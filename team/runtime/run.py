@@ -210,6 +210,8 @@ async def open_new_run(
     await create_artifacts(connection, run, replicas=replicas)
     ref = await put_artifact(connection, run, library, name="library.db")
     _keep(ref, library)
+    # Before the run is opened: one that is killed here was never opened, and is not resumed.
+    await bring_in(stream, prepared.standing)
     filters = lead_filters(run)
     await create_feed(connection, run, LEAD, filters)
     opened = RunOpened(
@@ -228,7 +230,6 @@ async def open_new_run(
         await stream.commit(entries)
     except ConflictError as error:
         raise RunExistsError(run) from error
-    await bring_in(stream, prepared.standing)
     return stream
 
 

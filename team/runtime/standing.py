@@ -13,8 +13,8 @@ from bus import subjects
 from bus.ids import PERSON
 from bus.messages import DecisionExplained, DecisionRecorded
 from bus.run_stream import Entry, RunStream
-from team.adr import Adr, LeftOut, NewAdr, Written, read_adrs, write_adrs
-from team.state import Decision, Decisions, RunState
+from team.adr import Adr, LeftOut, NewAdr, Replaced, Written, read_adrs, write_adrs
+from team.state import Decision, Decisions, DecisionState, RunState
 
 BATCH_ENTRIES: Final = 400
 """Messages of standing decisions that are stored at once."""
@@ -79,14 +79,26 @@ def _entries(run: str, adr: Adr) -> list[Entry]:
     return [recorded, explained]
 
 
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a run's decisions as files.
+
+    Attributes:
+        files: What was written or marked, and what was not.
+        fallen: Decisions that were left out: they hold, and what they rest on has fallen.
+    """
+
+    files: tuple[Written, ...]
+    fallen: tuple[str, ...] = ()
+
+
 def export_decisions(
     run: str,
     state: RunState,
     folder: Path,
     style: Literal["auto", "madr", "nygard"],
     area: str | None = None,
-) -> tuple[Written, ...]:
-    """Write what a run decided, and what still holds of it, as decision records.
+) -> Export:
+    """Write what a run decided, and what still stands of it, as decision records.
 
     Args:
         run: The run.
@@ -100,7 +112,16 @@ def export_decisions(
     """
     decisions = state.decisions
     made = [d for d in decisions.all_in_force() if not d.standing and area in (None, d.area)]
-    return write_adrs(folder, [_new_adr(run, decisions, d) for d in made], style)
+    fallen = [d for d in made if decisions.fall_of(d.as_premise()) is not None]
+    new = [_new_adr(run, decisions, d) for d in made if d not in fallen]
+    withdrawn = [
+        _replaced_file(one)
+        for revisions in decisions.history.values()
+        for one in revisions[-1:]
+        if one.standing and one.state is DecisionState.withdrawn and area in (None, one.area)
+    ]
+    files = write_adrs(folder, new, style, withdrawn=withdrawn)
+    return Export(files=files, fallen=tuple(decision.name for decision in fallen))
 
 
 def _new_adr(run: str, decisions: Decisions, decision: Decision) -> NewAdr:
@@ -109,7 +130,7 @@ def _new_adr(run: str, decisions: Decisions, decision: Decision) -> NewAdr:
         key=decision.key,
         statement=decision.statement,
         rationale=decision.rationale or (decision.ruling.reason if decision.ruling else ""),
-        alternatives=decision.alternatives or _replaced(decisions, decision),
+        alternatives=decision.alternatives or _ruled_out(decisions, decision),
         author=decision.author,
         decided_on=datetime.fromtimestamp(decision.at, UTC).strftime("%Y-%m-%d"),
         run=run,
@@ -130,7 +151,7 @@ def _earlier(decisions: Decisions, decision: Decision) -> list[Decision]:
     return found
 
 
-def _replaced(decisions: Decisions, decision: Decision) -> tuple[str, ...]:
+def _ruled_out(decisions: Decisions, decision: Decision) -> tuple[str, ...]:
     """What held before and was ruled against."""
     return tuple(d.statement for d in _earlier(decisions, decision) if d.objections)
 
@@ -140,12 +161,20 @@ def _disputes(decisions: Decisions, decision: Decision) -> tuple[str, ...]:
     lines: list[str] = []
     for one in (*reversed(_earlier(decisions, decision)), decision):
         lines += [f"{o.author} objected to “{one.statement}”: {o.reason}" for o in one.objections]
-        if one.objections and one.ruling is not None:
-            lines.append(f"{one.ruling.author} ruled: {one.ruling.outcome}. {one.ruling.reason}")
+        lines += [f"{r.author} ruled: {r.outcome}. {r.reason}" for r in one.rulings]
     return tuple(lines)
 
 
-def _standing_before(decisions: Decisions, decision: Decision) -> str | None:
-    """The file of the standing decision that a decision replaces, if it replaces one."""
-    files = [one.standing for one in _earlier(decisions, decision) if one.standing]
-    return files[0] if files else None
+def _standing_before(decisions: Decisions, decision: Decision) -> Replaced | None:
+    """The record that a decision replaces, if it or what it replaced came after one."""
+    standing = [one for one in _earlier(decisions, decision) if one.standing]
+    return _replaced_file(standing[0]) if standing else None
+
+
+def _replaced_file(decision: Decision) -> Replaced:
+    return Replaced(
+        area=decision.area,
+        key=decision.key,
+        statement=decision.statement,
+        path=decision.standing,
+    )

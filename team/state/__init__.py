@@ -5,7 +5,7 @@ No I/O, no clock, no chance. Whoever wants to know how a run stands folds it.
 
 from team.state.board import Board, Task
 from team.state.decision import Decision, DecisionState
-from team.state.decisions import Decisions
+from team.state.decisions import Decisions, Fall
 from team.state.findings import Findings, Submission
 from team.state.ledger import Ledger, Spent
 from team.state.mailroom import Letter, Mailroom
@@ -17,6 +17,7 @@ __all__ = [
     "Decision",
     "DecisionState",
     "Decisions",
+    "Fall",
     "Findings",
     "Ledger",
     "Letter",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Final
+from unicodedata import category
 
 import msgspec
 
@@ -23,9 +24,14 @@ from bus.messages import Evidence, Premise, RulingOutcome
 
 OBJECTIONS_MAX: Final = 4
 """Objections to one revision, each by another author and each answered at most once."""
+STATEMENT_CHARACTERS_MAX: Final = 280
 MEMBER_RANK: Final = 0
 LEAD_RANK: Final = 1
 PERSON_RANK: Final = 2
+
+_UNSEEN: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what follows, and so can hide what it says."""
 
 _RANKS: Final[dict[str, int]] = {LEAD: LEAD_RANK, PERSON: PERSON_RANK}
 
@@ -116,6 +122,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         state: Where it stands.
         changed_seq: Sequence of the newest message about it.
         changed_by: Who wrote that.
+        changed_at: When, in seconds since 1970.
         rank: Rank of whoever settled it last: who ranks below can't undo it.
         supersedes: The revision that it replaced.
         replaced_by: The revision that replaced it.
@@ -124,7 +131,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         standing: The file that it comes from, if it is older than the run.
         objections: What was held against it, oldest first.
         replies: What its author answered.
-        ruling: How it was ruled on, or the ruling that made it.
+        rulings: How it was ruled on, or the ruling that made it, oldest first.
         end_reason: Why it was withdrawn.
         rationale: Why; known only to who reads the whole stream.
         alternatives: What else was considered; known as the rationale is.
@@ -141,6 +148,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     state: DecisionState
     changed_seq: int
     changed_by: str
+    changed_at: float
     rank: int
     supersedes: int | None = None
     replaced_by: int | None = None
@@ -149,7 +157,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     standing: str = ""
     objections: tuple[Objection, ...] = ()
     replies: tuple[Reply, ...] = ()
-    ruling: Ruling | None = None
+    rulings: tuple[Ruling, ...] = ()
     end_reason: str = ""
     rationale: str = ""
     alternatives: tuple[str, ...] = ()
@@ -170,9 +178,37 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         """Whether somebody has to rule: it is contested, or only proposed."""
         return self.state in (S.contested, S.proposed)
 
+    @property
+    def ruling(self) -> Ruling | None:
+        """The ruling in effect; none once somebody who may has objected to it."""
+        last = self.rulings[-1] if self.rulings else None
+        if last is not None and self.objections and self.objections[-1].seq > last.seq:
+            return None
+        return last
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether its author has spoken since the last objection, or there is none."""
+        if not self.objections:
+            return True
+        return bool(self.replies) and self.replies[-1].seq > self.objections[-1].seq
+
     def as_premise(self) -> Premise:
         """The decision as a finding names it."""
         return Premise(area=self.area, key=self.key, revision=self.seq)
+
+
+def statement_problem(statement: str) -> str | None:
+    """Why a text can't be a statement; nothing if it can."""
+    if not statement.strip():
+        return "it is empty"
+    if len(statement) > STATEMENT_CHARACTERS_MAX:
+        return f"{len(statement)} characters, at most {STATEMENT_CHARACTERS_MAX}"
+    if len(statement.splitlines()) > 1 or statement != statement.rstrip("\r\n"):
+        return "it has more than one line"
+    if any(category(c) in _UNSEEN or c in _TURNING for c in statement):
+        return "it has characters that can't be seen"
+    return None
 
 
 def rank_of(author: str) -> int:
@@ -215,6 +251,6 @@ def why_no_reply(author: str, decision: Decision) -> str | None:
         return f"only {decision.author} can answer for it"
     if (decision.state, "rebut") not in DECISION_MOVES or not decision.objections:
         return f"it is {decision.state}: nothing is to be answered"
-    if len(decision.replies) >= len(decision.objections):
-        return "you have answered every objection: wait for the ruling"
+    if decision.is_answered or len(decision.replies) >= len(decision.objections):
+        return "you have answered: wait for the ruling"
     return None

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from bus.ids import PERSON
+from bus.ids import GATE, PERSON, SUPERVISOR
 from bus.messages import (
     Choice,
     DecisionChallenged,
@@ -36,18 +36,31 @@ from team.state.decision import (
     may_replace,
     may_rule,
     rank_of,
+    statement_problem,
     why_no_objection,
     why_no_reply,
 )
 
 S: Final = DecisionState
+_NO_DECIDERS: Final = frozenset({GATE, SUPERVISOR})
 
 
 class Fall(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a premise stands no longer, and since which sequence."""
+    """Why a premise stands no longer, and since when."""
 
     reason: str
     seq: int
+    at: float = 0.0
+
+
+class _Root(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision rests on that stands no longer: the nearest found, and how far down."""
+
+    premise: Premise
+    depth: int
+    what: str
+    seq: int = 0
+    at: float = 0.0
 
 
 class Decisions:
@@ -61,6 +74,8 @@ class Decisions:
         self.involving: dict[str, list[int]] = {}
         """By author, the revisions that it made or objected to."""
         self.anomalies: list[str] = []
+        self._roots: dict[bool, dict[int, _Root | None]] = {True: {}, False: {}}
+        self._roots_of = 0
         self._places: dict[int, tuple[tuple[str, str], int]] = {}
         self._revisions: dict[str, int] = {}
 
@@ -71,7 +86,7 @@ class Decisions:
             return
         key = record.subject.names[0], record.subject.names[1]
         self.head_seqs[key] = record.seq
-        if not self._move(key, record):
+        if record.subject.author in _NO_DECIDERS or not self._move(key, record):
             self.anomalies.append(f"{record.seq}: {record.subject} has no move here")
 
     def in_force(self, area: str, key: str) -> Decision | None:
@@ -92,6 +107,17 @@ class Decisions:
         """Decisions that somebody has to rule on, oldest first."""
         open_ones = [d for revisions in self.history.values() for d in revisions if d.is_disputed]
         return sorted(open_ones, key=lambda decision: decision.seq)
+
+    def why_closed(self, area: str, key: str, author: str) -> str | None:
+        """Why nothing may be decided for a key by an author: it was ruled that nothing is to be."""
+        revisions = self.history.get((area, key), [])
+        last = max(revisions, key=lambda d: d.changed_seq, default=None)
+        if last is None or last.state is not S.withdrawn or last.ruling is None:
+            return None
+        ruling = last.ruling
+        if rank_of(author) >= rank_of(ruling.author):
+            return None
+        return f"{ruling.author} has ruled that nothing is to hold there: {ruling.reason}"
 
     def ruler_of(self, decision: Decision) -> Literal["lead", "person"]:
         """Who has to rule on a decision that is disputed, or only proposed."""
@@ -118,23 +144,61 @@ class Decisions:
             knows_all: Whether every decision of the run was folded here; if not, one
                 that is unknown is no problem.
         """
-        waiting = [(premise, 0)]
-        seen: set[int] = set()
+        decision = self.named(premise)
+        root = self._own_root(premise, 0, knows_all=knows_all)
+        if root is None and decision is not None:
+            root = self._root(decision, knows_all=knows_all)
+        if root is None:
+            return None
+        return Fall(reason=_rested(premise, root) + root.what, seq=root.seq, at=root.at)
+
+    def _own_root(self, premise: Premise, depth: int, *, knows_all: bool) -> _Root | None:
+        """Why a premise does not stand by itself, whatever it rests on."""
+        decision = self.named(premise)
+        if decision is None:
+            what = self._unknown(premise)
+            return _Root(premise=premise, depth=depth, what=what) if knows_all else None
+        if decision.holds:
+            return None
+        return _Root(
+            premise=premise,
+            depth=depth,
+            what=f"which {self.end_of(decision)}",
+            seq=decision.changed_seq,
+            at=decision.changed_at,
+        )
+
+    def _root(self, decision: Decision, *, knows_all: bool) -> _Root | None:
+        """What a decision rests on that stands no longer; each is looked at once a change."""
+        roots = self._roots[knows_all]
+        if self._roots_of != len(self.changes):
+            for known in self._roots.values():
+                known.clear()
+            self._roots_of = len(self.changes)
+        waiting = [decision]
         while waiting:
-            asked, depth = waiting.pop()
-            decision = self.named(asked)
-            if decision is None:
-                if knows_all:
-                    way = _rested(premise, asked, depth) if depth else ""
-                    return Fall(reason=way + self._unknown(asked), seq=0)
-                continue
-            if not decision.holds:
-                reason = f"{_rested(premise, asked, depth)}which {self.end_of(decision)}"
-                return Fall(reason=reason, seq=decision.changed_seq)
-            if decision.seq not in seen:
-                seen.add(decision.seq)
-                lower = (p for p in decision.relied_on if p.revision < decision.seq)
-                waiting += [(one, depth + 1) for one in lower]
+            current = waiting[-1]
+            lower = [self.named(p) for p in current.relied_on if p.revision < current.seq]
+            unknown = [d for d in lower if d is not None and d.holds and d.seq not in roots]
+            if current.seq in roots or not unknown:
+                roots.setdefault(current.seq, self._first_root(current, knows_all=knows_all))
+                waiting.pop()
+            else:
+                waiting += unknown
+        return roots[decision.seq]
+
+    def _first_root(self, decision: Decision, *, knows_all: bool) -> _Root | None:
+        for premise in decision.relied_on:
+            if premise.revision >= decision.seq:
+                return _Root(premise=premise, depth=1, what="which did not exist then")
+            root = self._own_root(premise, 1, knows_all=knows_all)
+            lower = self.named(premise)
+            if root is None and lower is not None:
+                root = self._roots[knows_all].get(lower.seq)
+                if root is not None:
+                    root = msgspec.structs.replace(root, depth=root.depth + 1)
+            if root is not None:
+                return root
         return None
 
     def _unknown(self, asked: Premise) -> str:
@@ -183,6 +247,8 @@ class Decisions:
         before = [old for old in (current, proposal) if old is not None]
         if not all(may_replace(record.subject.author, old) for old in before):
             return False
+        if self.why_closed(*key, record.subject.author) or statement_problem(body.statement):
+            return False
         for old in before:
             self._end(old, S.superseded, record, replaced_by=record.seq)
         standing = body.standing if record.subject.author == PERSON else ""
@@ -194,6 +260,8 @@ class Decisions:
         if body.supersedes != (current and current.seq):
             return False
         if pending is not None and not may_replace(record.subject.author, pending):
+            return False
+        if self.why_closed(*key, record.subject.author) or statement_problem(body.statement):
             return False
         if pending is not None:
             self._end(pending, S.superseded, record, replaced_by=record.seq)
@@ -215,9 +283,7 @@ class Decisions:
         )
         state = DECISION_MOVES[decision.state, "challenge"]
         self.involving.setdefault(author, []).append(decision.seq)
-        self._change(
-            decision, record, state=state, objections=(*decision.objections, objection), ruling=None
-        )
+        self._change(decision, record, state=state, objections=(*decision.objections, objection))
         return True
 
     def _rebut(self, key: tuple[str, str], body: DecisionRebutted, record: Record) -> bool:
@@ -243,24 +309,30 @@ class Decisions:
             return False
         state = DECISION_MOVES.get((decision.state, INPUT_OF_OUTCOME[body.outcome]))
         current = self.in_force(*key)
-        if state is None or (body.outcome == "superseded") != bool(body.statement):
+        if state is None or not _fits(body):
             return False
         if current is not None and current != decision and not may_rule(author, current):
             return False
         ruling = Ruling(seq=record.seq, author=author, outcome=body.outcome, reason=body.reason)
+        rulings = (*decision.rulings, ruling)
         if body.outcome == "withdrawn":
-            self._end(decision, state, record, end_reason=body.reason, ruling=ruling)
+            self._end(decision, state, record, end_reason=body.reason, rulings=rulings)
             return True
         makes = decision.seq if body.outcome == "upheld" else record.seq
         for old in (current, decision):
             if old is not None and old.seq != makes:
-                self._end(old, S.superseded, record, replaced_by=makes, ruling=ruling)
+                ended = (*old.rulings, ruling)
+                self._end(old, S.superseded, record, replaced_by=makes, rulings=ended)
+        relied_on = decision.relied_on if body.relied_on is None else body.relied_on
         if body.outcome == "upheld":
-            self._change(decision, record, state=state, ruling=ruling, rank=rank_of(author))
+            settled = {"rulings": rulings, "rank": rank_of(author), "relied_on": relied_on}
+            self._change(decision, record, state=state, **settled)
         else:
-            choice = DecisionRecorded(statement=body.statement, supersedes=body.revision)
+            choice = DecisionRecorded(
+                statement=body.statement, supersedes=body.revision, relied_on=body.relied_on or ()
+            )
             made = _made(key, choice, record, S.in_force)
-            self._add(key, msgspec.structs.replace(made, ruling=ruling))
+            self._add(key, msgspec.structs.replace(made, rulings=(ruling,)))
         return True
 
     def _explain(self, record: Record) -> None:
@@ -294,7 +366,12 @@ class Decisions:
             self._change(current, record, state=state, **more)
 
     def _change(self, decision: Decision, record: Record, **more: object) -> None:
-        changed = {"changed_seq": record.seq, "changed_by": record.subject.author, **more}
+        changed = {
+            "changed_seq": record.seq,
+            "changed_by": record.subject.author,
+            "changed_at": record.at,
+            **more,
+        }
         self._put(msgspec.structs.replace(decision, **changed))
         self.changes.append((record.seq, decision.seq))
 
@@ -311,12 +388,22 @@ class Decisions:
         self.changes.append((decision.seq, decision.seq))
 
 
-def _rested(premise: Premise, asked: Premise, depth: int) -> str:
+def _fits(body: DecisionRuled) -> bool:
+    """Whether a ruling has a statement if, and only if, it supersedes."""
+    if body.outcome != "superseded":
+        return not body.statement
+    return statement_problem(body.statement) is None
+
+
+def _rested(premise: Premise, root: _Root) -> str:
     """The way from what was relied on to what has fallen; its middle is only counted."""
+    if root.what.startswith("there is no") and root.depth == 0:
+        return ""
     text = f"it relied on {premise.area}/{premise.key} revision {premise.revision}, "
-    if depth == 0:
+    if root.depth == 0:
         return text
-    through = f" through {depth - 1} others" if depth > 1 else ""
+    through = f" through {root.depth - 1} others" if root.depth > 1 else ""
+    asked = root.premise
     return f"{text}which rests{through} on {asked.area}/{asked.key} revision {asked.revision}, "
 
 
@@ -335,6 +422,7 @@ def _made(
         state=state,
         changed_seq=record.seq,
         changed_by=author,
+        changed_at=record.at,
         rank=rank_of(author),
         supersedes=body.supersedes,
         relied_on=body.relied_on,

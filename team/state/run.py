@@ -36,6 +36,7 @@ class RunState:
         self.spec_head_seq = 0
         self.result_head_seq = 0
         self.opened_at = 0.0
+        self.ended_at = 0.0
         self.last_at = 0.0
         self.last_seq = 0
         self.unread: list[str] = []
@@ -53,7 +54,8 @@ class RunState:
         if record.problem is not None:
             self.unread.append(f"{record.seq}: {record.problem}")
         # A record that can't be read says nothing, but the next write must follow it.
-        for part in _PARTS.get(record.subject.kind, ()):
+        is_late = self.result is not None and record.subject.kind in _ENDED_WITH_RESULT
+        for part in () if is_late else _PARTS.get(record.subject.kind, ()):
             getattr(self, part).apply(record)
         self._move_heads(record)
         self._apply_run(record)
@@ -76,7 +78,7 @@ class RunState:
             case RunTriaged() as triage if is_lead:
                 self.triage = triage
             case ResultPublished() as result if is_lead and self.result is None:
-                self.result = result
+                self.result, self.ended_at = result, record.at
             case CancelRun(reason=reason) if record.subject.author in (LEAD, PERSON):
                 if record.subject.names[0] == LEAD:
                     self.cancel_reason = reason
@@ -105,6 +107,10 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "verdict": ("findings",),
     "usage": ("ledger",),
 }
+
+
+_ENDED_WITH_RESULT: Final = frozenset({"decision", "rationale"})
+"""Kinds that say nothing more once the result is there: it rests on what held then."""
 
 
 def fold(records: Iterable[Record]) -> RunState:

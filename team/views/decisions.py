@@ -108,11 +108,14 @@ def _dispute(decision: Decision) -> tuple[DisputeRow, ...]:
         (r.seq, DisputeRow(step="answer", by=decision.author, text=r.reason, evidence=r.evidence))
         for r in decision.replies
     ]
-    if decision.ruling is not None:
-        ruling = decision.ruling
-        text = f"{ruling.outcome}: {ruling.reason}"
-        steps.append((ruling.seq, DisputeRow(step="ruling", by=ruling.author, text=text)))
-    elif decision.end_reason:
+    steps += [
+        (
+            ruling.seq,
+            DisputeRow(step="ruling", by=ruling.author, text=f"{ruling.outcome}: {ruling.reason}"),
+        )
+        for ruling in decision.rulings
+    ]
+    if decision.end_reason and decision.changed_seq not in {r.seq for r in decision.rulings}:
         withdrawn = DisputeRow(step="withdrawal", by=decision.changed_by, text=decision.end_reason)
         steps.append((decision.changed_seq, withdrawn))
     return tuple(row for _, row in sorted(steps, key=lambda step: step[0]))

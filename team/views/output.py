@@ -6,6 +6,10 @@ import os
 import sys
 from typing import Final
 
+_TURNING: Final = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_UNSEEN: Final = dict.fromkeys(
+    (*(n for n in range(0x20) if chr(n) not in "\n\t"), *range(0x7F, 0xA0), *_TURNING), "�"
+)
 _STDOUT: Final = 1
 _STDERR: Final = 2
 
@@ -18,7 +22,7 @@ def write_data(text: str) -> None:
             nothing is left over to fail when the process ends.
     """
     try:
-        print(text, flush=True)
+        print(_seen(text), flush=True)
     except BrokenPipeError:
         _discard(_STDOUT)
         raise
@@ -27,9 +31,14 @@ def write_data(text: str) -> None:
 def write_note(text: str) -> None:
     """Print a line of progress or advice on stderr, if anybody reads it."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(_seen(text), file=sys.stderr, flush=True)
     except OSError:
         _discard(_STDERR)
+
+
+def _seen(text: str) -> str:
+    """A text without what would act on a terminal rather than be read: it may be anybody's."""
+    return text.translate(_UNSEEN)
 
 
 def _discard(descriptor: int) -> None:

@@ -132,7 +132,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
         missing: What the result lacks, with reasons.
         rejected: Findings that the gate refused, with reasons.
         changed_by_peers: Claims that a peer's message changed, a sentence each.
-        wall_s: From opening to the last message, in seconds.
+        wall_s: From opening to the result, or to the last message, in seconds.
         report: Path of the report; null while there is none.
     """
 
@@ -191,7 +191,7 @@ def run_object(
         changed_by_peers=changed_by_peers(state),
         triage=state.triage.reasons if state.triage else (),
         usage=_usage(state.ledger.total),
-        wall_s=round(max(0.0, state.last_at - state.opened_at), 3),
+        wall_s=round(max(0.0, (state.ended_at or state.last_at) - state.opened_at), 3),
         report=report,
     )
 

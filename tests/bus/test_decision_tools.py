@@ -30,8 +30,8 @@ from team.agent.tools.decision_tools import (
 )
 from team.agent.tools.ruling_tools import SubmitRuling
 from team.agent.world import World
-from team.rules.digest import STATEMENT_CHARACTERS_MAX
 from team.sources import Library
+from team.state.decision import STATEMENT_CHARACTERS_MAX
 from tests.support.builders import opens_context
 from tests.support.decisions import (
     CONTEXT,

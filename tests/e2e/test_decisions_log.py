@@ -83,6 +83,13 @@ def test_with_the_log_one_ruling_is_made_and_both_lanes_follow_it(project: Cli) 
     findings = {(f["task"], f["round"]): f for f in shown["findings"]}
     assert findings["t1", 1]["state"] == "rejected"
     assert findings["t1", 2]["state"] == "admitted"
+    follows = [premise["revision"] for premise in findings["t1", 2]["relied_on"]]
+    assert second["revision"] in follows
+    assert second["revision"] in [
+        premise["revision"]
+        for claim in findings["t2", 1]["claims"]
+        for premise in claim.get("relied_on", ())
+    ]
     [reason] = shown["rejected"]
     assert f"units/temperature revision {first['revision']}, which was superseded" in reason
     [cited] = [c for c in shown["result"]["citations"] if CELSIUS in c["quote"]]
@@ -166,13 +173,35 @@ def test_choices_outlive_a_run(project: Cli) -> None:
     shown = _run(project, "research", "second", "--decisions", "docs/adr")
 
     assert written.stdout.startswith("written: docs/adr/0001-temperature.md")
-    assert [file["action"] for file in json.loads(again.stdout)] == ["unchanged"]
+    assert [file["action"] for file in json.loads(again.stdout)["files"]] == ["unchanged"]
     [standing] = _decisions(project, "second", "--history")
     assert (standing["author"], standing["statement"]) == ("person", CELSIUS)
     assert standing["standing"] == "docs/adr/0001-temperature.md"
     assert standing["dispute"] == []
     assert conventions_cited(shown) == {CELSIUS}
     assert shown["rejected"] == []
+
+
+async def test_a_record_that_a_person_replaced_is_marked_and_no_other(project: Cli) -> None:
+    """Found again by what it says, wherever the command is called from."""
+    for folder, choice in (("adr", "Kelvin only"), ("elsewhere", "Rankine only")):
+        record = project.cwd / folder / "0001-temperature.md"
+        record.parent.mkdir()
+        record.write_text(f"# {choice}\n\n## Status\n\nAccepted\n\n## Decision\n\n{choice}.\n")
+    start = ("-s", "guide", "--mode", "solo", "--decisions", "adr")
+    await _stopped(project, "mark", lambda r: isinstance(r.body, MemberJoined), *start)
+    done = project.run("decide", "mark", "team/temperature", "Both are given.", "--distinct")
+    _resumed(project, "mark")
+
+    wrong = project.run("decisions", "mark", "--area", "team", "--export", "elsewhere")
+    right = project.run("decisions", "mark", "--area", "team", "--export", "adr")
+
+    assert done.returncode == 0, done.stderr
+    assert "not found here: adr/0001-temperature.md" in wrong.stdout
+    other = (project.cwd / "elsewhere" / "0001-temperature.md").read_text()
+    assert "Superseded" not in other
+    assert "marked superseded: adr/0001-temperature.md" in right.stdout
+    assert "uperseded" in (project.cwd / "adr" / "0001-temperature.md").read_text()
 
 
 def test_only_a_person_replaces_a_standing_decision(project: Cli) -> None:
@@ -317,6 +346,8 @@ def test_what_is_decided_is_shown_in_every_view(project: Cli) -> None:
         (["decide", "nowhere", "a/b", "x"], "nowhere"),
         (["decisions", "done", "--format", "madr"], "--format: it goes with --export"),
         (["decisions", "done", "--export", "file"], "file"),
+        (["decisions", "done", "--export", ""], "--export: it is empty; name a folder"),
+        (["decide", "done", "a/b", "\x1b[2J"], "it has characters that can't be seen"),
         (
             ["run", "research", "g", "-s", "guide", "-d", "nowhere"],
             "'nowhere': there is no such file",

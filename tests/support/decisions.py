@@ -145,10 +145,17 @@ def rules(
     *,
     says: str | None = None,
     reason: str = "so be it",
+    relied_on: tuple[Premise, ...] | None = None,
     place: tuple[str, str] = PLACE,
 ) -> Record:
     statement = (f"{author} at {seq}" if outcome == "superseded" else "") if says is None else says
-    body = DecisionRuled(revision=revision, outcome=outcome, reason=reason, statement=statement)
+    body = DecisionRuled(
+        revision=revision,
+        outcome=outcome,
+        reason=reason,
+        statement=statement,
+        relied_on=relied_on,
+    )
     return about(seq, author, body, place)
 
 

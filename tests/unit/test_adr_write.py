@@ -5,6 +5,7 @@ Promises: docs of `team.adr.write`.
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,13 +17,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from team.adr import Adr, AdrError, NewAdr, Written, read_adrs, write_adrs
-from team.adr.inline import plain
-from team.adr.supersede import Successor, is_superseded, marked
+from team.adr import Adr, AdrError, NewAdr, Replaced, Written, read_adrs, write_adrs
+from team.adr.inline import one_line, plain
+from team.adr.supersede import Successor, is_past, marked
 
 SAMPLES = Path(__file__).parents[1] / "support/adrs"
 NYGARD = "# 3. Use Postgres\n\nDate: 2024-01-02\n\n## Status\n\nAccepted\n\n## Decision\n\nYes.\n"
 MADR = "---\nstatus: accepted\n---\n\n# Use Postgres\n\n## Decision Outcome\n\nYes.\n"
+BULLET = "# Use Postgres\n\n* Status: accepted\n\n## Decision Outcome\n\nYes.\n"
 LOOSE = "# 0003: Use Postgres\n\n## Decision\n\nYes.\n"
 BY = Successor(number=12, label="ADR-0012", title="Use [x]", href="0012-x.md")
 LINK = "superseded by [ADR-0012](0012-x.md)"
@@ -49,6 +51,18 @@ def only(folder: Path) -> Adr:
     found = read_adrs([str(folder)], folder)
     (adr,) = found.adrs
     return adr
+
+
+def a_record(**changes: str) -> Replaced:
+    """What a run read from one of the texts above, as `db`."""
+    old = Replaced(
+        area="team", key="db", statement="Use Postgres: Yes.", path="docs/adr/0001-db.md"
+    )
+    return msgspec.structs.replace(old, **changes)
+
+
+def as_read(adr: Adr) -> Replaced:
+    return Replaced(area=adr.area, key=adr.key, statement=adr.statement, path=adr.path)
 
 
 def names(folder: Path) -> list[str]:
@@ -97,6 +111,18 @@ def test_objections_and_premises_are_kept(tmp_path: Path, style: Style) -> None:
 
     assert objection in only(tmp_path).rationale
     assert "rests on: a/b, c/d." in text
+
+
+@pytest.mark.parametrize("style", ["madr", "nygard"])
+def test_what_a_person_decided_is_not_said_to_be_the_team_s(tmp_path: Path, style: Style) -> None:
+    write_adrs(tmp_path, [a_decision(author="person"), a_decision(key="other")], style)
+
+    text = (tmp_path / "0001-paging.md").read_text()
+    assert "A person decided `api/paging` in the run `r0203-ab12`" in text
+    assert "on 2026-02-03; it is revision 41." in text
+    assert "settled" not in text
+    other = (tmp_path / "0002-other.md").read_text()
+    assert "A team of agents settled `api/other`" in other
 
 
 @pytest.mark.parametrize(
@@ -183,37 +209,82 @@ def test_nothing_is_left_beside_the_files_and_people_may_read_them(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "row"),
     [
-        ({"key": "../x"}, "the key '../x' can't stand in a file's name; use 1 to 64"),
-        ({"area": ""}, "the area ''"),
-        ({"run": "a b"}, "the run 'a b'"),
-        ({"statement": " \n"}, "the statement is empty"),
-        ({"decided_on": "3 Feb"}, "'3 Feb' is no day; write it as YYYY-MM-DD"),
-        ({"decided_on": "20260203"}, "is no day"),
-        ({"replaces": "0000-gone.md"}, "the file that is superseded is not there; restore it"),
-        ({"replaces": "notes.md"}, "can't be marked superseded: it has no title"),
-        ({"replaces": "list.md"}, "its status takes more than a line"),
+        ({"key": "../x"}, "left out (invalid name or date): api/../x"),
+        ({"key": "a\x1bb"}, "left out (invalid name or date): api/a b"),
+        ({"area": ""}, "left out (invalid name or date): /other"),
+        ({"run": "a b"}, "left out (invalid name or date): api/other"),
+        ({"decided_on": "3 Feb"}, "left out (invalid name or date): api/other"),
+        ({"decided_on": "20260203"}, "left out (invalid name or date): api/other"),
+        ({"statement": " \n"}, "left out (no statement): api/other"),
+        ({"statement": "\u202e\x07"}, "left out (no statement): api/other"),
     ],
 )
-def test_what_can_not_be_written_is_refused_before_anything_is(
-    tmp_path: Path, changes: dict[str, str], message: str
+def test_a_decision_that_can_not_be_written_is_left_out_and_the_others_are_not(
+    tmp_path: Path, changes: dict[str, str], row: str
 ) -> None:
-    (tmp_path / "notes.md").write_text("text")
-    (tmp_path / "list.md").write_text("---\nstatus:\n- accepted\n---\n# X\n")
+    (tmp_path / "0001-db.md").write_text(NYGARD)
+    wrong = a_decision(**{"key": "other", "replaces": a_record(), **changes})
 
-    with pytest.raises(AdrError, match=message):
-        write_adrs(tmp_path, [a_decision(), a_decision(**{"key": "other", **changes})])
+    written = write_adrs(tmp_path, [a_decision(), wrong, a_decision(key="last")])
 
-    assert names(tmp_path) == ["list.md", "notes.md"]
+    assert [each.action for each in written] == ["written", written[1].action, "written"]
+    assert f"{written[1].action}: {written[1].path}" == row
+    assert names(tmp_path) == ["0001-db.md", "0002-paging.md", "0003-last.md"]
+    assert (tmp_path / "0001-db.md").read_text() == NYGARD
 
 
-@pytest.mark.parametrize("place", ["file", "file/adr"])
-def test_a_place_that_takes_no_files_is_named_with_the_fix(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\nstatus:\n- accepted\n---\n# Use Postgres\n\n## Decision\n\nYes.\n",
+        "# Use Postgres\n\n## Status\n\n| Accepted | 2020-01-01 |\n\n## Decision\n\nYes.\n",
+        "# Use Postgres\n\n| Status | Accepted |\n|---|---|\n\n## Decision\n\nYes.\n",
+    ],
+)
+@pytest.mark.parametrize("is_withdrawn", [True, False])
+def test_a_record_that_can_not_be_marked_is_told_before_anything_is_written(
+    tmp_path: Path, text: str, *, is_withdrawn: bool
+) -> None:
+    (tmp_path / "db.md").write_text(text)
+    new = a_decision(replaces=None if is_withdrawn else a_record())
+
+    with pytest.raises(AdrError, match="its status is not one line; write its status on one"):
+        write_adrs(tmp_path, [new], withdrawn=[a_record()] if is_withdrawn else [])
+
+    assert names(tmp_path) == ["db.md"]
+    assert (tmp_path / "db.md").read_text() == text
+
+
+@pytest.mark.parametrize(
+    "place", ["file", "file/adr", "x" * 300, "a\0b", "/proc/adr", "/proc/self/adr/x"]
+)
+def test_a_place_that_can_not_be_a_folder_is_named_with_the_fix(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(AdrError, match=r"can't be written .*; make it writable, or name another"):
+    with pytest.raises(AdrError, match="; check the path, or name another folder") as caught:
         write_adrs(tmp_path / place, [a_decision()])
+
+    assert caught.value.path == str(tmp_path / place)
+
+
+@pytest.mark.parametrize(
+    ("number", "fix"),
+    [
+        (errno.EACCES, "make it writable, or name another folder"),
+        (errno.EROFS, "make it writable, or name another folder"),
+        (errno.ENOSPC, "make room, then ask again"),
+        (errno.ENOENT, "check the path, or name another folder"),
+    ],
+)
+def test_the_fix_is_for_what_the_system_refused(tmp_path: Path, number: int, fix: str) -> None:
+    from team.adr.write import _told
+
+    with pytest.raises(AdrError, match="can't be written") as caught, _told(tmp_path):
+        raise OSError(number, "no")
+
+    assert caught.value.fix == fix
 
 
 def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
@@ -235,15 +306,16 @@ def test_a_superseded_file_names_its_successor_and_is_named_by_it(
     tmp_path: Path, style: Style
 ) -> None:
     folder = tmp_path / "docs/adr"
-    write_adrs(folder, [a_decision(area="db", key="db")], style)
-    new = a_decision(replaces="docs/adr/0001-db.md")
+    write_adrs(folder, [a_decision(area="db", key="db", run="r1")], style)
+    new = a_decision(replaces=as_read(only(folder)))
 
-    written = write_adrs(folder, [new], cwd=tmp_path)
-    again = write_adrs(folder, [new], cwd=tmp_path)
+    written = write_adrs(folder, [new])
+    again = write_adrs(folder, [new])
 
     assert [each.action for each in written] == ["written", "marked superseded"]
-    assert written[1].path == "docs/adr/0001-db.md"
+    assert written[1].path == f"{folder}/0001-db.md"
     assert [each.action for each in again] == ["unchanged", "unchanged"]
+    assert [each.path for each in again] == [each.path for each in written]
     old, fresh = read_adrs(["docs/adr"], tmp_path).adrs
     expected = "ADR-0002" if style == "madr" else "0002-paging.md"
     assert (old.status, old.superseded_by) == ("superseded", expected)
@@ -256,24 +328,158 @@ def test_a_call_that_was_cut_short_is_mended_by_making_it_again(tmp_path: Path) 
     (tmp_path / "0001-db.md").write_text(NYGARD)
     write_adrs(tmp_path, [a_decision()])
 
-    again = write_adrs(tmp_path, [a_decision(replaces="0001-db.md")])
+    again = write_adrs(tmp_path, [a_decision(replaces=a_record())])
 
     assert [each.action for each in again] == ["unchanged", "marked superseded"]
 
 
-def test_a_file_elsewhere_is_linked_from_where_it_is(tmp_path: Path) -> None:
+def test_a_record_below_is_linked_from_where_it_is(tmp_path: Path) -> None:
     (tmp_path / "old rules").mkdir()
     (tmp_path / "old rules/0003-db.md").write_text(NYGARD)
 
-    write_adrs(
-        tmp_path / "adr", [a_decision(replaces="old rules/0003-db.md")], "nygard", cwd=tmp_path
-    )
+    write_adrs(tmp_path, [a_decision(replaces=a_record(area="old-rules"))], "nygard")
 
     old = (tmp_path / "old rules/0003-db.md").read_text()
     title = "Page lists by cursor, never by offset"
-    assert f"\nSuperseded by [1. {title}](../adr/0001-paging.md)\n" in old
-    new = (tmp_path / "adr/0001-paging.md").read_text()
-    assert "\nAccepted\n\nSupersedes [3. Use Postgres](../old%20rules/0003-db.md)\n" in new
+    assert f"\nSuperseded by [4. {title}](../0004-paging.md)\n" in old
+    new = (tmp_path / "0004-paging.md").read_text()
+    assert "\nAccepted\n\nSupersedes [3. Use Postgres](old%20rules/0003-db.md)\n" in new
+
+
+# ------------------------------------------------------------------ which record is meant
+
+
+@pytest.mark.parametrize("style", ["madr", "nygard"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"statement": "Use MySQL"},
+        {"key": "store"},
+        {"path": "0001-db.md", "statement": "Use SQLite"},
+        {"path": "docs/x, rejected. Superseded by [2](y).md", "key": "x"},
+    ],
+)
+def test_a_record_that_is_not_in_the_folder_is_named_and_nothing_is_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, style: Style, changes: dict[str, str]
+) -> None:
+    """Another project's folder may have a file of the same name, also where the process is."""
+    (tmp_path / "docs/adr").mkdir(parents=True)
+    for place in ("0001-db.md", "docs/adr/0001-db.md"):
+        (tmp_path / place).write_text(NYGARD)
+    monkeypatch.chdir(tmp_path)
+    replaced = a_record(**changes)
+
+    written = write_adrs(Path("docs/adr"), [a_decision(replaces=replaced)], style)
+    again = write_adrs(Path("docs/adr"), [a_decision(replaces=replaced)], style)
+
+    lost = Written(path=replaced.path, action="not found here")
+    assert written == (Written(path="docs/adr/0002-paging.md", action="written"), lost)
+    assert again == (Written(path="docs/adr/0002-paging.md", action="unchanged"), lost)
+    for place in ("0001-db.md", "docs/adr/0001-db.md"):
+        assert (tmp_path / place).read_text() == NYGARD
+    fresh = read_adrs(["docs/adr/0002-paging.md"], tmp_path).adrs[0]
+    assert (fresh.status, fresh.superseded_by) == ("accepted", None)
+    text = (tmp_path / "docs/adr/0002-paging.md").read_text()
+    assert plain(replaced.path) in " ".join(one_line(line) for line in text.splitlines())
+
+
+def test_of_an_area_that_was_a_folder_the_only_record_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api/0001-db.md").write_text(NYGARD)
+
+    for action in ("marked superseded", "unchanged"):
+        written = write_adrs(tmp_path / "api", [a_decision(replaces=a_record(area="api"))])
+        assert written[1].action == action
+
+
+def test_of_two_records_of_other_areas_none_is_meant(tmp_path: Path) -> None:
+    for area in ("api", "web"):
+        (tmp_path / area).mkdir()
+        (tmp_path / area / "0001-db.md").write_text(NYGARD)
+
+    written = write_adrs(tmp_path, [], withdrawn=[a_record(), a_record(area="web")])
+
+    assert [(Path(each.path).parent.name, each.action) for each in written] == [
+        ("adr", "not found here"),
+        ("web", "marked deprecated"),
+    ]
+
+
+def test_a_record_that_holds_is_meant_and_not_an_older_one_that_says_the_same(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "0001-db.md").write_text(NYGARD.replace("Accepted", "Superseded by 2"))
+    (tmp_path / "0002-db.md").write_text(NYGARD)
+    (tmp_path / "0003-db.md").write_text(NYGARD.replace("Accepted", "Proposed"))
+
+    (written,) = write_adrs(tmp_path, [], withdrawn=[a_record()])
+
+    assert (Path(written.path).name, written.action) == ("0002-db.md", "marked deprecated")
+
+
+def test_a_decision_that_says_what_it_supersedes_does_not_supersede_itself(tmp_path: Path) -> None:
+    (tmp_path / "0001-db.md").write_text(NYGARD)
+    new = a_decision(area="team", key="db", statement="Use Postgres: Yes.", replaces=a_record())
+
+    first = write_adrs(tmp_path, [new])
+    again = write_adrs(tmp_path, [new])
+
+    assert [each.action for each in first] == ["written", "marked superseded"]
+    assert [each.action for each in again] == ["unchanged", "unchanged"]
+    assert only(tmp_path).path == "0002-db.md"
+
+
+# ------------------------------------------------------------------ what was withdrawn
+
+
+@pytest.mark.parametrize("form", [NYGARD, MADR, LOOSE, BULLET])
+def test_a_withdrawn_record_is_marked_deprecated_once(tmp_path: Path, form: str) -> None:
+    (tmp_path / "0001-db.md").write_text(form)
+
+    first = write_adrs(tmp_path, [a_decision()], withdrawn=[a_record(), a_record()])
+    marked_text = (tmp_path / "0001-db.md").read_text()
+    again = write_adrs(tmp_path, [a_decision()], withdrawn=[a_record()])
+
+    assert [each.action for each in first] == ["written", "marked deprecated"]
+    assert [each.action for each in again] == ["unchanged", "unchanged"]
+    assert (tmp_path / "0001-db.md").read_text() == marked_text
+    old, _ = read_adrs(["."], tmp_path).adrs
+    assert (old.status, old.superseded_by) == ("deprecated", None)
+
+
+def test_a_record_that_is_superseded_is_not_marked_deprecated_too(tmp_path: Path) -> None:
+    (tmp_path / "0001-db.md").write_text(NYGARD)
+
+    written = write_adrs(tmp_path, [a_decision(replaces=a_record())], withdrawn=[a_record()])
+
+    assert [each.action for each in written] == ["written", "marked superseded", "unchanged"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("---\nstatus: accepted\n---\n# X\n", "status: deprecated"),
+        ("---\nStatus: 'accepted'  # yes\n---\n# X\n", "Status: deprecated  # yes"),
+        ("# X\n\n* Status: accepted  \n* Date: x\n", "* Status: deprecated  "),
+        ("# X\n\n- **Status**: Accepted\n", "- **Status**: deprecated"),
+        (NYGARD, "Deprecated"),
+        ("# X\n\n## Status\n\n* 2020: Proposed\n* 2021: Accepted\n", "* Deprecated"),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_what_is_withdrawn_changes_in_the_line_of_its_state_only(
+    before: str, after: str, newline: str, mark: str
+) -> None:
+    text = mark + before.replace("\n", newline)
+
+    changed = marked(text, None)
+
+    assert changed is not None
+    assert is_past(changed)
+    old, new = text.split(newline), changed.split(newline)
+    (differing,) = [at for at, (one, two) in enumerate(zip(old, new, strict=True)) if one != two]
+    assert new[differing] == after
 
 
 @pytest.mark.parametrize(
@@ -299,7 +505,7 @@ def test_the_line_of_the_state_changes_and_no_other_byte(
     changed = marked(text, BY)
 
     assert changed is not None
-    assert is_superseded(changed)
+    assert is_past(changed)
     old, new = text.split(newline), changed.split(newline)
     (differing,) = [at for at, (one, two) in enumerate(zip(old, new, strict=True)) if one != two]
     assert new[differing].removeprefix(mark).startswith(after)
@@ -318,7 +524,7 @@ def test_a_state_is_added_where_none_is_told(before: str, after: str) -> None:
 
     assert changed is not None
     assert changed.startswith(after)
-    assert is_superseded(changed)
+    assert is_past(changed)
 
 
 def test_both_places_that_tell_a_state_are_changed() -> None:
@@ -331,7 +537,8 @@ def test_both_places_that_tell_a_state_are_changed() -> None:
 @pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.glob("*.md")))
 def test_each_sample_can_be_superseded_once(tmp_path: Path, name: str) -> None:
     shutil.copytree(SAMPLES, tmp_path, dirs_exist_ok=True)
-    new = a_decision(replaces=name)
+    (before,) = [adr for adr in read_adrs(["."], tmp_path).adrs if adr.path == name]
+    new = a_decision(replaces=as_read(before))
 
     (_, first) = write_adrs(tmp_path, [new])
 
@@ -411,8 +618,9 @@ def test_whatever_the_titles_are_one_can_supersede_the_other(
 ) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
-        write_adrs(folder, [a_decision(key="old", statement=title)], style)
-        new = a_decision(statement=statement, replaces="0001-old.md")
+        write_adrs(folder, [a_decision(key="old", run="r1", statement=title)], style)
+        replaced = Replaced(area="api", key="old", statement=plain(title), path="0001-old.md")
+        new = a_decision(statement=statement, replaces=replaced)
         write_adrs(folder, [new], style)
         old, fresh = read_adrs([name], folder).adrs
 

@@ -8,7 +8,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bus.ids import LEAD, PERSON
-from bus.messages import DecisionProposed, DecisionRuled, MemberLeft, Premise, RulingOutcome
+from bus.messages import (
+    DecisionProposed,
+    DecisionRuled,
+    DecisionWithdrawn,
+    MemberLeft,
+    Premise,
+    RulingOutcome,
+)
 from team.rules import steps
 from team.rules.disputes import areas_needed, next_ruling_at, ripe_dispute, rules_at
 from team.state import DecisionState
@@ -74,10 +81,55 @@ def test_the_author_has_time_to_answer_then_the_lead_rules() -> None:
     assert ripe_dispute(team.state, ripe_at) == a_decision(team.state.decisions, decided)
 
 
-def test_once_every_objection_is_answered_the_lead_rules_at_once() -> None:
+BASE = ("api", "base")
+
+
+def a_fallen_decision(**more: object) -> tuple[DecidingTeam, int]:
+    """Ada's decision rests on one of bea's, which bea has just withdrawn."""
+    team = a_team()
+    base = team.decide("bea", BASE)
+    rests = Premise(area=BASE[0], key=BASE[1], revision=base)
+    decided = team.decide("ada", relied_on=(rests,))
+    if more:
+        team.log(LEAD, DecisionRuled(revision=decided, outcome="upheld", reason="heard"))
+    team.log("bea", DecisionWithdrawn(revision=base, reason="no use"), BASE)
+    return team, decided
+
+
+def test_the_author_of_a_fallen_decision_has_time_to_mend_it_then_the_lead_rules() -> None:
+    """It holds and nothing may rest on it: somebody must end that."""
+    team, decided = a_fallen_decision()
+    fallen_at = a_decision(team.state.decisions, decided).at
+
+    assert ripe_dispute(team.state, fallen_at + REBUTTAL_S - 1) is None
+    ripe = ripe_dispute(team.state, fallen_at + 2 * REBUTTAL_S)
+    assert ripe == a_decision(team.state.decisions, decided)
+
+
+def test_on_a_fallen_decision_that_its_author_may_not_mend_the_lead_rules_at_once() -> None:
+    """It was upheld: no member may replace, withdraw or challenge it any more."""
+    team, decided = a_fallen_decision(is_upheld=True)
+
+    assert ripe_dispute(team.state, team.now) == a_decision(team.state.decisions, decided)
+
+
+def test_nobody_waits_for_the_ruling_on_a_fallen_decision() -> None:
+    team, _ = a_fallen_decision()
+
+    assert next_ruling_at(team.state) is None
+
+
+def test_the_lead_rules_once_on_a_fallen_decision_whatever_it_rules() -> None:
+    team, decided = a_fallen_decision(is_upheld=True)
+    team.log(LEAD, DecisionRuled(revision=decided, outcome="upheld", reason="still"))
+
+    assert ripe_dispute(team.state, team.now + 9 * REBUTTAL_S) is None
+
+
+def test_once_the_author_has_spoken_after_the_last_objection_the_lead_rules_at_once() -> None:
+    """One answer may meet several objections; nobody waits for another."""
     team, decided = a_dispute()
     object_(team, "cleo", decided)
-    answer(team, "ada", decided)
     assert ripe_dispute(team.state, team.now) is None
 
     answer(team, "ada", decided)

@@ -29,16 +29,21 @@ from team.rules.decision_lines import line_of
 from team.rules.plan import words
 from team.sources import first_problem
 from team.state import Decision, Decisions, DecisionState
-from team.state.decision import may_replace, why_no_objection, why_no_reply
+from team.state.decision import (
+    STATEMENT_CHARACTERS_MAX,
+    may_replace,
+    statement_problem,
+    why_no_objection,
+    why_no_reply,
+)
 
-STATEMENT_CHARACTERS_MAX: Final = 280
 RATIONALE_CHARACTERS_MAX: Final = 4_000
 REASON_CHARACTERS_MAX: Final = 1_000
 ALTERNATIVES_MAX: Final = 10
 EVIDENCE_MAX: Final = 5
+PREMISES_MAX: Final = 20
 FOUND_MAX: Final = 10
 
-_LINE_ENDS: Final = r"\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 _END: Final = r"$(?!\n)"
 """Python's `$` alone lets a line's end through."""
 
@@ -48,7 +53,7 @@ Statement = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=STATEMENT_CHARACTERS_MAX,
-        pattern=rf"^[^{_LINE_ENDS}]*[^\s][^{_LINE_ENDS}]*{_END}",
+        pattern=r"\S",
         description="The choice in one line.",
     ),
 ]
@@ -56,7 +61,6 @@ Instead = Annotated[
     str,
     msgspec.Meta(
         max_length=STATEMENT_CHARACTERS_MAX,
-        pattern=rf"^[^{_LINE_ENDS}]*{_END}",
         description="What should hold in its place, in one line.",
     ),
 ]
@@ -81,14 +85,18 @@ class RecordDecisionInput(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     evidence: Proofs = ()
     relied_on: Annotated[
-        tuple[Premise, ...], msgspec.Meta(description="Decisions that it rests on.")
+        tuple[Premise, ...],
+        msgspec.Meta(max_length=PREMISES_MAX, description="Decisions that it rests on."),
     ] = ()
     supersedes: Annotated[
         int | None, msgspec.Meta(description="Revision of your decision that this replaces.")
     ] = None
     distinct_from: Annotated[
         tuple[str, ...],
-        msgspec.Meta(description="Similar decisions, as area/key, that say something else."),
+        msgspec.Meta(
+            max_length=PREMISES_MAX,
+            description="Similar decisions, as area/key, that say something else.",
+        ),
     ] = ()
 
 
@@ -149,6 +157,9 @@ class RecordDecision(Tool[RecordDecisionInput]):
 
     async def run(self, given: RecordDecisionInput) -> ToolAnswer:
         log = await self._world.log.read()
+        wrong = statement_problem(given.statement)
+        if wrong is not None:
+            return refuse(f"the statement can't be used: {wrong}; write it in one line")
         refused = _key_problem(log, given, self._world.me) or self._near(given)
         if refused is not None:
             return refused
@@ -253,6 +264,9 @@ class ChallengeDecision(Tool[ChallengeDecisionInput]):
         problem = why_no_objection(self._world.me, decision)
         if problem is not None:
             return refuse(f"{decision.name} can't be challenged: {problem}", _told([decision]))
+        problem = statement_problem(given.instead) if given.instead else None
+        if problem is not None:
+            return refuse(f"`instead` can't be used: {problem}; write it in one line")
         problem = first_problem(self._world.library, given.evidence)
         if problem is not None:
             return refuse(f"the evidence does not hold: {problem}")
@@ -319,20 +333,20 @@ class WithdrawDecision(Tool[WithdrawDecisionInput]):
 def describe(log: Decisions, decision: Decision, why: DecisionExplained) -> str:
     """All there is to a decision, as text for a member."""
     lines = [_line(log, decision), f"State: {decision.state}."]
-    lines.append(f"Why: {why.rationale or 'not said'}")
-    lines += [f"Considered: {one}" for one in why.alternatives]
+    lines.append(f"Why: {_quoted(why.rationale or 'not said')}")
+    lines += [f"Considered: {_quoted(one)}" for one in why.alternatives]
     lines += [f"Shown by: {_evidence(one)}" for one in why.evidence]
     lines += [f"Rests on: {p.area}/{p.key} r{p.revision}" for p in decision.relied_on]
     for objection in decision.objections:
-        instead = f" Instead: {objection.instead}" if objection.instead else ""
+        instead = f" Instead: {_quoted(objection.instead)}" if objection.instead else ""
         shown = "".join(f" ({_evidence(one)})" for one in objection.evidence)
-        lines.append(f"Objection of {objection.author}: {objection.reason}{instead}{shown}")
+        lines.append(
+            f"Objection of {objection.author}: {_quoted(objection.reason)}{instead}{shown}"
+        )
     for reply in decision.replies:
         shown = "".join(f" ({_evidence(one)})" for one in reply.evidence)
-        lines.append(f"Answer of {decision.author}: {reply.reason}{shown}")
-    if decision.ruling is not None:
-        ruling = decision.ruling
-        lines.append(f"Ruling of {ruling.author}: {ruling.outcome}: {ruling.reason}")
+        lines.append(f"Answer of {decision.author}: {_quoted(reply.reason)}{shown}")
+    lines += [f"Ruling of {r.author}: {r.outcome}: {_quoted(r.reason)}" for r in decision.rulings]
     return "\n".join(lines)
 
 
@@ -342,8 +356,13 @@ def _line(log: Decisions, decision: Decision) -> str:
     return line_of(decision) + (f" [has fallen: {fall.reason}]" if fall else "")
 
 
+def _quoted(text: str) -> str:
+    """What somebody wrote, on one line: it can't pass for a line of ours."""
+    return " ".join(text.split())
+
+
 def _evidence(evidence: Evidence) -> str:
-    return f"{evidence.source} {evidence.locator}: “{evidence.quote}”"
+    return _quoted(f"{evidence.source} {evidence.locator}: “{evidence.quote}”")
 
 
 def _key_problem(log: Decisions, given: RecordDecisionInput, me: str) -> ToolAnswer | None:
@@ -355,7 +374,8 @@ def _key_problem(log: Decisions, given: RecordDecisionInput, me: str) -> ToolAns
     if current is None and pending is not None and not may_replace(me, pending):
         return refuse(f"It is proposed already, and to be ruled on:\n{line_of(pending)}")
     if current is None:
-        return None
+        closed = log.why_closed(given.area, given.key, me)
+        return None if closed is None else refuse(f"{name} can't be decided: {closed}")
     if given.supersedes == current.seq and may_replace(me, current):
         return None
     what_next = (
@@ -363,10 +383,11 @@ def _key_problem(log: Decisions, given: RecordDecisionInput, me: str) -> ToolAns
         if may_replace(me, current)
         else f"challenge it with challenge_decision ({_whose(current)})"
     )
+    follow = "Follow it, and list it in `relied_on`; or "
+    if log.fall_of(current.as_premise()) is not None:
+        follow = "Nothing can rest on it as it stands: go without until that is mended; or "
     return refuse(
-        f"It is decided already:\n{_line(log, current)}\nFollow it, and list it in `relied_on`; or "
-        f"{what_next}.",
-        _told([current]),
+        f"It is decided already:\n{_line(log, current)}\n{follow}{what_next}.", _told([current])
     )
 
 

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import msgspec
 
-from bus.messages import DecisionRuled, RulingOutcome
+from bus.messages import DecisionRuled, Premise, RulingOutcome
 from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.agent.tools.decision_tools import Instead, Reason
 from team.agent.world import World
+from team.state import Decision, Decisions
 from team.state.decision import may_rule
 
 
@@ -36,7 +37,7 @@ class SubmitRuling(Tool[SubmitRulingInput]):
     async def run(self, given: SubmitRulingInput) -> ToolAnswer:
         log = await self._world.log.read()
         decision = log.revision(self._revision)
-        if decision is None or not decision.is_disputed or not may_rule(self._world.me, decision):
+        if decision is None or not _is_open(log, decision, self._world.me):
             answer = msgspec.json.encode(None)
             return ToolAnswer(content="Nothing is left to rule on here.", answer=answer)
         if (given.outcome == "superseded") != bool(given.statement.strip()):
@@ -49,6 +50,7 @@ class SubmitRuling(Tool[SubmitRulingInput]):
             outcome=given.outcome,
             reason=given.reason,
             statement=given.statement.strip(),
+            relied_on=standing_premises(log, decision),
         )
         entry = self._world.entry(
             "decision",
@@ -58,3 +60,14 @@ class SubmitRuling(Tool[SubmitRulingInput]):
             expect=log.head_seqs[decision.area, decision.key],
         )
         return ToolAnswer(content="Ruled.", entries=(entry,), answer=msgspec.json.encode(ruled))
+
+
+def standing_premises(log: Decisions, decision: Decision) -> tuple[Premise, ...]:
+    """What a decision still rests on once it is ruled on: not on what has fallen."""
+    return tuple(premise for premise in decision.relied_on if log.fall_of(premise) is None)
+
+
+def _is_open(log: Decisions, decision: Decision, me: str) -> bool:
+    """Whether there still is something to rule on, and the lead may."""
+    is_fallen = decision.holds and log.fall_of(decision.as_premise()) is not None
+    return may_rule(me, decision) and (decision.is_disputed or is_fallen)

@@ -264,7 +264,14 @@ def _refused(situation: Situation) -> set[str]:
 def _relied_on(situation: Situation) -> list[dict[str, Any]]:
     """Decisions of our area that were in the context: told at first, or given as an answer."""
     known = situation.decisions.get((AREA, _shared_term(situation) or ""))
-    return [] if known is None else [{"area": AREA, "key": known.key}]
+    terms = [] if known is None else [{"area": AREA, "key": known.key}]
+    # What was dropped for a decision rests on that decision, as the whole finding does.
+    overruled = [
+        {"area": one.area, "key": one.key}
+        for one in conventions.own_conventions(situation)
+        if not conventions.is_followed(situation, one) and "record_decision" in situation.tools
+    ]
+    return [*terms, *overruled]
 
 
 def _shared_term(situation: Situation) -> str | None:
