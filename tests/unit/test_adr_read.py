@@ -16,30 +16,13 @@ from team.adr import Adr, AdrError, AdrSet, LeftOut, read_adrs
 from team.adr.find import FILES_MAX, Found
 from team.adr.inline import as_escaped, as_written, one_line, plain
 from team.adr.read import FILE_BYTES_MAX, read_bytes
-from team.adr.status import is_choice, read_status
-
-SAMPLES = Path(__file__).parents[1] / "support/adrs"
-MADR = "# Choose a queue\n\n## Decision Outcome\n\nChosen option: "
-
-
-def a_file(root: Path, name: str = "0001-x.md", text: str = "# X\n\n## Decision\n\nYes.\n") -> Path:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def read(text: str | bytes, name: str = "0001-x.md", folders: tuple[str, ...] = ()) -> Adr:
-    data = text.encode() if isinstance(text, str) else text
-    found = read_bytes(data, Found(path=Path(name), shown=name, folders=folders))
-    assert isinstance(found, Adr), found
-    return found
-
-
-def reason_for(found: AdrSet, path: str) -> str:
-    (reason,) = [each.reason for each in found.left_out if each.path == path]
-    return reason
-
+from tests.support.decision_files import (
+    CHOICE,
+    SAMPLES,
+    a_file,
+    read,
+    reason_for,
+)
 
 # ------------------------------------------------------------------ the forms
 
@@ -115,7 +98,7 @@ def test_a_file_without_a_status_counts_as_accepted_if_it_decides() -> None:
 def test_the_chosen_option_follows_the_title_unless_that_says_it(
     outcome: str, statement: str
 ) -> None:
-    assert read(MADR + outcome).statement == statement
+    assert read(CHOICE + outcome).statement == statement
 
 
 @pytest.mark.parametrize(
@@ -198,164 +181,6 @@ def test_nothing_is_longer_than_it_may_be() -> None:
     assert len(adr.rationale) <= 4_000
     assert [len(line) <= 280 for line in adr.alternatives] == [True]
     assert all(text.endswith("word…") for text in (adr.statement, adr.rationale))
-
-
-# ------------------------------------------------------------------ status
-
-
-@pytest.mark.parametrize(
-    ("text", "status", "by"),
-    [
-        ("ACCEPTED", "accepted", None),
-        ("Accepted, 2024-01-02", "accepted", None),
-        ("accepted (partially)", "accepted", None),
-        ("accepted; supersedes ADR-0045", "accepted", None),
-        ("✅ **Approved** by the board", "accepted", None),
-        ("Decided. We are open to new ideas.", "accepted", None),
-        ("Partly superseded", "accepted", None),
-        ("draft", "proposed", None),
-        ("in-progress", "proposed", None),
-        ("Not accepted", "rejected", None),
-        ("Deprecated.", "deprecated", None),
-        ("superseded by [ADR-0005](0005-x.md)", "superseded", "0005-x.md"),
-        ("Superseded by 5", "superseded", "5"),
-        ("Accepted\n\nSuperceded by [5. X](0005-x.md#a)", "superseded", "0005-x.md#a"),
-        ("replaced by `ADR-5`.", "superseded", "ADR-5"),
-    ],
-)
-def test_states_are_known_in_the_words_people_use(text: str, status: str, by: str | None) -> None:
-    found = read_status(text)
-
-    assert found is not None
-    assert (found.status, found.superseded_by) == (status, by)
-
-
-@pytest.mark.parametrize(
-    ("text", "status", "by"),
-    [
-        ("Not yet accepted", "proposed", None),
-        ("Has not been approved yet", "proposed", None),
-        ("To be decided", "proposed", None),
-        ("Not final", "proposed", None),
-        ("No longer accepted", "deprecated", None),
-        ("Accepted\n\nDeprecated by [5. x](5-x.md)", "deprecated", None),
-        ("Deprecated by [5. x](5-x.md)\n\nAccepted", "deprecated", None),
-        ("Accepted on 2020-01-01\n\nSuperseded by [5. x](5-x.md)", "superseded", "5-x.md"),
-        ("* 2020-01-01: Proposed\n* 2020-02-01: Accepted\n* 2021: Rejected", "rejected", None),
-        ("* 2020-01-01 proposed\n* 2020-02-01 accepted", "accepted", None),
-        ("Proposed, 2020-01-01. Accepted, 3 May 2020", "accepted", None),
-        ("Proposed → Accepted → Deprecated", "deprecated", None),
-        ("Accepted in May.\nIt was withdrawn in June.", "rejected", None),
-        ("~~Accepted~~ Rejected", "rejected", None),
-        ("Rejected ~~Accepted~~", "rejected", None),
-        ("<del>Accepted</del> draft", "proposed", None),
-        ("~~Superseded by [5](5.md)~~ Accepted", "accepted", None),
-        ("- [ ] proposed\n- [x] accepted\n- [ ] rejected", "accepted", None),
-        ("| Rejected | 2020-01-01 |", "rejected", None),
-        ("| Date | State |\n|---|---|\n| 2020 | Accepted |\n| 2021 | Rejected |", "rejected", None),
-        # These stay accepted: what follows speaks of something else.
-        ("Accepted, supersedes [2. Rejected y](2-y.md)", "accepted", None),
-        ("Accepted, not yet implemented", "accepted", None),
-        ("Accepted, pending implementation", "accepted", None),
-        ("Accepted\n\nProposed by: Ada\nDiscussion: https://x.example", "accepted", None),
-        ("Accepted. Rejected alternatives: Kafka", "accepted", None),
-        ("Accepted after a review; Kafka was rejected", "accepted", None),
-        ("Accepted, partially superseded by [5. x](5-x.md)", "accepted", None),
-        ("Proposed by Ada, accepted by the board", "accepted", None),
-        ("The board has approved it", "accepted", None),
-        # And a word for work or talk does not bring back what was turned down.
-        ("Rejected, decided on 2020-01-01 by the board", "rejected", None),
-        ("Rejected (was accepted until 2020)", "rejected", None),
-    ],
-)
-def test_of_several_states_the_one_that_holds_is_read(
-    text: str, status: str, by: str | None
-) -> None:
-    found = read_status(text)
-
-    assert found is not None
-    assert (found.status, found.superseded_by) == (status, by)
-    assert not is_choice(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "status"),
-    [
-        ("# X\n\n| Status | Rejected |\n|---|---|\n| Date | 2020 |\n", "rejected"),
-        ("# X\n\n| Date | 2020 |\n|---|---|\n| **Status:** | Draft |\n", "proposed"),
-        ("# X\n\n| Date | Status |\n|---|---|\n| 2020 | Rejected |\n", "rejected"),
-        ("# X\n\n| Status | Date |\n|---|---|\n| Rejected | 2020 |\n", "rejected"),
-        ("# X\n\n| Size | Speed |\n|---|---|\n| 2 | 3 |\n", "accepted"),
-        ("---\nstatus:\n- accepted\n- rejected\n---\n# X\n", "rejected"),
-        ("\n---\nstatus: rejected\n---\n# X\n", "rejected"),
-        ("---\nstatus: accepted\n---\n# X\n\n## Status\n\nRejected\n", "rejected"),
-        ("---\nstatus: rejected\n---\n# X\n\n## Status\n\nAccepted\n", "rejected"),
-        ("# X\n\n* Status: accepted\n\n## Status\n\nSuperseded by 5\n", "superseded"),
-    ],
-)
-def test_a_state_is_found_wherever_it_stands(text: str, status: str) -> None:
-    assert read(f"{text}\n## Decision\n\nYes.\n").status == status
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("---\nstatus: rejected\n\n# X\n", "its front matter is not closed; end it with"),
-        ("---\n\nstatus: rejected\n# X\n", "its front matter is not closed; end it with"),
-        (
-            '+++\nstatus = "rejected"\n+++\n# X\n',
-            "its front matter is TOML (+++); write it as YAML",
-        ),
-        ('+++\nstatus = "rejected"\n# X\n', "its front matter is TOML (+++); write it as YAML"),
-        ("# X\n\n## Status\n\n~~Accepted~~\n", "its status is struck out; write proposed,"),
-    ],
-)
-def test_a_state_that_can_not_be_read_is_not_taken_for_accepted(text: str, reason: str) -> None:
-    data = f"{text}\n## Decision\n\nYes.\n".encode()
-
-    found = read_bytes(data, Found(path=Path("a.md"), shown="a.md", folders=()))
-
-    assert isinstance(found, LeftOut)
-    assert found.reason.startswith(reason)
-
-
-def test_a_rule_at_the_start_is_no_front_matter() -> None:
-    assert read("---\n\n# X\n\n## Decision\n\nYes.\n").status == "accepted"
-
-
-@pytest.mark.parametrize(
-    "text", ["proposed | accepted | rejected", "{proposed, accepted, superseded by ADR-2024}"]
-)
-def test_the_states_of_a_template_are_no_history(text: str) -> None:
-    assert is_choice(text)
-
-
-def test_what_could_steer_a_terminal_is_not_in_what_was_read() -> None:
-    steering = "\x1b[2K\x07\x9b\u202e\u2066\u200f"
-    adr = read(
-        f"# Use{steering} it&#x202e;&#27;\n\n## Status\n\nSuperseded by [2](2{steering}.md)\n\n"
-        f"## Options\n\n* A{steering}b\n\n## Decision\n\nBy{steering} far.\n\tYes.\n"
-    )
-
-    texts = (adr.title, adr.statement, adr.rationale, adr.superseded_by or "", *adr.alternatives)
-    assert not set("".join(texts)) & set("\x1b\x07\x9b\u202e\u2066\u200f")
-    assert adr.title == "Use [2K it"
-    assert adr.rationale.endswith("far.\n\tYes.")
-
-
-@pytest.mark.parametrize(
-    "front",
-    [
-        "status: accepted # or not",
-        "Status: 'Accepted'",
-        "status: {accepted}",
-        "status: [accepted]",
-        "status:\n- accepted",
-        "status: accepted\ndeciders: @ada, `bob`\ntitle: a: b: c",
-    ],
-)
-def test_front_matter_is_read_even_if_it_is_hardly_yaml(front: str) -> None:
-    assert read(f"---\n{front}\n---\n# X\n").status == "accepted"
 
 
 # ------------------------------------------------------------------ area and key
