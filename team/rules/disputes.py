@@ -43,15 +43,11 @@ def _disputed(state: RunState) -> list[Decision]:
 def _fallen(state: RunState) -> list[tuple[Decision, Fall]]:
     """Decisions that hold and have fallen, and on which nobody has ruled since."""
     decisions = state.decisions
-    found = [
-        (decision, decisions.fall_of(decision.as_premise()))
-        for decision in decisions.all_in_force()
-        if decision.relied_on and decisions.ruler_of(decision) == LEAD
-    ]
     return [
         (decision, fall)
-        for decision, fall in found
-        if fall is not None and all(ruling.seq < fall.seq for ruling in decision.rulings)
+        for decision, fall in decisions.fallen()
+        if decisions.ruler_of(decision) == LEAD
+        and all(ruling.seq < fall.seq for ruling in decision.rulings)
     ]
 
 

@@ -112,7 +112,7 @@ def export_decisions(
     """
     decisions = state.decisions
     made = [d for d in decisions.all_in_force() if not d.standing and area in (None, d.area)]
-    fallen = [d for d in made if decisions.fall_of(d.as_premise()) is not None]
+    fallen = [decision for decision, _ in decisions.fallen() if decision in made]
     new = [_new_adr(run, decisions, d) for d in made if d not in fallen]
     withdrawn = [
         _replaced_file(one)

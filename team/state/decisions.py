@@ -7,6 +7,7 @@ a faulty or hostile writer, or from a newer version.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -74,6 +75,8 @@ class Decisions:
         self.involving: dict[str, list[int]] = {}
         """By author, the revisions that it made or objected to."""
         self.anomalies: list[str] = []
+        self._disputed: set[int] = set()
+        self._resting: set[int] = set()
         self._roots: dict[bool, dict[int, _Root | None]] = {True: {}, False: {}}
         self._roots_of = 0
         self._places: dict[int, tuple[tuple[str, str], int]] = {}
@@ -105,8 +108,16 @@ class Decisions:
 
     def disputes(self) -> list[Decision]:
         """Decisions that somebody has to rule on, oldest first."""
-        open_ones = [d for revisions in self.history.values() for d in revisions if d.is_disputed]
-        return sorted(open_ones, key=lambda decision: decision.seq)
+        return self._those(self._disputed)
+
+    def fallen(self) -> list[tuple[Decision, Fall]]:
+        """Decisions that hold although what they rest on has fallen, oldest first."""
+        found = [(d, self.fall_of(d.as_premise())) for d in self._those(self._resting)]
+        return [(decision, fall) for decision, fall in found if fall is not None]
+
+    def _those(self, revisions: Iterable[int]) -> list[Decision]:
+        found = (self.revision(revision) for revision in sorted(revisions))
+        return [decision for decision in found if decision is not None]
 
     def why_closed(self, area: str, key: str, author: str) -> str | None:
         """Why nothing may be decided for a key by an author: it was ruled that nothing is to be."""
@@ -378,6 +389,15 @@ class Decisions:
     def _put(self, decision: Decision) -> None:
         key, number = self._places[decision.seq]
         self.history[key][number] = decision
+        self._sort(decision)
+
+    def _sort(self, decision: Decision) -> None:
+        """Keep in mind what somebody has to rule on, and what holds and rests on others."""
+        for kept, belongs in (
+            (self._disputed, decision.is_disputed),
+            (self._resting, decision.holds and bool(decision.relied_on)),
+        ):
+            (kept.add if belongs else kept.discard)(decision.seq)
 
     def _add(self, key: tuple[str, str], decision: Decision) -> None:
         revisions = self.history.setdefault(key, [])
@@ -385,6 +405,7 @@ class Decisions:
         self._revisions.setdefault(decision.id, decision.seq)
         self.involving.setdefault(decision.author, []).append(decision.seq)
         revisions.append(decision)
+        self._sort(decision)
         self.changes.append((decision.seq, decision.seq))
 
 

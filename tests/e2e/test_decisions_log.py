@@ -151,6 +151,7 @@ def test_a_recorded_run_replays_to_the_same_ruling(project: Cli, tmp_path: Path)
     assert replayed["usage"] == recorded["usage"]
 
 
+@pytest.mark.slow
 def test_a_call_that_is_not_on_the_cassette_is_refused(project: Cli, tmp_path: Path) -> None:
     tape = str(tmp_path / "tape")
     _run(project, "quiet", "tape", PEERTEAM_RECORD=tape)
@@ -182,6 +183,7 @@ def test_choices_outlive_a_run(project: Cli) -> None:
     assert shown["rejected"] == []
 
 
+@pytest.mark.slow
 async def test_a_record_that_a_person_replaced_is_marked_and_no_other(project: Cli) -> None:
     """Found again by what it says, wherever the command is called from."""
     for folder, choice in (("adr", "Kelvin only"), ("elsewhere", "Rankine only")):
@@ -283,6 +285,7 @@ async def test_a_person_rules_and_the_lead_is_bound(project: Cli) -> None:
     assert [r.subject.author for r in rulings] == ["person"]
 
 
+@pytest.mark.slow
 async def test_a_lead_killed_while_it_rules_rules_once(project: Cli) -> None:
     """`kill -9` between the dispute and the ruling: it is started again and goes on."""
 
