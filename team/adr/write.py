@@ -34,9 +34,6 @@ from team.adr.words import cut, is_token
 DIGITS: Final = 4
 """How wide a number is, unless the folder has others."""
 _TRIES_MAX = 20
-_UNMARKABLE = "it can't be marked: its status is not one line"
-_MARK_FIX = "write its status on one line, or mark it by hand"
-_TRIAL = Successor(number=1, label="ADR-0001", title="x", href="0001-x.md")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
 _FIXES: Final = {
     errno.EACCES: "make it writable, or name another folder",
@@ -52,6 +49,7 @@ Action = Literal[
     "marked superseded",
     "marked deprecated",
     "not found here",
+    "can't be marked (its status is not one line)",
     "left out (no statement)",
     "left out (invalid name or date)",
 ]
@@ -94,18 +92,13 @@ def write_adrs(
         holds no longer, is `unchanged`.
 
     Raises:
-        AdrError: A record can't be marked: then nothing was written. Or a file can't be
-            written: then those before it are.
+        AdrError: A file can't be written; those before it are.
     """
     with _told(Path(folder)):
         shelf = _Shelf(Path(folder), style)
         runs = {new.run for new in decisions}
         replaced = [new.replaces for new in decisions if new.replaces and not _unfit(new)]
         olds = {each: shelf.find(each, runs) for each in dict.fromkeys((*replaced, *withdrawn))}
-        for each in replaced:
-            _try(olds[each], _TRIAL)
-        for each in withdrawn:
-            _try(olds[each], None)
         shelf.folder.mkdir(parents=True, exist_ok=True)
         written = [
             row
@@ -149,16 +142,6 @@ class _Old(Struct, frozen=True, kw_only=True):
         return self.adr.status in {"superseded", "deprecated"}
 
 
-def _try(old: _Old | None, by: Successor | None) -> None:
-    """Try to mark a record, before anything is written.
-
-    Raises:
-        AdrError: It can't be marked.
-    """
-    if old and not old.is_past and marked(old.path.read_bytes().decode(), by) is None:
-        raise AdrError(old.shown, _UNMARKABLE, _MARK_FIX)
-
-
 class _Shelf:
     """What a folder has: decisions of runs, numbers, and the form of its files."""
 
@@ -199,24 +182,18 @@ class _Shelf:
     def find(self, replaced: Replaced, runs: Collection[str]) -> _Old | None:
         """Find the record of a decision that held before some runs; None if it is not here.
 
-        One that holds comes first, and one of the same area before the only one of another:
-        an area may be the name of a folder that was not between then, or is not now.
+        It is the one of that area and key that says the same; one that holds comes first.
         """
         same = [
             old
             for old in self._olds
             if old.run not in runs
-            and old.adr.key == replaced.key
+            and (old.adr.area, old.adr.key) == (replaced.area, replaced.key)
             and plain(old.adr.statement) == plain(replaced.statement)
         ]
-        exact = [old for old in same if old.adr.area == replaced.area]
-        for group in (exact, same):
-            holding = [old for old in group if old.adr.status == "accepted"]
-            past = [old for old in group if old.is_past]
-            found = holding or past
-            if found and (group is exact or len(found) == 1):
-                return max(found, key=lambda old: weight(old.adr))
-        return None
+        holding = [old for old in same if old.adr.status == "accepted"]
+        found = holding or [old for old in same if old.is_past]
+        return max(found, key=lambda old: weight(old.adr), default=None)
 
     def keep(self, source: str, path: str, name: str) -> None:
         """Remember that a file keeps a decision of a run."""
@@ -281,7 +258,7 @@ def _mark(replaced: Replaced, old: _Old | None, by: Successor | None) -> Written
         return Written(path=old.shown, action="unchanged")
     changed = marked(text, by)
     if changed is None:
-        raise AdrError(old.shown, _UNMARKABLE, _MARK_FIX)
+        return Written(path=old.shown, action="can't be marked (its status is not one line)")
     with _temporary(old.path, changed.encode()) as temporary:
         shutil.copymode(old.path, temporary)
         temporary.replace(old.path)

@@ -97,7 +97,7 @@ class ContextDecisions:
             if decision is not None
             and decision.author == self._me
             and decision.is_disputed
-            and len(decision.replies) < len(decision.objections)
+            and not decision.is_answered
         ]
 
     def _stake(self, decisions: Decisions) -> Stake:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from bus.messages import RulingOutcome
 from bus.run_stream import RunStream
+from bus.subjects import result as result_subject
 from team.cli import exit_codes
 from team.cli.common import on_bus, print_json, read_run
 from team.errors import SpecError, StateError
@@ -77,6 +78,10 @@ async def _act(
                 "its decisions can still be exported: team decisions RUN --export DIR",
             )
         acted = await act(stream, name)
+        end = await stream.head(str(result_subject(options.run)))
+        if end is not None and end.seq < acted.seq:
+            why = "it ended before that was stored, which changes nothing"
+            raise StateError(options.run, why, "look with 'team decisions'")
     before = acted.before
     if options.json:
         print_json(

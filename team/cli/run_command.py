@@ -95,7 +95,7 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
         _, state = await read_run(connection, options.run)
         if state.spec is None:
             why = state.unread[0] if state.unread else "it was never opened"
-            raise StateError(options.run, why, "start it again with 'team run'")
+            raise StateError(options.run, why, "start it again with 'team run', under another name")
         check_cassette(is_new=False)
         check_rehearsal(state.spec.provider)
         if state.result is not None:

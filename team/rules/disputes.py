@@ -6,10 +6,15 @@ the lead rules, whatever was or was not said.
 
 from __future__ import annotations
 
+from typing import Final
+
 from bus.ids import LEAD
 from team.rules.premises import premises_of
 from team.state import Decision, Fall, RunState
 from team.state.decision import may_replace
+
+RULINGS_ON_FALL_MAX: Final = 2
+"""How often the lead rules on a decision that one and the same fall has shaken."""
 
 
 def ripe_dispute(state: RunState, now: float) -> Decision | None:
@@ -41,13 +46,16 @@ def _disputed(state: RunState) -> list[Decision]:
 
 
 def _fallen(state: RunState) -> list[tuple[Decision, Fall]]:
-    """Decisions that hold and have fallen, and on which nobody has ruled since."""
+    """Decisions that hold and have fallen, and that rulings since have not mended.
+
+    A ruling may miss a fall by a moment, so there may be a second; then no more.
+    """
     decisions = state.decisions
     return [
         (decision, fall)
         for decision, fall in decisions.fallen()
         if decisions.ruler_of(decision) == LEAD
-        and all(ruling.seq < fall.seq for ruling in decision.rulings)
+        and sum(ruling.seq > fall.seq for ruling in decision.rulings) < RULINGS_ON_FALL_MAX
     ]
 
 

@@ -118,6 +118,7 @@ async def decide(
 
     def make(log: Decisions) -> tuple[Decision | None, list[Entry]]:
         current = log.in_force(name.area, name.key)
+        before = current or log.proposal(name.area, name.key)
         near = [d for d in whole.index.near(name.area, statement) if d.name != str(name)]
         if near and not is_distinct:
             raise NearDecisionError(str(name), tuple(line_of(decision) for decision in near))
@@ -128,9 +129,9 @@ async def decide(
         )
         entry = _entry(stream, name, log, body)
         if explained == DecisionExplained():
-            return current, [entry]
+            return before, [entry]
         subject = rationale_subject(stream.run, name.area, name.key, PERSON)
-        return current, [entry, Entry(subject=subject, body=explained, cause=entry.id)]
+        return before, [entry, Entry(subject=subject, body=explained, cause=entry.id)]
 
     return await _act(stream, whole, name, make)
 

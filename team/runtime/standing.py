@@ -14,7 +14,7 @@ from bus.ids import PERSON
 from bus.messages import DecisionExplained, DecisionRecorded
 from bus.run_stream import Entry, RunStream
 from team.adr import Adr, LeftOut, NewAdr, Replaced, Written, read_adrs, write_adrs
-from team.state import Decision, Decisions, DecisionState, RunState
+from team.state import Decision, Decisions, RunState
 
 BATCH_ENTRIES: Final = 400
 """Messages of standing decisions that are stored at once."""
@@ -113,13 +113,11 @@ def export_decisions(
     decisions = state.decisions
     made = [d for d in decisions.all_in_force() if not d.standing and area in (None, d.area)]
     fallen = [decision for decision, _ in decisions.fallen() if decision in made]
-    new = [_new_adr(run, decisions, d) for d in made if d not in fallen]
-    withdrawn = [
-        _replaced_file(one)
-        for revisions in decisions.history.values()
-        for one in revisions[-1:]
-        if one.standing and one.state is DecisionState.withdrawn and area in (None, one.area)
-    ]
+    written = [decision for decision in made if decision not in fallen]
+    new = [_new_adr(run, decisions, decision) for decision in written]
+    ended = [_ended_record(decisions, *key) for key in decisions.history if area in (None, key[0])]
+    replaced = {(decision.area, decision.key) for decision in written}
+    withdrawn = [one for one in ended if one is not None and (one.area, one.key) not in replaced]
     files = write_adrs(folder, new, style, withdrawn=withdrawn)
     return Export(files=files, fallen=tuple(decision.name for decision in fallen))
 
@@ -137,7 +135,7 @@ def _new_adr(run: str, decisions: Decisions, decision: Decision) -> NewAdr:
         revision=decision.seq,
         objections=_disputes(decisions, decision),
         relied_on=tuple(f"{p.area}/{p.key}" for p in decision.relied_on),
-        replaces=_standing_before(decisions, decision),
+        replaces=_ended_record(decisions, decision.area, decision.key),
     )
 
 
@@ -165,16 +163,10 @@ def _disputes(decisions: Decisions, decision: Decision) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _standing_before(decisions: Decisions, decision: Decision) -> Replaced | None:
-    """The record that a decision replaces, if it or what it replaced came after one."""
-    standing = [one for one in _earlier(decisions, decision) if one.standing]
-    return _replaced_file(standing[0]) if standing else None
-
-
-def _replaced_file(decision: Decision) -> Replaced:
-    return Replaced(
-        area=decision.area,
-        key=decision.key,
-        statement=decision.statement,
-        path=decision.standing,
-    )
+def _ended_record(decisions: Decisions, area: str, key: str) -> Replaced | None:
+    """The newest record of a key that was brought into the run and holds no longer."""
+    standing = [one for one in decisions.history.get((area, key), []) if one.standing]
+    if not standing or standing[-1].holds:
+        return None
+    last = standing[-1]
+    return Replaced(area=area, key=key, statement=last.statement, path=last.standing)

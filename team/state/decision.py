@@ -29,9 +29,9 @@ MEMBER_RANK: Final = 0
 LEAD_RANK: Final = 1
 PERSON_RANK: Final = 2
 
-_UNSEEN: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of what follows, and so can hide what it says."""
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""Characters without a look of their own that scripts and emoji are written with."""
 
 _RANKS: Final[dict[str, int]] = {LEAD: LEAD_RANK, PERSON: PERSON_RANK}
 
@@ -198,6 +198,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return Premise(area=self.area, key=self.key, revision=self.seq)
 
 
+def one_line(text: str) -> str:
+    """What somebody wrote, on one line: it can't pass for a line of somebody else's."""
+    return " ".join(text.split())
+
+
 def statement_problem(statement: str) -> str | None:
     """Why a text can't be a statement; nothing if it can."""
     if not statement.strip():
@@ -206,9 +211,9 @@ def statement_problem(statement: str) -> str | None:
         return f"{len(statement)} characters, at most {STATEMENT_CHARACTERS_MAX}"
     if len(statement.splitlines()) > 1 or statement != statement.rstrip("\r\n"):
         return "it has more than one line"
-    if any(category(c) in _UNSEEN or c in _TURNING for c in statement):
+    if any(category(c) in _UNSEEN and c not in _JOINERS for c in statement):
         return "it has characters that can't be seen"
-    return None
+    return None if statement.strip("".join(_JOINERS) + " ") else "it is empty"
 
 
 def rank_of(author: str) -> int:
@@ -235,12 +240,12 @@ def why_no_objection(author: str, decision: Decision) -> str | None:
     if author == decision.author:
         return "it is your own: withdraw it or record another in its place"
     if decision.ruling is not None and not is_person:
-        return f"{decision.ruling.author} has ruled on it: {decision.ruling.reason}"
+        return f"{decision.ruling.author} has ruled on it: {one_line(decision.ruling.reason)}"
     if (decision.state, "challenge") not in DECISION_MOVES:
         return f"it is {decision.state}"
     if not is_person and any(o.author == author for o in decision.objections):
         return "you have challenged it already: wait for the ruling"
-    if len(decision.objections) >= OBJECTIONS_MAX:
+    if not is_person and len(decision.objections) >= OBJECTIONS_MAX:
         return f"it has {OBJECTIONS_MAX} objections already: wait for the ruling"
     return None
 

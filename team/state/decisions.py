@@ -36,6 +36,7 @@ from team.state.decision import (
     Ruling,
     may_replace,
     may_rule,
+    one_line,
     rank_of,
     statement_problem,
     why_no_objection,
@@ -121,14 +122,14 @@ class Decisions:
 
     def why_closed(self, area: str, key: str, author: str) -> str | None:
         """Why nothing may be decided for a key by an author: it was ruled that nothing is to be."""
-        revisions = self.history.get((area, key), [])
-        last = max(revisions, key=lambda d: d.changed_seq, default=None)
-        if last is None or last.state is not S.withdrawn or last.ruling is None:
+        if self.in_force(area, key) is not None:
             return None
-        ruling = last.ruling
-        if rank_of(author) >= rank_of(ruling.author):
+        rulings = [r for d in self.history.get((area, key), []) for r in d.rulings]
+        ended = [ruling for ruling in rulings if ruling.outcome == "withdrawn"]
+        last = max(ended, key=lambda ruling: ruling.seq, default=None)
+        if last is None or rank_of(author) >= rank_of(last.author):
             return None
-        return f"{ruling.author} has ruled that nothing is to hold there: {ruling.reason}"
+        return f"{last.author} has ruled that nothing is to hold there: {one_line(last.reason)}"
 
     def ruler_of(self, decision: Decision) -> Literal["lead", "person"]:
         """Who has to rule on a decision that is disputed, or only proposed."""
@@ -230,7 +231,7 @@ class Decisions:
             return f"was superseded by {newer.seq} of {newer.author}: {newer.statement}"
         if decision.state is S.proposed:
             return "is only proposed"
-        return f"was {decision.state} by {decision.changed_by}: {decision.end_reason}"
+        return f"was {decision.state} by {decision.changed_by}: {one_line(decision.end_reason)}"
 
     # One method a message; each says whether it had a move.
 

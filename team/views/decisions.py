@@ -89,7 +89,7 @@ def _decision(state: RunState, decision: Decision) -> DecisionRow:
         distinct_from=decision.distinct_from,
         dispute=_dispute(decision),
         fallen=fall.reason if fall else None,
-        waits_for=state.decisions.ruler_of(decision) if decision.is_disputed else None,
+        waits_for=state.decisions.ruler_of(decision) if decision.is_disputed or fall else None,
     )
 
 

@@ -110,13 +110,14 @@ def test_a_record_that_is_not_in_the_folder_is_named_and_nothing_is_marked(
     assert plain(replaced.path) in " ".join(one_line(line) for line in text.splitlines())
 
 
-def test_of_an_area_that_was_a_folder_the_only_record_is_meant(tmp_path: Path) -> None:
-    (tmp_path / "api").mkdir()
-    (tmp_path / "api/0001-db.md").write_text(NYGARD)
+def test_a_record_of_another_area_is_not_meant_even_if_it_says_the_same(tmp_path: Path) -> None:
+    """Of no area, or of the sub-folder's; and it may be somebody else's record."""
+    (tmp_path / "0001-db.md").write_text(NYGARD)
 
-    for action in ("marked superseded", "unchanged"):
-        written = write_adrs(tmp_path / "api", [a_decision(replaces=a_record(area="api"))])
-        assert written[1].action == action
+    rows = write_adrs(tmp_path, [a_decision(replaces=a_record(area="api"))])
+
+    assert [row.action for row in rows] == ["written", "not found here"]
+    assert (tmp_path / "0001-db.md").read_text() == NYGARD
 
 
 def test_of_two_records_of_other_areas_none_is_meant(tmp_path: Path) -> None:

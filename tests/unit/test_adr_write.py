@@ -202,16 +202,19 @@ def test_a_decision_that_can_not_be_written_is_left_out_and_the_others_are_not(
     ],
 )
 @pytest.mark.parametrize("is_withdrawn", [True, False])
-def test_a_record_that_can_not_be_marked_is_told_before_anything_is_written(
+def test_a_record_that_can_not_be_marked_is_told_and_the_others_are_written(
     tmp_path: Path, text: str, *, is_withdrawn: bool
 ) -> None:
     (tmp_path / "db.md").write_text(text)
     new = a_decision(replaces=None if is_withdrawn else a_record())
 
-    with pytest.raises(AdrError, match="its status is not one line; write its status on one"):
-        write_adrs(tmp_path, [new], withdrawn=[a_record()] if is_withdrawn else [])
+    rows = write_adrs(tmp_path, [new], withdrawn=[a_record()] if is_withdrawn else [])
 
-    assert names(tmp_path) == ["db.md"]
+    assert [row.action for row in rows] == [
+        "written",
+        "can't be marked (its status is not one line)",
+    ]
+    assert names(tmp_path) == ["0001-paging.md", "db.md"]
     assert (tmp_path / "db.md").read_text() == text
 
 

@@ -119,8 +119,11 @@ def test_nobody_waits_for_the_ruling_on_a_fallen_decision() -> None:
     assert next_ruling_at(team.state) is None
 
 
-def test_the_lead_rules_once_on_a_fallen_decision_whatever_it_rules() -> None:
+def test_the_lead_rules_twice_at_most_on_one_fall_whatever_it_rules() -> None:
+    """A ruling may miss the fall by a moment; one that mends nothing is not asked for for ever."""
     team, decided = a_fallen_decision(is_upheld=True)
+    team.log(LEAD, DecisionRuled(revision=decided, outcome="upheld", reason="still"))
+    assert ripe_dispute(team.state, team.now) is not None
     team.log(LEAD, DecisionRuled(revision=decided, outcome="upheld", reason="still"))
 
     assert ripe_dispute(team.state, team.now + 9 * REBUTTAL_S) is None

@@ -32,6 +32,7 @@ from team.state import Decision, Decisions, DecisionState
 from team.state.decision import (
     STATEMENT_CHARACTERS_MAX,
     may_replace,
+    one_line,
     statement_problem,
     why_no_objection,
     why_no_reply,
@@ -333,20 +334,20 @@ class WithdrawDecision(Tool[WithdrawDecisionInput]):
 def describe(log: Decisions, decision: Decision, why: DecisionExplained) -> str:
     """All there is to a decision, as text for a member."""
     lines = [_line(log, decision), f"State: {decision.state}."]
-    lines.append(f"Why: {_quoted(why.rationale or 'not said')}")
-    lines += [f"Considered: {_quoted(one)}" for one in why.alternatives]
+    lines.append(f"Why: {one_line(why.rationale or 'not said')}")
+    lines += [f"Considered: {one_line(one)}" for one in why.alternatives]
     lines += [f"Shown by: {_evidence(one)}" for one in why.evidence]
     lines += [f"Rests on: {p.area}/{p.key} r{p.revision}" for p in decision.relied_on]
     for objection in decision.objections:
-        instead = f" Instead: {_quoted(objection.instead)}" if objection.instead else ""
+        instead = f" Instead: {one_line(objection.instead)}" if objection.instead else ""
         shown = "".join(f" ({_evidence(one)})" for one in objection.evidence)
         lines.append(
-            f"Objection of {objection.author}: {_quoted(objection.reason)}{instead}{shown}"
+            f"Objection of {objection.author}: {one_line(objection.reason)}{instead}{shown}"
         )
     for reply in decision.replies:
         shown = "".join(f" ({_evidence(one)})" for one in reply.evidence)
-        lines.append(f"Answer of {decision.author}: {_quoted(reply.reason)}{shown}")
-    lines += [f"Ruling of {r.author}: {r.outcome}: {_quoted(r.reason)}" for r in decision.rulings]
+        lines.append(f"Answer of {decision.author}: {one_line(reply.reason)}{shown}")
+    lines += [f"Ruling of {r.author}: {r.outcome}: {one_line(r.reason)}" for r in decision.rulings]
     return "\n".join(lines)
 
 
@@ -356,13 +357,8 @@ def _line(log: Decisions, decision: Decision) -> str:
     return line_of(decision) + (f" [has fallen: {fall.reason}]" if fall else "")
 
 
-def _quoted(text: str) -> str:
-    """What somebody wrote, on one line: it can't pass for a line of ours."""
-    return " ".join(text.split())
-
-
 def _evidence(evidence: Evidence) -> str:
-    return _quoted(f"{evidence.source} {evidence.locator}: “{evidence.quote}”")
+    return one_line(f"{evidence.source} {evidence.locator}: “{evidence.quote}”")
 
 
 def _key_problem(log: Decisions, given: RecordDecisionInput, me: str) -> ToolAnswer | None:

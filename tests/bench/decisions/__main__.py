@@ -22,7 +22,7 @@ BENCHMARKS: Final = {
     "latency": "from one member's commit to another's digest, and decisions per second",
 }
 EXAMPLES: Final = """
-  python -m tests.bench.decisions                         all, about four minutes
+  python -m tests.bench.decisions                         all, about five minutes
   python -m tests.bench.decisions recall                  one of them
   python -m tests.bench.decisions all --quick             few rounds: does it run at all?
   python -m tests.bench.decisions tokens --json FILE      for the picture:
