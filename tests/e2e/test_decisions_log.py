@@ -214,6 +214,11 @@ def test_only_a_person_replaces_a_standing_decision(project: Cli) -> None:
 
     shown = _run(project, "research", "kelvin", "--decisions", "adr")
 
+    told = [
+        json.loads(x)["type"] for x in project.run("log", "kelvin", "--json").stdout.split("\n")[:4]
+    ]
+    # Before the run is opened, so that no kill leaves a run that knows a part of them.
+    assert told[:3] == ["decision.recorded", "decision.explained", "run.opened"]
     [standing] = _decisions(project, "kelvin", "--history")
     assert (standing["author"], standing["statement"]) == ("person", "temperatures are in kelvin")
     assert conventions_cited(shown) == set()

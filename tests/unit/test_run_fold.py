@@ -62,6 +62,18 @@ def a_whole_run() -> list[Record]:
     return team.story.records
 
 
+def test_what_is_decided_after_the_result_changes_nothing() -> None:
+    """The result rests on what held when it was published, and the run lasted until then."""
+    story = a_story()
+    story.tell("result", body=ResultPublished(status="admitted"), at=1_010.0)
+
+    late = DecisionRecorded(statement="Count as pool: pools.")
+    story.tell("decision", "terms", "pool", author="person", body=late, at=2_000.0)
+
+    assert not story.state.decisions.history
+    assert (story.state.ended_at, story.state.last_at) == (1_010.0, 2_000.0)
+
+
 def test_a_run_that_was_not_opened_has_neither_goal_nor_spec() -> None:
     state = fold([])
 
