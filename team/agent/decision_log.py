@@ -110,14 +110,6 @@ class ContextDecisions:
         return Stake(me=self._me, relied_on=frozenset(relied_on))
 
 
-def shown_in(transcript: Transcript) -> dict[tuple[str, str], int]:
-    """The newest revision of each decision that a context was shown."""
-    shown: dict[tuple[str, str], int] = {}
-    for told in transcript.told:
-        shown[told.area, told.key] = max(told.revision, shown.get((told.area, told.key), 0))
-    return shown
-
-
 def in_context(transcript: Transcript, me: str, decisions: Decisions) -> frozenset[Premise]:
     """Every decision that was in a context, and those that its member made itself."""
     shown = {Premise(area=t.area, key=t.key, revision=t.revision) for t in transcript.told}

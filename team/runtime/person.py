@@ -25,7 +25,7 @@ from bus.subjects import decision as decision_subject
 from bus.subjects import rationale as rationale_subject
 from team.agent.decision_log import WholeLog
 from team.agent.tools.decision_tools import RATIONALE_CHARACTERS_MAX, REASON_CHARACTERS_MAX
-from team.agent.tools.ruling_tools import standing_premises
+from team.agent.tools.ruling_tools import remaining_premises
 from team.errors import NearDecisionError, SpecError, StateError
 from team.rules.decision_lines import line_of
 from team.state import Decision, Decisions
@@ -172,7 +172,7 @@ async def rule(
             outcome=outcome,
             reason=reason,
             statement=statement,
-            relied_on=standing_premises(log, target),
+            relied_on=remaining_premises(log, target),
         )
         return target, [_entry(stream, name, log, body)]
 

@@ -256,6 +256,6 @@ def why_no_reply(author: str, decision: Decision) -> str | None:
         return f"only {decision.author} can answer for it"
     if (decision.state, "rebut") not in DECISION_MOVES or not decision.objections:
         return f"it is {decision.state}: nothing is to be answered"
-    if decision.is_answered or len(decision.replies) >= len(decision.objections):
+    if decision.is_answered:
         return "you have answered: wait for the ruling"
     return None

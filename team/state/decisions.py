@@ -61,6 +61,7 @@ class _Root(msgspec.Struct, frozen=True, kw_only=True):
     premise: Premise
     depth: int
     what: str
+    is_unknown: bool = False
     seq: int = 0
     at: float = 0.0
 
@@ -168,8 +169,10 @@ class Decisions:
         """Why a premise does not stand by itself, whatever it rests on."""
         decision = self.named(premise)
         if decision is None:
+            if not knows_all:
+                return None
             what = self._unknown(premise)
-            return _Root(premise=premise, depth=depth, what=what) if knows_all else None
+            return _Root(premise=premise, depth=depth, what=what, is_unknown=True)
         if decision.holds:
             return None
         return _Root(
@@ -390,9 +393,9 @@ class Decisions:
     def _put(self, decision: Decision) -> None:
         key, number = self._places[decision.seq]
         self.history[key][number] = decision
-        self._sort(decision)
+        self._classify(decision)
 
-    def _sort(self, decision: Decision) -> None:
+    def _classify(self, decision: Decision) -> None:
         """Keep in mind what somebody has to rule on, and what holds and rests on others."""
         for kept, belongs in (
             (self._disputed, decision.is_disputed),
@@ -406,7 +409,7 @@ class Decisions:
         self._revisions.setdefault(decision.id, decision.seq)
         self.involving.setdefault(decision.author, []).append(decision.seq)
         revisions.append(decision)
-        self._sort(decision)
+        self._classify(decision)
         self.changes.append((decision.seq, decision.seq))
 
 
@@ -419,7 +422,7 @@ def _fits(body: DecisionRuled) -> bool:
 
 def _rested(premise: Premise, root: _Root) -> str:
     """The way from what was relied on to what has fallen; its middle is only counted."""
-    if root.what.startswith("there is no") and root.depth == 0:
+    if root.is_unknown and root.depth == 0:
         return ""
     text = f"it relied on {premise.area}/{premise.key} revision {premise.revision}, "
     if root.depth == 0:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -36,7 +35,6 @@ from tests.support.decisions import (
     CONTEXT,
     Scripted,
     a_decision,
-    a_guide,
     a_world,
     an_agent,
     an_assignment,
@@ -47,20 +45,6 @@ from tests.support.decisions import (
     send,
     whole_log,
 )
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    with a_guide(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def ada(stream: RunStream, library: Library) -> World:
-    """Ada's access to the run, in the context of her task."""
-    world = await a_world(stream, "ada", library=library)
-    await world.journal.commit(opens_context(CONTEXT))
-    return world
 
 
 async def is_told(world: World, *revisions: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +28,6 @@ from team.agent.tools.decision_tools import (
 )
 from team.agent.tools.ruling_tools import SubmitRuling
 from team.agent.world import World
-from team.sources import Library
 from team.state.decision import STATEMENT_CHARACTERS_MAX
 from tests.support.builders import opens_context
 from tests.support.decisions import (
@@ -39,7 +36,6 @@ from tests.support.decisions import (
     PLACE,
     Scripted,
     a_decision,
-    a_guide,
     a_world,
     an_agent,
     an_assignment,
@@ -49,21 +45,6 @@ from tests.support.decisions import (
     send,
     whole_log,
 )
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    with a_guide(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def ada(stream: RunStream, library: Library) -> World:
-    """Ada's access to the run, in the context of her task."""
-    world = await a_world(stream, "ada", library=library)
-    await world.journal.commit(opens_context(CONTEXT))
-    return world
-
 
 # --- recording -------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ class SubmitRuling(Tool[SubmitRulingInput]):
             outcome=given.outcome,
             reason=given.reason,
             statement=given.statement.strip(),
-            relied_on=standing_premises(log, decision),
+            relied_on=remaining_premises(log, decision),
         )
         entry = self._world.entry(
             "decision",
@@ -62,7 +62,7 @@ class SubmitRuling(Tool[SubmitRulingInput]):
         return ToolAnswer(content="Ruled.", entries=(entry,), answer=msgspec.json.encode(ruled))
 
 
-def standing_premises(log: Decisions, decision: Decision) -> tuple[Premise, ...]:
+def remaining_premises(log: Decisions, decision: Decision) -> tuple[Premise, ...]:
     """What a decision still rests on once it is ruled on: not on what has fallen."""
     return tuple(premise for premise in decision.relied_on if log.fall_of(premise) is None)
 
