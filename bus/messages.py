@@ -50,11 +50,31 @@ class Budget(Wire, frozen=True, kw_only=True):
         turns_max: Model calls.
         tokens_max: Input and output tokens of all calls together.
         seconds_max: Wall time from claim to submission, in seconds.
+        tool_calls_max: Tool calls, the returning one not counted; 0 stands for no limit.
+        usd_max: US dollars of all calls together; absent: no limit in dollars.
     """
 
     turns_max: int
     tokens_max: int
     seconds_max: float
+    tool_calls_max: int = 0
+    usd_max: float | None = None
+
+
+class Criterion(Wire, frozen=True, kw_only=True):
+    """One thing by which code can tell that a task is done; all that is given must hold.
+
+    Attributes:
+        text: What is asked, for people and models.
+        claims_min: At least so many claims.
+        sources_min: At least so many different sources are quoted.
+        mentions: Each of these words stands in a claim, in a quote, or in an open question.
+    """
+
+    text: str
+    claims_min: int = 0
+    sources_min: int = 0
+    mentions: tuple[str, ...] = ()
 
 
 class Contract(Wire, frozen=True, kw_only=True):
@@ -70,6 +90,11 @@ class Contract(Wire, frozen=True, kw_only=True):
         areas: Decision areas that concern it.
         constraints: Constraints of the goal, word for word.
         budget: What it may use up.
+        criteria: Acceptance criteria that code checks.
+        sources_avoided: Source groups or path patterns that may not be used.
+        tools_avoided: Tools that may not be used although the role has them.
+        writes: Paths that may be written; nothing else is.
+        covers: Aspects of the goal that it answers, word for word.
     """
 
     objective: str
@@ -81,6 +106,11 @@ class Contract(Wire, frozen=True, kw_only=True):
     acceptance: tuple[str, ...] = ()
     areas: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
+    sources_avoided: tuple[str, ...] = ()
+    tools_avoided: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
 
 
 class Evidence(Wire, frozen=True, kw_only=True):
@@ -111,6 +141,20 @@ class Premise(Wire, frozen=True, kw_only=True):
     revision: int = 0
 
 
+class Fact(Wire, frozen=True, kw_only=True):
+    """What a claim says, so that code can compare it with what others say.
+
+    Attributes:
+        subject: Of what, for example `the session cookie`.
+        attribute: What of it, for example `lifetime`.
+        value: Which value it has, for example `30 minutes`.
+    """
+
+    subject: str
+    attribute: str
+    value: str
+
+
 class Claim(Wire, frozen=True, kw_only=True):
     """One statement of a finding.
 
@@ -121,6 +165,7 @@ class Claim(Wire, frozen=True, kw_only=True):
         evidence: What it rests on; a claim without any is not admitted.
         relied_on: Decisions that this claim rests on.
         revised_after: Id of the peer's message that changed it, if one did.
+        facts: What it says, in parts that can be compared across lanes.
     """
 
     id: str
@@ -129,6 +174,7 @@ class Claim(Wire, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     relied_on: tuple[Premise, ...] = ()
     revised_after: str | None = None
+    facts: tuple[Fact, ...] = ()
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -170,6 +216,28 @@ class RunTriaged(Message, frozen=True, kw_only=True, tag="run.triaged"):
     title: str = ""
 
 
+class PlanMade(Message, frozen=True, kw_only=True, tag="plan.made"):
+    """The lead's plan has passed the rules; nothing is on the board yet.
+
+    Attributes:
+        mode: Team or solo, as code has ruled.
+        reasons: Why, a sentence each: the ruling, what was merged, cut, split.
+        title: What the plan calls itself.
+        tasks: What will be put on the board, in order.
+        constraints: Constraints of the goal, word for word.
+        aspects: Parts of the goal that the answer has to cover, word for word.
+        round: 1, then one more each time a person has refused the plan before.
+    """
+
+    mode: Literal["team", "solo"]
+    reasons: tuple[str, ...]
+    tasks: tuple[PlannedTask, ...]
+    title: str = ""
+    constraints: tuple[str, ...] = ()
+    aspects: tuple[str, ...] = ()
+    round: int = 1
+
+
 class Citation(Wire, frozen=True, kw_only=True):
     """An admitted claim that the synthesis leans on."""
 
@@ -189,12 +257,14 @@ class ResultPublished(Message, frozen=True, kw_only=True, tag="result.published"
         text: The synthesis as Markdown; empty if there is none.
         citations: Every claim it cites.
         missing: What the goal asked for and the result lacks, with reasons.
+        rejected: Claims and findings that were refused or struck out, with reasons.
     """
 
     status: RunStatus
     text: str = ""
     citations: tuple[Citation, ...] = ()
     missing: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
 
 # --- members ---------------------------------------------------------------------
@@ -208,12 +278,14 @@ class MemberSeated(Message, frozen=True, kw_only=True, tag="member.seated"):
         filters: Subject filters of its consumer: all it will ever be sent.
         areas: Decision areas among these.
         works_on: Its lane in a few words, so that peers know whom to ask.
+        pocket: What it may use up beside its tasks, for mail and disputes.
     """
 
     role: str
     filters: tuple[str, ...]
     areas: tuple[str, ...] = ()
     works_on: str = ""
+    pocket: Budget | None = None
 
 
 class MemberJoined(Message, frozen=True, kw_only=True, tag="member.joined"):
@@ -270,7 +342,8 @@ class TaskOpened(Message, frozen=True, kw_only=True, tag="task.opened"):
         title: A few words, for people and the roster.
         contract: What it asks.
         role: Which role may claim it.
-        purpose: `research` for a lane, `verify` for judging another's finding.
+        purpose: `research` for a lane, `verify` for judging another's finding, `compare`
+            for judging whether claims of two lanes contradict each other.
         depends_on: Tasks that must be admitted before it may be claimed.
         subject_task: For `verify`: the task whose finding is judged.
         material: For `verify`: what is to be judged, claims and evidence only.
@@ -284,7 +357,7 @@ class TaskOpened(Message, frozen=True, kw_only=True, tag="task.opened"):
     title: str
     contract: Contract
     role: str
-    purpose: Literal["research", "verify"] = "research"
+    purpose: Literal["research", "verify", "compare"] = "research"
     depends_on: tuple[str, ...] = ()
     subject_task: str | None = None
     material: tuple[Claim, ...] = ()
@@ -293,6 +366,13 @@ class TaskOpened(Message, frozen=True, kw_only=True, tag="task.opened"):
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     offered_to: str | None = None
+
+
+class PlannedTask(Wire, frozen=True, kw_only=True):
+    """A task before it is on the board."""
+
+    id: str
+    opened: TaskOpened
 
 
 class TaskClaimed(Message, frozen=True, kw_only=True, tag="task.claimed"):
@@ -564,6 +644,96 @@ class VerdictGiven(Message, frozen=True, kw_only=True, tag="verdict.given"):
     judgements: tuple[Judgement, ...]
 
 
+# --- conflicts between claims ----------------------------------------------------
+
+
+class ConflictRaised(Message, frozen=True, kw_only=True, tag="conflict.raised"):
+    """Two admitted claims of different lanes may contradict each other.
+
+    Attributes:
+        first: One of them, as `<task>.<claim>`.
+        second: The other.
+        reason: What code has seen.
+        is_certain: Whether their facts say different things, so that nobody needs to look.
+    """
+
+    first: str
+    second: str
+    reason: str
+    is_certain: bool = False
+
+
+class ConflictJudged(Message, frozen=True, kw_only=True, tag="conflict.judged"):
+    """A verifier has compared the two claims; unsure counts as contradicting.
+
+    Attributes:
+        outcome: Whether both can be true.
+        reason: Why.
+    """
+
+    outcome: Literal["contradict", "compatible", "unsure"]
+    reason: str
+
+
+class ConflictRuled(Message, frozen=True, kw_only=True, tag="conflict.ruled"):
+    """The lead has ruled which of two contradicting claims may be cited.
+
+    Attributes:
+        stands: The first, the second, both (each for its own part), or neither.
+        reason: Why.
+    """
+
+    stands: Literal["first", "second", "both", "neither"]
+    reason: str
+
+
+# --- people and refusals ---------------------------------------------------------
+
+
+class ApprovalAsked(Message, frozen=True, kw_only=True, tag="approval.asked"):
+    """The run waits until a person has said yes or no.
+
+    Attributes:
+        what: The plan, spending beyond an amount, or the result.
+        text: What is to be approved, for people.
+        usd: For spending: up to how many US dollars.
+    """
+
+    what: Literal["plan", "spending", "result"]
+    text: str
+    usd: float | None = None
+
+
+class ApprovalGiven(Message, frozen=True, kw_only=True, tag="approval.given"):
+    """A person has answered.
+
+    Attributes:
+        outcome: Yes or no.
+        reason: Why; never empty for a no.
+    """
+
+    outcome: Literal["approved", "rejected"]
+    reason: str = ""
+
+
+class ActRefused(Message, frozen=True, kw_only=True, tag="act.refused"):
+    """Code has refused something before it was done.
+
+    Attributes:
+        code: The rule, as `team check --explain` explains it.
+        what: What was tried: a tool, a model call, a spending.
+        reason: Why it was refused.
+        context: In which transcript; empty outside of one.
+        turn: In which turn of it.
+    """
+
+    code: str
+    what: str
+    reason: str
+    context: str = ""
+    turn: int = 0
+
+
 # --- journal and usage -----------------------------------------------------------
 
 
@@ -723,6 +893,7 @@ class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
 AnyMail = Question | Answer | Challenge | Rebuttal | Note
 AnyMessage = (
     RunOpened
+    | PlanMade
     | RunTriaged
     | ResultPublished
     | MemberSeated
@@ -752,6 +923,12 @@ AnyMessage = (
     | FindingNoted
     | FindingSubmitted
     | VerdictGiven
+    | ConflictRaised
+    | ConflictJudged
+    | ConflictRuled
+    | ApprovalAsked
+    | ApprovalGiven
+    | ActRefused
     | ContextOpened
     | TurnReplied
     | TurnActed
@@ -760,7 +937,7 @@ AnyMessage = (
 )
 
 TYPES_OF_KIND: dict[str, tuple[type[Message], ...]] = {
-    "spec": (RunOpened, RunTriaged),
+    "spec": (RunOpened, PlanMade, RunTriaged),
     "member": (MemberSeated, MemberJoined, MemberLeft, MemberLost),
     "task": (TaskOpened, TaskClaimed, TaskSubmitted, TaskFailed, TaskSettled),
     "mail": (Question, Answer, Challenge, Rebuttal, Note),
@@ -776,6 +953,9 @@ TYPES_OF_KIND: dict[str, tuple[type[Message], ...]] = {
     "rationale": (DecisionExplained,),
     "finding": (FindingNoted, FindingSubmitted),
     "verdict": (VerdictGiven,),
+    "conflict": (ConflictRaised, ConflictJudged, ConflictRuled),
+    "approval": (ApprovalAsked, ApprovalGiven),
+    "refusal": (ActRefused,),
     "journal": (ContextOpened, TurnReplied, TurnActed, ContextClosed),
     "usage": (UsageSpent,),
     "result": (ResultPublished,),

@@ -27,13 +27,16 @@ NAMES_OF_KIND: Final[dict[str, tuple[str, ...]]] = {
     "rationale": ("area", "key"),
     "finding": ("task",),
     "verdict": ("task",),
+    "conflict": ("conflict",),
+    "approval": ("approval",),
+    "refusal": (),
     "journal": (),
     "usage": (),
     "result": (),
 }
 """Which names stand between the kind and the author, by kind."""
 
-_OWN_KINDS: Final = frozenset({"journal", "usage"})
+_OWN_KINDS: Final = frozenset({"journal", "usage", "refusal"})
 """Kinds whose key is their author: each member has its own, and nobody else writes there."""
 
 _TOKENS_MIN: Final = 4
@@ -146,6 +149,21 @@ def finding(run: str, task_id: str, author: str) -> Subject:
 def verdict(run: str, task_id: str, author: str) -> Subject:
     """Where judgements on a task's finding go."""
     return build(run, "verdict", task_id, author=author)
+
+
+def conflict(run: str, conflict_id: str, author: str) -> Subject:
+    """Where claims that may contradict each other are raised, judged, ruled on."""
+    return build(run, "conflict", conflict_id, author=author)
+
+
+def approval(run: str, approval_id: str, author: str) -> Subject:
+    """Where a person is asked, and answers."""
+    return build(run, "approval", approval_id, author=author)
+
+
+def refusal(run: str, name: str) -> Subject:
+    """Where a member's process says what code has refused it."""
+    return build(run, "refusal", author=name)
 
 
 def journal(run: str, name: str) -> Subject:

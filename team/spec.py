@@ -10,29 +10,31 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from roles import Role
 from team.errors import SpecError
+from team.policy import (
+    Approvals,
+    DecisionRules,
+    GateRules,
+    Policy,
+    ProjectPolicy,
+    TriageRules,
+    Written,
+    tightened_approvals,
+    tightened_gate,
+    tightened_policy,
+    tightened_triage,
+)
 
 BUILT_IN: Final = Path(__file__).parent / "specs"
 USER_FOLDER: Final = "teams"
 
-Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
-Few = Annotated[int, msgspec.Meta(ge=1, le=64)]
-Token = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
 
-
-class _Written(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False
-):
-    """Something that people write by hand."""
-
-
-class RoleNames(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RoleNames(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which role file each seat is filled from."""
 
     lead: str = "lead"
@@ -40,7 +42,7 @@ class RoleNames(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True)
     verifier: str = "skeptic"
 
 
-class Models(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Models(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which model answers for each seat; a role file's own model wins."""
 
     lead: str = "claude-opus-5-5"
@@ -48,61 +50,7 @@ class Models(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verifier: str = "claude-sonnet-5-5"
 
 
-class Policy(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits that code holds.
-
-    Attributes:
-        teammates_max: Workers at once, verifiers not counted.
-        rounds_max: How often a finding may be submitted before its lane is missing.
-        turns_max: Model calls per task.
-        tokens_max: Tokens per task, input and output together.
-        seconds_max: Wall time per task, in seconds.
-        run_seconds_max: Wall time of the run, in seconds.
-        restarts_max: How often a member is started again before it is lost.
-        output_tokens_max: Tokens that one model call may write.
-    """
-
-    teammates_max: Few = 8
-    rounds_max: Few = 2
-    turns_max: Count = 24
-    tokens_max: Count = 400_000
-    seconds_max: Seconds = 1_200.0
-    run_seconds_max: Seconds = 5_400.0
-    restarts_max: Few = 3
-    output_tokens_max: Annotated[int, msgspec.Meta(ge=100, le=64_000)] = 8_000
-
-
-class GateRules(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a finding must pass beside the exact checks, which always run.
-
-    Attributes:
-        verifiers: Fresh-context verifiers per finding; all must uphold each claim.
-    """
-
-    verifiers: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
-
-
-class DecisionRules(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How choices are shared.
-
-    Attributes:
-        digest_tokens: Tokens of decisions that may enter one turn of a member.
-        rebuttal_seconds: How long the lead waits for an author's answer before it
-            rules on a challenge, in seconds.
-        revisions_max: Rounds that a lane may have beyond `rounds_max` because a decision
-            that it rested on has fallen.
-        proposed: Areas in which a member only proposes and the lead rules.
-        standing: Folders, files or globs of decision records that hold from the start.
-    """
-
-    digest_tokens: Annotated[int, msgspec.Meta(ge=200, le=20_000)] = 400
-    rebuttal_seconds: Seconds = 60.0
-    revisions_max: Few = 2
-    proposed: tuple[Token, ...] = ()
-    standing: tuple[str, ...] = ()
-
-
-class TeamSpec(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TeamSpec(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A team as its file describes it."""
 
     name: str
@@ -110,28 +58,32 @@ class TeamSpec(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     roles: RoleNames = RoleNames()
     models: Models = Models()
     policy: Policy = Policy()
+    triage: TriageRules = TriageRules()
     gate: GateRules = GateRules()
     decisions: DecisionRules = DecisionRules()
+    approve: Approvals = Approvals()
 
 
 class SourceGroupDoc(msgspec.Struct, frozen=True, kw_only=True):
-    """A group of sources as a contract may name it."""
+    """A group of sources as a contract may name it; `tokens` is an estimate of its size."""
 
     name: str
     title: str
     root: str
     files: int
+    tokens: int = 0
 
 
 class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a run is made of, as the stream keeps it.
 
     Attributes:
-        team: The team spec.
+        team: The team spec, tightened by the project's policy.
         roles: The role files, whole, by role name.
         provider: `anthropic` or `rehearsal`.
         groups: The sources, by group.
         model: A model that answers for every seat, if the user chose one.
+        project: The project's policy, as it stood at the start.
     """
 
     team: TeamSpec
@@ -139,6 +91,7 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     groups: tuple[SourceGroupDoc, ...] = ()
     model: str | None = None
+    project: ProjectPolicy = ProjectPolicy()
 
     def role_of_seat(self, seat: str) -> Role:
         """The role file of a seat: `lead`, `worker` or `verifier`."""
@@ -155,6 +108,17 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
             if getattr(self.team.roles, seat) == role_name:
                 return str(getattr(self.team.models, seat))
         return self.team.models.worker
+
+
+def tightened(team: TeamSpec, project: ProjectPolicy) -> TeamSpec:
+    """A team as it may work in a project: the stricter of the two, field by field."""
+    return msgspec.structs.replace(
+        team,
+        policy=tightened_policy(team.policy, project.limits),
+        triage=tightened_triage(team.triage, project.triage),
+        gate=tightened_gate(team.gate, project.gate),
+        approve=tightened_approvals(team.approve, project.approve),
+    )
 
 
 MODEL_ALIASES: Final = {

@@ -13,7 +13,8 @@ from typing import Annotated, Final
 import msgspec
 
 from bus.messages import Budget, Contract
-from team.spec import Policy, SourceGroupDoc
+from team.policy import Policy
+from team.spec import SourceGroupDoc
 
 SAME_LANE: Final = 0.8
 """Share of common words from which two objectives count as one."""

@@ -12,14 +12,17 @@ from typing import Final
 import msgspec
 
 from bus.ids import LEAD, PERSON
-from bus.messages import CancelRun, ResultPublished, RunOpened, RunTriaged, WrapUp
+from bus.messages import CancelRun, PlanMade, ResultPublished, RunOpened, RunTriaged, WrapUp
 from bus.run_stream import Record
 from team.spec import ResolvedSpec
+from team.state.approvals import Approvals
 from team.state.board import Board
+from team.state.conflicts import Conflicts
 from team.state.decisions import Decisions
 from team.state.findings import Findings
 from team.state.ledger import Ledger
 from team.state.mailroom import Mailroom
+from team.state.refusals import Refusals
 from team.state.roster import Roster
 
 
@@ -29,6 +32,7 @@ class RunState:
     def __init__(self) -> None:
         self.opened: RunOpened | None = None
         self.spec: ResolvedSpec | None = None
+        self.plan: PlanMade | None = None
         self.triage: RunTriaged | None = None
         self.result: ResultPublished | None = None
         self.cancel_reason: str | None = None
@@ -46,6 +50,9 @@ class RunState:
         self.ledger = Ledger()
         self.mail = Mailroom()
         self.roster = Roster()
+        self.conflicts = Conflicts()
+        self.approvals = Approvals()
+        self.refusals = Refusals()
 
     def apply(self, record: Record) -> None:
         """Take one record into account; records come in stream order, each once."""
@@ -75,6 +82,8 @@ class RunState:
             case RunOpened() as opened if is_lead and self.opened is None:
                 self.opened, self.opened_at = opened, record.at
                 self.spec = self._spec(opened, record.seq)
+            case PlanMade() as plan if is_lead and self.triage is None:
+                self.plan = plan
             case RunTriaged() as triage if is_lead:
                 self.triage = triage
             case ResultPublished() as result if is_lead and self.result is None:
@@ -106,6 +115,9 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "finding": ("findings",),
     "verdict": ("findings",),
     "usage": ("ledger",),
+    "conflict": ("conflicts",),
+    "approval": ("approvals",),
+    "refusal": ("refusals",),
 }
 
 

@@ -38,9 +38,10 @@ from bus.messages import (
 from bus.run_stream import Record
 from bus.subjects import build
 from roles import Role
+from team.policy import GateRules, Policy
 from team.rules.plan import Lane, Plan
 from team.rules.synthesis import AdmittedClaim
-from team.spec import GateRules, Policy, ResolvedSpec, SourceGroupDoc, TeamSpec
+from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec
 from team.state import Decisions, RunState, Spent, Submission, Task, fold
 
 RUN = "r1"

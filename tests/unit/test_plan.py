@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from team.policy import Policy
 from team.rules.plan import (
     COMMON_AREA,
     Lane,
@@ -16,7 +17,6 @@ from team.rules.plan import (
     plan_problems,
     words,
 )
-from team.spec import Policy
 from tests.support.builders import a_group, a_lane, a_plan
 
 GROUPS = (a_group("docs"), a_group("code"))

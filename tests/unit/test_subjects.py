@@ -13,7 +13,7 @@ from bus.errors import InvalidNameError, InvalidSubjectError
 from bus.subjects import NAMES_OF_KIND, Subject, build, parse
 
 SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-OWN_KINDS = {"journal", "usage"}
+OWN_KINDS = ("journal", "usage", "refusal")
 
 tokens = st.from_regex(SAFE, fullmatch=True)
 unsafe = st.text().filter(lambda text: not SAFE.fullmatch(text))
@@ -165,6 +165,9 @@ def test_each_kind_has_a_builder_of_its_own() -> None:
         subjects.rationale("r", "api", "paging", "ada"),
         subjects.finding("r", "t1", "ada"),
         subjects.verdict("r", "t1", "bob"),
+        subjects.conflict("r", "c1", "gate"),
+        subjects.approval("r", "plan", "person"),
+        subjects.refusal("r", "ada"),
         subjects.journal("r", "ada"),
         subjects.usage("r", "ada"),
     ]
@@ -181,6 +184,9 @@ def test_each_kind_has_a_builder_of_its_own() -> None:
         "run.r.rationale.api.paging.ada",
         "run.r.finding.t1.ada",
         "run.r.verdict.t1.bob",
+        "run.r.conflict.c1.gate",
+        "run.r.approval.plan.person",
+        "run.r.refusal.ada",
         "run.r.journal.ada",
         "run.r.usage.ada",
     ]

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from team.spec import DecisionRules
+from team.policy import DecisionRules
 
 FULL: Final = ((10, 100, 1_000, 10_000), (4, 16, 64), 40)
 QUICK: Final = ((10, 1_000), (16,), 40)
