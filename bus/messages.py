@@ -352,6 +352,7 @@ class TaskOpened(Message, frozen=True, kw_only=True, tag="task.opened"):
         reasons: Why it came back; empty the first time.
         notes: Partial results of earlier rounds, so that nothing is looked up twice.
         offered_to: Only this member may claim it; absent: any of the role.
+        not_by: Members that may not claim it: it is to go to somebody fresh.
     """
 
     title: str
@@ -366,6 +367,7 @@ class TaskOpened(Message, frozen=True, kw_only=True, tag="task.opened"):
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     offered_to: str | None = None
+    not_by: tuple[str, ...] = ()
 
 
 class PlannedTask(Wire, frozen=True, kw_only=True):

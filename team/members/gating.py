@@ -134,8 +134,9 @@ async def reopen(member: Member, step: steps.Reopen) -> None:
     """Put a task back on the board, for its last holder if it is still there."""
     task = member.state.board.tasks[step.task]
     last = member.state.roster.seats.get(task.holder or task.offered_to or "")
-    to = last.name if last is not None and last.is_in else None
-    body = opened_again(member, task, step.round, step.reasons, offered_to=to)
+    may = last is not None and last.is_in and last.name not in step.not_by
+    to = last.name if last is not None and may else None
+    body = opened_again(member, task, step.round, step.reasons, offered_to=to, not_by=step.not_by)
     entries = _close_verifications(member, step.verifications)
     entries.append(member.world.entry("task", task.id, body=body, expect=task.head_seq))
     await member.commit(entries)

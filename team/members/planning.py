@@ -107,7 +107,7 @@ async def offer(member: Member, task: Task, name: str) -> None:
         for claim in submission.finding.claims
     ]
     body = msgspec.structs.replace(
-        opened_again(member, task, task.round, task.reasons, offered_to=name),
+        opened_again(member, task, task.round, task.reasons, offered_to=name, not_by=task.not_by),
         material=claims_only(tuple(claims)) or task.material,
     )
     held = {t.id: t for t in member.state.board.tasks.values() if t.offered_to == name}
@@ -145,7 +145,13 @@ async def lay_out_seat(
 
 
 def opened_again(
-    member: Member, task: Task, number: int, reasons: tuple[str, ...], *, offered_to: str | None
+    member: Member,
+    task: Task,
+    number: int,
+    reasons: tuple[str, ...],
+    *,
+    offered_to: str | None,
+    not_by: tuple[str, ...] = (),
 ) -> TaskOpened:
     """The same task once more: in which round, why, who may claim it, what was noted so far."""
     return TaskOpened(
@@ -161,6 +167,7 @@ def opened_again(
         reasons=reasons,
         notes=tuple(member.state.findings.notes.get(task.id, ()))[-NOTES_MAX:],
         offered_to=offered_to,
+        not_by=not_by,
     )
 
 

@@ -54,12 +54,16 @@ class Verify(Step, frozen=True, kw_only=True):
 
 
 class Reopen(Step, frozen=True, kw_only=True):
-    """Put a task back on the board; a higher round if it was answered already."""
+    """Put a task back on the board; a higher round if it was answered already.
+
+    After the producer's own rounds it goes to somebody fresh: to nobody in `not_by`.
+    """
 
     task: str
     round: int
     reasons: tuple[str, ...]
     verifications: tuple[str, ...] = ()
+    not_by: tuple[str, ...] = ()
 
 
 class Rule(Step, frozen=True, kw_only=True):
@@ -218,7 +222,7 @@ def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
             return _again_or(state, task, "failed", task.reasons)
         case TaskState.claimed if not _is_present(state, task.holder):
             reason = f"{task.holder} was lost while it worked on this"
-            return Reopen(task=task.id, round=task.round, reasons=(reason,))
+            return Reopen(task=task.id, round=task.round, reasons=(reason,), not_by=task.not_by)
         case TaskState.open:
             return _of_open(state, task)
         case _:
@@ -268,7 +272,8 @@ def _free_members(state: RunState, task: Task) -> list[str]:
         and (other.state in (TaskState.open, TaskState.claimed) or _is_sibling(other, task))
     }
     had = Counter(other.holder for other in state.board.tasks.values())
-    free = [seat.name for seat in state.roster.present(task.role) if seat.name not in busy]
+    away = busy | {*task.not_by}
+    free = [seat.name for seat in state.roster.present(task.role) if seat.name not in away]
     return sorted(free, key=lambda name: had[name])
 
 
@@ -354,16 +359,29 @@ def _of_verified(state: RunState, task: Task, verifications: list[Task]) -> AnyS
 def _again_or(
     state: RunState, task: Task, end: Literal["rejected", "failed"], reasons: tuple[str, ...]
 ) -> Reopen | Settle:
-    """One more round if policy has one left, else the end.
+    """One more round if policy has one left, for somebody fresh in the end, else the end.
 
     Rounds that were lost to a fallen decision alone are not the producer's fault.
     """
     assert state.spec is not None
-    team = state.spec.team
-    excused = min(_rounds_lost_to_decisions(state, task), team.decisions.revisions_max)
-    if task.round < team.policy.rounds_max + excused:
-        return Reopen(task=task.id, round=task.round + 1, reasons=reasons)
+    policy, decisions = state.spec.team.policy, state.spec.team.decisions
+    excused = min(_rounds_lost_to_decisions(state, task), decisions.revisions_max)
+    own_rounds = policy.rounds_max + excused
+    if task.round < own_rounds:
+        return Reopen(task=task.id, round=task.round + 1, reasons=reasons, not_by=task.not_by)
+    fresh = _fresh_for(state, task)
+    if fresh and task.round < own_rounds + policy.fresh_rounds_max:
+        number = task.round + 1
+        return Reopen(task=task.id, round=number, reasons=reasons, not_by=task.producers)
     return Settle(task=task.id, state=end, reasons=reasons)
+
+
+def _fresh_for(state: RunState, task: Task) -> bool:
+    """Whether somebody who has not worked on a task is there, or can be recruited."""
+    assert state.spec is not None
+    present = {seat.name for seat in state.roster.present(task.role)}
+    has_room = len(present) < state.spec.team.policy.teammates_max
+    return has_room or bool(present - {*task.producers})
 
 
 def _rounds_lost_to_decisions(state: RunState, task: Task) -> int:
@@ -382,9 +400,9 @@ def _recruit(state: RunState) -> Recruit | Settle | None:
     open_lanes = [t for t in state.board.of_purpose("research") if not t.is_settled]
     if not open_lanes:
         return None
-    lacking_workers = min(len(open_lanes), policy.teammates_max) - len(
-        state.roster.present(roles.worker)
-    )
+    workers = len(state.roster.present(roles.worker))
+    wanted = max(len(open_lanes), workers + any(_lacks_fresh(state, t) for t in open_lanes))
+    lacking_workers = min(wanted, policy.teammates_max) - workers
     lacking_verifiers = state.spec.team.gate.verifiers - len(state.roster.present(roles.verifier))
     for seat, role, lacking in (
         ("worker", roles.worker, lacking_workers),
@@ -397,6 +415,12 @@ def _recruit(state: RunState) -> Recruit | Settle | None:
         if lacking > 0:
             return Recruit(seat="worker" if seat == "worker" else "verifier", count=lacking)
     return None
+
+
+def _lacks_fresh(state: RunState, task: Task) -> bool:
+    """Whether a task is to go to somebody fresh, and all who are that have something to do."""
+    is_free = task.state is TaskState.open and not _is_present(state, task.offered_to)
+    return is_free and bool(task.not_by) and not _free_members(state, task)
 
 
 def _wrap_up(state: RunState) -> AskToWrapUp | None:

@@ -68,6 +68,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         holder: Who claimed it last.
         round: Which attempt this is, from 1.
         reasons: Why it came back, or why it was settled so.
+        not_by: Who may not claim it.
+        producers: Everybody who has claimed it so far, in order.
         is_settled: Whether the lead has closed it for good.
     """
 
@@ -89,6 +91,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     subject_seq: int | None = None
     notes: tuple[str, ...] = ()
     offered_to: str | None = None
+    not_by: tuple[str, ...] = ()
+    producers: tuple[str, ...] = ()
     is_settled: bool = False
 
 
@@ -137,7 +141,9 @@ def _move_of(body: AnyMessage | None, author: str, task: Task | None) -> str | N
     """Name the input that a message is; nothing if its author may not give it."""
     is_lead = author == LEAD
     is_holder = task is not None and task.holder == author
-    is_offered = task is not None and task.offered_to in (None, author)
+    is_offered = (
+        task is not None and task.offered_to in (None, author) and author not in task.not_by
+    )
     match body:
         case TaskOpened() if is_lead:
             return "open"
@@ -163,7 +169,13 @@ def _after(task: Task | None, state: TaskState, record: Record) -> Task:
         case TaskClaimed():
             author = record.subject.author
             return change(
-                task, state=state, head_seq=seq, claim_seq=seq, holder=author, claimed_at=record.at
+                task,
+                state=state,
+                head_seq=seq,
+                claim_seq=seq,
+                holder=author,
+                producers=tuple(dict.fromkeys((*task.producers, author))),
+                claimed_at=record.at,
             )
         case TaskFailed(reason=reason):
             return change(task, state=state, head_seq=seq, reasons=(reason,))
@@ -193,4 +205,6 @@ def _opened(task_id: str, body: TaskOpened, seq: int, before: Task | None) -> Ta
         subject_seq=body.subject_seq,
         notes=body.notes,
         offered_to=body.offered_to,
+        not_by=body.not_by,
+        producers=before.producers if before else (),
     )

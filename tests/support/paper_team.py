@@ -94,7 +94,7 @@ class PaperTeam:
                 self._reopen(step)
             case steps.Offer(task=task, member=member):
                 was = self.task(task)
-                self._open(was, was.round, was.reasons, member)
+                self._open(was, was.round, was.reasons, member, was.not_by)
             case steps.Settle():
                 self._settle(step)
             case steps.AskToWrapUp(member=member):
@@ -153,7 +153,9 @@ class PaperTeam:
         task, seats = self.task(step.task), self.state.roster.seats
         last = seats.get(task.holder or task.offered_to or "")
         self._close_verifications(step.verifications)
-        self._open(task, step.round, step.reasons, last.name if last and last.is_in else None)
+        may = last is not None and last.is_in and last.name not in step.not_by
+        to = last.name if last is not None and may else None
+        self._open(task, step.round, step.reasons, to, step.not_by)
 
     def _close_verifications(self, names: tuple[str, ...]) -> None:
         for name in names:
@@ -161,7 +163,14 @@ class PaperTeam:
             body = TaskSettled(state="admitted" if has_judged else "failed")
             self.story.tell("task", name, body=body)
 
-    def _open(self, task: Task, number: int, reasons: tuple[str, ...], to: str | None) -> None:
+    def _open(
+        self,
+        task: Task,
+        number: int,
+        reasons: tuple[str, ...],
+        to: str | None,
+        not_by: tuple[str, ...],
+    ) -> None:
         body = opens(
             task.title,
             contract=task.contract,
@@ -174,6 +183,7 @@ class PaperTeam:
             round=number,
             reasons=reasons,
             offered_to=to,
+            not_by=not_by,
         )
         self.story.tell("task", task.id, body=body)
 

@@ -348,7 +348,7 @@ def test_a_revised_finding_is_checked_and_verified_anew_and_admitted() -> None:
 
 def test_rounds_lost_to_decisions_are_excused_up_to_a_limit_then_the_lane_is_rejected() -> None:
     """One round of its own and two more for decisions that fell under it, not a third."""
-    team = a_team(rounds_max=1)
+    team = a_team(rounds_max=1, fresh_rounds_max=0)
     decided = team.decide("ada")
     rounds = []
     for _ in range(3):
@@ -366,7 +366,7 @@ def test_rounds_lost_to_decisions_are_excused_up_to_a_limit_then_the_lane_is_rej
 
 def test_a_round_lost_to_the_producers_own_fault_is_not_excused() -> None:
     """A premise that it was never shown is nobody else's doing."""
-    team = a_team(rounds_max=1)
+    team = a_team(rounds_max=1, fresh_rounds_max=0)
     decided = team.decide("bea")
     team.act("claim", "ada", "t1")
     finding = a_finding(relied_on=(premise(decided),), in_context=())
@@ -457,7 +457,9 @@ def test_a_finding_that_has_fallen_is_not_in_the_answer_of_a_late_run() -> None:
 
 def test_a_lane_is_not_admitted_when_one_that_it_depends_on_has_fallen_meanwhile() -> None:
     """Lane t2 was given the claims of t1 and works on them while t1 is rejected."""
-    team = DecidingTeam([opens("a"), opens("b", depends_on=("t1",))], rounds_max=1)
+    team = DecidingTeam(
+        [opens("a"), opens("b", depends_on=("t1",))], rounds_max=1, fresh_rounds_max=0
+    )
     team.lead()
     decided = team.decide("ada")
     admit(team, "t1", premise(decided))
@@ -549,7 +551,7 @@ def test_whatever_is_decided_meanwhile_a_run_ends_and_no_fallen_finding_is_in_it
     assert not state.board.anomalies
     for task in state.board.of_purpose("research"):
         assert task.is_settled
-        assert task.round <= rounds_max + 2
+        assert task.round <= rounds_max + 2 + 1  # by a decision's fall, and by somebody fresh
         if task.state is S.admitted:
             assert not fallen_premises(state.decisions, team.submission(task.id).finding)
             assert {team.task(needed).state for needed in task.depends_on} <= {S.admitted}

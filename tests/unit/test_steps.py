@@ -152,7 +152,7 @@ def test_a_lane_that_is_refused_and_mended_is_admitted() -> None:
 
 
 def test_a_lane_is_rejected_when_its_rounds_are_used_up() -> None:
-    team = a_working_team(rounds_max=2)
+    team = a_working_team(rounds_max=2, fresh_rounds_max=0)
     team.refuses = lambda _: True
     for _ in range(2):
         team.work("t1")
@@ -187,7 +187,7 @@ def test_a_mended_finding_is_verified_anew() -> None:
 
 
 def test_a_task_that_is_submitted_without_a_finding_is_not_returned() -> None:
-    team = a_working_team(rounds_max=1)
+    team = a_working_team(rounds_max=1, fresh_rounds_max=0)
     team.act("claim", "ada", "t1")
     team.story.tell("task", "t1", author="ada", body=TaskSubmitted())
 
@@ -197,7 +197,7 @@ def test_a_task_that_is_submitted_without_a_finding_is_not_returned() -> None:
 
 
 def test_a_lane_whose_holder_gives_up_is_tried_again_and_then_failed() -> None:
-    team = a_working_team(rounds_max=2)
+    team = a_working_team(rounds_max=2, fresh_rounds_max=0)
     for _ in range(2):
         team.act("claim", "ada", "t1")
         team.act("fail", "ada", "t1")
@@ -430,7 +430,9 @@ def test_a_lane_waits_until_all_that_it_depends_on_is_admitted() -> None:
 
 @pytest.mark.parametrize("needed", ["t1", "t9"])
 def test_a_lane_fails_if_what_it_depends_on_was_not_admitted(needed: str) -> None:
-    team = PaperTeam([opens("a"), opens("b", depends_on=(needed,))], rounds_max=1)
+    team = PaperTeam(
+        [opens("a"), opens("b", depends_on=(needed,))], rounds_max=1, fresh_rounds_max=0
+    )
     team.lead()
     if needed == "t1":
         team.act("claim", "ada", "t1")
@@ -446,7 +448,7 @@ def test_a_lane_fails_if_what_it_depends_on_was_not_admitted(needed: str) -> Non
 
 
 def test_a_run_with_one_admitted_lane_has_an_answer_that_says_what_is_missing() -> None:
-    team = a_submitted_lane(rounds_max=1)
+    team = a_submitted_lane(rounds_max=1, fresh_rounds_max=0)
     team.judge("t1")
     team.act("claim", "bea", "t2")
     team.act("fail", "bea", "t2")
@@ -458,7 +460,7 @@ def test_a_run_with_one_admitted_lane_has_an_answer_that_says_what_is_missing() 
 
 
 def test_a_run_without_an_admitted_lane_has_no_answer() -> None:
-    team = a_working_team(rounds_max=1)
+    team = a_working_team(rounds_max=1, fresh_rounds_max=0)
     for member, task in (("ada", "t1"), ("bea", "t2")):
         team.act("claim", member, task)
         team.act("fail", member, task)

@@ -56,9 +56,10 @@ def a_deed(data: st.DataObject, team: PaperTeam) -> Deed:
     verifiers=st.integers(1, 3),
     shape=st.sampled_from([(), (0,), (0, 1)]),
     rounds_max=st.integers(1, 3),
+    fresh=st.integers(0, 2),
 )
 def test_whatever_members_do_a_run_ends_and_its_gate_holds(
-    data: st.DataObject, verifiers: int, shape: tuple[int, ...], rounds_max: int
+    data: st.DataObject, verifiers: int, shape: tuple[int, ...], rounds_max: int, fresh: int
 ) -> None:
     """Claims, findings, refusals, failures and losses in any order."""
     needs = tuple(f"t{n + 1}" for n in shape)
@@ -66,6 +67,7 @@ def test_whatever_members_do_a_run_ends_and_its_gate_holds(
         [opens("a"), opens("b"), opens("c", depends_on=needs)],
         verifiers=verifiers,
         rounds_max=rounds_max,
+        fresh_rounds_max=fresh,
         restarts_max=3,
     )
     refused = data.draw(st.sets(st.tuples(st.integers(1, 3), st.integers(1, 3)), max_size=4))
@@ -88,6 +90,6 @@ def test_whatever_members_do_a_run_ends_and_its_gate_holds(
         assert task.is_settled or team.task(task.subject_task or "").state is S.failed
     for task in team.state.board.of_purpose("research"):
         assert task.is_settled
-        assert task.round <= rounds_max
+        assert task.round <= rounds_max + fresh
         if task.depends_on and task.state is S.admitted:
             assert {team.task(n).state for n in task.depends_on} == {S.admitted}
