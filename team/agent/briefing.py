@@ -168,7 +168,7 @@ def opening(briefing: Briefing) -> str:
     lines = [f"```json\n{data}\n```", ""]
     if briefing.reasons:
         lines += [
-            "Your last finding came back. Mend exactly what `reasons` names, keep what was sound.",
+            "What you returned came back. Mend exactly what `reasons` names, keep what was sound.",
             "",
         ]
     lines.append(_ENDINGS[briefing.kind])

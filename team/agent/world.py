@@ -34,6 +34,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         decisions: What its contexts are told of them.
         library: The sources, if the run has any.
         proposed: Decision areas in which members only propose.
+        reserved: Decision areas in which the lead, too, only proposes.
     """
 
     me: str
@@ -44,6 +45,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     decisions: ContextDecisions
     library: Library | None = None
     proposed: tuple[str, ...] = ()
+    reserved: tuple[str, ...] = ()
 
     @property
     def run(self) -> str:
@@ -69,7 +71,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     def only_proposes(self, area: str) -> bool:
         """Whether what this member decides in an area has to be ruled on first."""
-        return area in self.proposed and self.me != LEAD
+        return area in self.reserved or (area in self.proposed and self.me != LEAD)
 
     def in_context(self, context: str, log: Decisions) -> frozenset[Premise]:
         """Every decision that a context was shown, and those that the member made."""

@@ -12,6 +12,7 @@ REJECTED: Final = 4
 STALLED: Final = 5
 CANCELLED: Final = 6
 NO_BUS: Final = 7
+WAITING: Final = 8
 INTERRUPTED: Final = 130
 
 OF_STATUS: Final[dict[str, int]] = {
@@ -21,6 +22,7 @@ OF_STATUS: Final[dict[str, int]] = {
     "stalled": STALLED,
     "cancelled": CANCELLED,
     "stopped": INTERRUPTED,
+    "waiting": WAITING,
     "running": OK,
 }
 """The exit code of each status of a run."""

@@ -14,7 +14,8 @@ from bus.messages import type_name
 from bus.run_stream import Record, RunStream, list_runs, open_run
 from team.cli import exit_codes
 from team.cli.common import on_bus, print_json, show_run
-from team.state import fold
+from team.rules.approvals import awaited
+from team.state import RunState, fold
 from team.views.columns import columns
 from team.views.follow import Follower
 from team.views.lines import log_line, one_line
@@ -50,6 +51,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     status: str
     created_at: str
+    waits_for: tuple[str, ...]
     goal: str
     messages: int
     size_bytes: int
@@ -59,16 +61,18 @@ async def _ps(options: argparse.Namespace) -> int:
     async with on_bus(options) as connection:
         infos = await list_runs(connection)
         live = await heard_runs(connection) if infos else set()
+        states = [await _glance(RunStream(connection, info.run)) for info in infos]
         rows = [
             RunRow(
                 run=info.run,
-                status=await _status(RunStream(connection, info.run), is_live=info.run in live),
+                status=status_of(state, is_live=info.run in live),
+                waits_for=tuple(one.id for one in awaited(state)),
                 created_at=info.created_at[:19] + "Z",
                 goal=info.label,
                 messages=info.messages,
                 size_bytes=info.size_bytes,
             )
-            for info in infos
+            for info, state in zip(infos, states, strict=True)
         ]
     if options.json:
         print_json(rows)
@@ -76,16 +80,22 @@ async def _ps(options: argparse.Namespace) -> int:
         write_data('There are no runs here. Start one: team run research "…" --source DIR')
     else:
         table = [("RUN", "STATUS", "STARTED", "GOAL")]
-        table += [(r.run, r.status, r.created_at, one_line(r.goal, 80)) for r in rows]
+        table += [(r.run, _standing(r), r.created_at, one_line(r.goal, 80)) for r in rows]
         write_data("\n".join(columns(table)))
     return exit_codes.OK
 
 
-async def _status(stream: RunStream, *, is_live: bool) -> str:
-    """A run's status from a few messages, without reading all of it."""
-    patterns = [subjects.pattern(stream.run, kind) for kind in ("member", "result")]
+def _standing(row: RunRow) -> str:
+    """How a run stands, and what it waits for."""
+    return f"{row.status} for {', '.join(row.waits_for)}" if row.waits_for else row.status
+
+
+async def _glance(stream: RunStream) -> RunState:
+    """A run by a few of its messages, without reading all of it."""
+    kinds = ("spec", "member", "approval", "decision", "result")
+    patterns = [subjects.pattern(stream.run, kind) for kind in kinds]
     records = [record for pattern in patterns async for record in stream.read(pattern)]
-    return status_of(fold(sorted(records, key=lambda r: r.seq)), is_live=is_live)
+    return fold(sorted(records, key=lambda r: r.seq))
 
 
 async def _show(options: argparse.Namespace) -> int:
@@ -110,7 +120,7 @@ async def _watch(options: argparse.Namespace) -> int:
         _, shown = await show_run(connection, options.run)
     if not options.json:
         write_data(summary_text(shown))
-    if shown.result is None and shown.status in ("stopped", "stalled"):
+    if shown.result is None and shown.status in ("stopped", "stalled", "waiting"):
         write_note(f"nobody works on it; take it up with: team resume {options.run}")
     return exit_codes.OF_STATUS[shown.status]
 

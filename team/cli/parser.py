@@ -28,7 +28,7 @@ RUN_EXAMPLES = """examples:
   team run research "…" --source src/ --decisions docs/decisions  what is decided already
 
 exit status: 0 admitted, 3 partial, 4 rejected, 5 stalled, 6 cancelled,
-             2 bad input, 7 no usable NATS server, 130 interrupted"""
+             2 bad input, 7 no usable NATS server, 8 waits for a person, 130 interrupted"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -78,6 +78,7 @@ def _add_run_commands(commands: Any) -> None:
     run.add_argument("--run", metavar="ID", help="name the run; otherwise one is made up")
     run.add_argument("--replicas", type=int, choices=(1, 3, 5), default=1, help="on a cluster")
     _add_quiet(run)
+    _add_no_wait(run)
     resume = _command(
         commands,
         "resume",
@@ -88,6 +89,7 @@ def _add_run_commands(commands: Any) -> None:
     )
     resume.add_argument("run", metavar="RUN")
     _add_quiet(resume)
+    _add_no_wait(resume)
 
 
 def _add_look_commands(commands: Any) -> None:
@@ -157,6 +159,35 @@ def _add_act_commands(commands: Any) -> None:
     )
     cancel.add_argument("run", metavar="RUN")
     cancel.add_argument("--why", default="a person cancelled it", metavar="TEXT")
+
+    approve = _command(
+        commands,
+        "approve",
+        "approve_commands:approve",
+        "say yes to what a run waits for: its plan, money, its result, a decision",
+        "team approve nightly-42",
+        "team approve nightly-42 plan",
+        'team approve nightly-42 api/paging --why "as we discussed"',
+    )
+    _add_answer(approve)
+    approve.add_argument("--why", default="", metavar="TEXT")
+    reject = _command(
+        commands,
+        "reject",
+        "approve_commands:reject",
+        "say no to what a run waits for; the lead is told why",
+        'team reject nightly-42 plan --why "Leave the legacy client out."',
+        'team reject nightly-42 result --why "The second section has no figures."',
+    )
+    _add_answer(reject)
+    reject.add_argument("--why", required=True, metavar="TEXT")
+
+
+def _add_answer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument(
+        "id", nargs="?", metavar="ID", help="what is answered; default: the one thing it waits for"
+    )
 
 
 def _add_decision_commands(commands: Any) -> None:
@@ -315,6 +346,12 @@ def _command(
             help="use this NATS server (or set NATS_URL), not the embedded one",
         )
     return parser
+
+
+def _add_no_wait(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-wait", action="store_true", help="end when a person has to answer, with status 8"
+    )
 
 
 def _add_quiet(parser: argparse.ArgumentParser) -> None:

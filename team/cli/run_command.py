@@ -15,6 +15,7 @@ from team.agent.models.cassette.environment import check_cassette
 from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
 from team.errors import SpecError, StateError
+from team.rules.approvals import waits_only
 from team.runtime.home import run_dir
 from team.runtime.launch import warm_up
 from team.runtime.logs import log_to_file
@@ -130,6 +131,12 @@ async def _session(
 ) -> int:
     run = stream.run
     log_to_file(run_dir(run) / "logs" / "supervisor.log")
+    known_seq = await stream.last_seq()
+
+    def is_over() -> bool:
+        is_known = follower.state.last_seq >= known_seq
+        return options.no_wait and is_known and waits_only(follower.state)
+
     async with show_progress(Follower(connection, run), is_quiet=options.quiet) as follower:
         end = await supervise(
             connection,
@@ -137,6 +144,7 @@ async def _session(
             access=access,
             provider=spec.provider,
             restarts_max=spec.team.policy.restarts_max,
+            is_over=is_over,
         )
         await follower.caught_up(await stream.last_seq())
     state = follower.state
@@ -155,7 +163,7 @@ def _finish(options: argparse.Namespace, shown: RunObject, end: SessionEnd | Non
         elif shown.result is not None:
             write_data(shown.result.text)
     write_note(summary_text(shown))
-    if shown.status in ("stopped", "stalled"):
+    if shown.status in ("stopped", "stalled", "waiting"):
         if end is not None and end.reason:
             write_note(f"stalled: {end.reason}")
         write_note(f"take it up again with: team resume {shown.run}")

@@ -159,6 +159,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
             decisions=ContextDecisions(key.name, journal, rules.digest_tokens),
             library=library,
             proposed=rules.proposed,
+            reserved=inbox.state.spec.team.approve.areas,
         )
         member = Member(key, connection, world, journal, caller)
         beating = asyncio.create_task(member.beat())

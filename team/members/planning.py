@@ -13,7 +13,15 @@ import structlog
 
 from bus.feed import create_feed
 from bus.ids import GATE, LEAD
-from bus.messages import Claim, MemberSeated, ResultPublished, RunTriaged, TaskOpened
+from bus.messages import (
+    Claim,
+    MemberSeated,
+    PlanMade,
+    PlannedTask,
+    ResultPublished,
+    RunTriaged,
+    TaskOpened,
+)
 from bus.run_stream import Entry
 from team.agent.briefing import Briefing, brief_areas, brief_groups
 from team.agent.tools.toolbox import RESEARCH_TOOLS, plan_tools
@@ -21,6 +29,7 @@ from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.members.names import next_names
 from team.members.synthesis import publish
+from team.rules.approvals import next_id, plan_ask, refusals
 from team.rules.disputes import areas_needed
 from team.rules.plan import Lane, Plan, contract_of, merge_same, one_lane
 from team.rules.triage import triage
@@ -43,9 +52,12 @@ async def plan_run(member: Member) -> None:
         groups=brief_groups(member.spec.groups, None),
         areas=brief_areas(state.decisions),
         teammates_max=spec.team.policy.teammates_max,
+        reasons=refusals(state, "plan"),
     )
+    number = state.plan.round + 1 if state.plan is not None else 1
     tools = plan_tools(member.world, spec.role_of_seat("lead"), spec.groups)
-    outcome = await lead_turns(member, "plan", briefing, tools, "submit_plan")
+    context = "plan" if number == 1 else f"plan:{number}"
+    outcome = await lead_turns(member, context, briefing, tools, "submit_plan")
     if outcome.answer is None:
         reason = f"the lead returned no usable plan: {outcome.reason}"
         await publish(member, ResultPublished(status="rejected", missing=(reason,)))
@@ -56,37 +68,66 @@ async def plan_run(member: Member) -> None:
     ruling = triage(lanes, state.opened.mode)
     if ruling.mode == "solo":
         lanes = [one_lane(msgspec.structs.replace(plan, lanes=tuple(lanes)), member.goal)]
-    triaged = RunTriaged(mode=ruling.mode, reasons=(*ruling.reasons, *merged), title=plan.title)
-    entries = [member.world.entry("spec", body=triaged, expect=state.spec_head_seq)]
-    entries += await _open_lanes(member, plan, lanes)
-    await member.commit(entries)
-    log.info("run.triaged", mode=ruling.mode, lanes=len(lanes))
+    made = PlanMade(
+        mode=ruling.mode,
+        reasons=(*ruling.reasons, *merged),
+        tasks=_tasks(member, plan, lanes),
+        title=plan.title,
+        constraints=plan.constraints,
+        round=number,
+    )
+    await member.commit([member.world.entry("spec", body=made, expect=state.spec_head_seq)])
+    log.info("plan.made", mode=ruling.mode, lanes=len(lanes), round=number)
 
 
-async def _open_lanes(member: Member, plan: Plan, lanes: Sequence[Lane]) -> list[Entry]:
-    """Put each lane on the board, with a seat for as many as may work at once."""
-    spec, state = member.spec, member.state
+def _tasks(member: Member, plan: Plan, lanes: Sequence[Lane]) -> tuple[PlannedTask, ...]:
+    """The lanes as tasks, ready to be put on the board."""
+    spec = member.spec
     role = spec.role_of_seat("worker")
     tools = role.allowed(RESEARCH_TOOLS)
     ids = {lane.title: f"t{number}" for number, lane in enumerate(lanes, start=1)}
-    free = [lane.title for lane in lanes if not lane.depends_on][: spec.team.policy.teammates_max]
-    seats = dict(zip(free, next_names("worker", state.roster.seats, len(free)), strict=True))
-    entries: list[Entry] = []
-    for lane in lanes:
-        opened = TaskOpened(
-            title=lane.title,
-            contract=contract_of(lane, plan, tools, spec.team.policy, role.max_turns),
-            role=spec.team.roles.worker,
-            depends_on=tuple(ids[needed] for needed in lane.depends_on),
-            offered_to=seats.get(lane.title),
+    return tuple(
+        PlannedTask(
+            id=ids[lane.title],
+            opened=TaskOpened(
+                title=lane.title,
+                contract=contract_of(lane, plan, tools, spec.team.policy, role.max_turns),
+                role=spec.team.roles.worker,
+                depends_on=tuple(ids[needed] for needed in lane.depends_on),
+            ),
         )
-        task_id = ids[lane.title]
-        if opened.offered_to is not None:
-            entries.append(
-                await lay_out_seat(member, opened.offered_to, opened.role, {task_id: opened})
-            )
-        entries.append(member.world.entry("task", task_id, body=opened, expect=0))
-    return entries
+        for lane in lanes
+    )
+
+
+async def ask_for_plan(member: Member) -> None:
+    """Ask a person to approve the plan."""
+    state = member.state
+    assert state.plan is not None
+    name = next_id(state, "plan")
+    entry = member.world.entry("approval", name, body=plan_ask(state.plan), expect=0)
+    await member.commit([entry])
+    log.info("approval.asked", approval=name)
+
+
+async def dispatch(member: Member) -> None:
+    """Put each lane on the board, with a seat for as many as may work at once."""
+    state = member.state
+    plan = state.plan
+    assert plan is not None
+    triaged = RunTriaged(mode=plan.mode, reasons=plan.reasons, title=plan.title)
+    entries = [member.world.entry("spec", body=triaged, expect=state.spec_head_seq)]
+    free = [task.id for task in plan.tasks if not task.opened.depends_on]
+    free = free[: member.spec.team.policy.teammates_max]
+    seats = dict(zip(free, next_names("worker", state.roster.seats, len(free)), strict=True))
+    for task in plan.tasks:
+        name = seats.get(task.id)
+        opened = msgspec.structs.replace(task.opened, offered_to=name)
+        if name is not None:
+            entries.append(await lay_out_seat(member, name, opened.role, {task.id: opened}))
+        entries.append(member.world.entry("task", task.id, body=opened, expect=0))
+    await member.commit(entries)
+    log.info("run.triaged", mode=plan.mode, lanes=len(plan.tasks))
 
 
 async def recruit(member: Member, seat: Literal["worker", "verifier"], count: int) -> None:

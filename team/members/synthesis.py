@@ -10,12 +10,13 @@ import msgspec
 import structlog
 
 from bus.ids import LEAD
-from bus.messages import ResultPublished
+from bus.messages import ApprovalAsked, ResultPublished
 from team.agent.briefing import Briefing, CitableClaim
 from team.agent.tools.toolbox import synthesis_tools
 from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.rules import steps
+from team.rules.approvals import cut, next_id, refusals, result_answer
 from team.rules.synthesis import AdmittedClaim, Synthesis, admitted_claims, render
 
 SYNTHESIS_BYTES_MAX: Final = 200_000
@@ -29,15 +30,19 @@ async def synthesize(member: Member) -> None:
     state = member.state
     admitted = admitted_claims(state)
     missing = steps.missing_lanes(state)
+    said_no = refusals(state, "result")
     briefing = Briefing(
         kind="synthesis",
         me=LEAD,
         goal=member.goal,
+        reasons=said_no,
         claims=_citable(admitted),
         missing=missing,
     )
     tools = synthesis_tools(member.spec.role_of_seat("lead"), tuple(admitted))
     context = f"synthesis:{max(task.head_seq for task in state.board.of_purpose('research'))}"
+    if said_no:
+        context += f":{len(said_no) + 1}"
     outcome = await lead_turns(member, context, briefing, tools, "submit_synthesis")
     if not isinstance(steps.next_step(member.state, time.time()), steps.Synthesize):
         return  # what it was written from has changed meanwhile
@@ -54,7 +59,25 @@ async def synthesize(member: Member) -> None:
             citations=citations,
             missing=said,
         )
+        if await _waits_for_person(member, text):
+            return
     await publish(member, result)
+
+
+async def _waits_for_person(member: Member, text: str) -> bool:
+    """Ask a person to approve the answer, where policy wants that; says whether it is to wait.
+
+    The answer stays in the lead's journal; once a person has approved it, it is the one
+    that is published, word for word.
+    """
+    state = member.state
+    if not member.spec.team.approve.result or result_answer(state, text) == "approved":
+        return False
+    name = next_id(state, "result")
+    body = ApprovalAsked(what="result", text=cut(text))
+    await member.commit([member.world.entry("approval", name, body=body, expect=0)])
+    log.info("approval.asked", approval=name)
+    return True
 
 
 def _citable(admitted: Sequence[AdmittedClaim]) -> tuple[CitableClaim, ...]:

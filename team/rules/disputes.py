@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from bus.ids import LEAD
+from team.rules.approvals import reserved_areas
 from team.rules.premises import premises_of
 from team.state import Decision, Fall, RunState
 from team.state.decision import may_replace
@@ -41,8 +42,10 @@ def next_ruling_at(state: RunState) -> float | None:
 
 
 def _disputed(state: RunState) -> list[Decision]:
-    decisions = state.decisions
-    return [d for d in decisions.disputes() if decisions.ruler_of(d) == LEAD]
+    decisions, reserved = state.decisions, reserved_areas(state)
+    return [
+        d for d in decisions.disputes() if decisions.ruler_of(d) == LEAD and d.area not in reserved
+    ]
 
 
 def _fallen(state: RunState) -> list[tuple[Decision, Fall]]:
@@ -55,6 +58,7 @@ def _fallen(state: RunState) -> list[tuple[Decision, Fall]]:
         (decision, fall)
         for decision, fall in decisions.fallen()
         if decisions.ruler_of(decision) == LEAD
+        and decision.area not in reserved_areas(state)
         and sum(ruling.seq > fall.seq for ruling in decision.rulings) < RULINGS_ON_FALL_MAX
     ]
 

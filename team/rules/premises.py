@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from bus.ids import LEAD
 from bus.messages import FindingSubmitted, Judgement, Premise
@@ -52,8 +52,16 @@ def is_news(decisions: Decisions, submission: Submission, judge: str) -> bool:
     return any((j.claim, j.reason) not in said for j in fallen)
 
 
-def awaits_ruling(decisions: Decisions, finding: FindingSubmitted) -> bool:
-    """Whether a finding rests, however far down, on what the lead has yet to rule on."""
+def awaits_ruling(
+    decisions: Decisions, finding: FindingSubmitted, reserved: Collection[str] = ()
+) -> bool:
+    """Whether a finding rests, however far down, on what is yet to be ruled on.
+
+    Args:
+        decisions: As they stand.
+        finding: What rests on some of them.
+        reserved: Areas in which a person rules, not the lead.
+    """
     waiting = [premise for premise, _ in premises_of(finding)]
     seen: set[Premise] = set()
     while waiting:
@@ -61,7 +69,8 @@ def awaits_ruling(decisions: Decisions, finding: FindingSubmitted) -> bool:
         decision = decisions.named(premise)
         if decision is None or premise in seen:
             continue
-        if decision.is_disputed and decisions.ruler_of(decision) == LEAD:
+        is_reserved = decision.area in reserved
+        if decision.is_disputed and (is_reserved or decisions.ruler_of(decision) == LEAD):
             return True
         seen.add(premise)
         waiting += decision.relied_on

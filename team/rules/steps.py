@@ -7,12 +7,15 @@ it folds the stream, asks this module, and carries on.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
 
 from bus.ids import GATE, LEAD
 from bus.messages import TaskState
+from team.rules.approvals import is_waiting, plan_answer, refusals, reserved_areas
+from team.rules.clock import began_at
 from team.rules.disputes import areas_needed, next_ruling_at, ripe_dispute
 from team.rules.gate import as_reason, unverified_claims, verification_problems
 from team.rules.premises import CHECK as PREMISES
@@ -100,6 +103,14 @@ class Settle(Step, frozen=True, kw_only=True):
     verifications: tuple[str, ...] = ()
 
 
+class AskPerson(Step, frozen=True, kw_only=True):
+    """Ask a person to approve the plan; the result is asked for once it is written."""
+
+
+class Dispatch(Step, frozen=True, kw_only=True):
+    """Put the plan's tasks on the board and lay out seats."""
+
+
 class Synthesize(Step, frozen=True, kw_only=True):
     """Write the answer from the admitted findings."""
 
@@ -132,6 +143,8 @@ AnyStep = (
     | Offer
     | AskToWrapUp
     | Settle
+    | AskPerson
+    | Dispatch
     | Synthesize
     | Finish
     | Dismiss
@@ -153,8 +166,9 @@ def next_step(state: RunState, now: float) -> AnyStep:
     if state.cancel_reason is not None:
         return Finish(status="cancelled", reasons=(state.cancel_reason,))
     if state.triage is None:
-        return MakePlan()
-    ends_at = state.opened_at + policy.run_seconds_max
+        return _of_plan(state, now)
+    began = began_at(state, now)
+    ends_at = began + policy.run_seconds_max
     dispute = _of_decisions(state, now)
     if dispute is not None:
         return dispute
@@ -163,17 +177,46 @@ def next_step(state: RunState, now: float) -> AnyStep:
         step = _of_lane(state, task, is_late=now > ends_at)
         if step is not None:
             return step
-    wrap_up_at = state.opened_at + policy.run_seconds_max * WRAP_UP_SHARE
+    wrap_up_at = began + policy.run_seconds_max * WRAP_UP_SHARE
     step = _recruit(state) or (_wrap_up(state) if now > wrap_up_at else None)
     if step is not None:
         return step
     ruling_at = next_ruling_at(state)
     if all(task.is_settled for task in lanes) and ruling_at is None:
-        if any(task.state is TaskState.admitted for task in lanes):
-            return Synthesize()
-        return Finish(status="rejected", reasons=missing_lanes(state))
+        return _of_result(state, lanes, now)
     times = (wrap_up_at, ends_at, ruling_at or 0.0, now + WAIT_S)
     return Wait(until=min(at for at in times if at > now))
+
+
+def _of_plan(state: RunState, now: float) -> AnyStep:
+    """Plan, have the plan approved where policy asks for it, put it on the board."""
+    assert state.spec is not None
+    if state.plan is None:
+        return MakePlan()
+    match plan_answer(state):
+        case "ask":
+            return AskPerson()
+        case "wait":
+            return Wait(until=now + WAIT_S)
+        case "refused" if state.plan.round < state.spec.team.policy.plans_max:
+            return MakePlan()
+        case "refused":
+            return Finish(status="rejected", reasons=refusals(state, "plan"))
+        case _:
+            return Dispatch()
+
+
+def _of_result(state: RunState, lanes: Sequence[Task], now: float) -> AnyStep:
+    """All lanes are settled: write the answer, unless a person has yet to say what it is worth."""
+    assert state.spec is not None
+    if all(task.state is not TaskState.admitted for task in lanes):
+        return Finish(status="rejected", reasons=missing_lanes(state))
+    if is_waiting(state):
+        return Wait(until=now + WAIT_S)
+    said = refusals(state, "result")
+    if len(said) >= state.spec.team.policy.rounds_max:
+        return Finish(status="rejected", reasons=(*missing_lanes(state), *said))
+    return Synthesize()
 
 
 def missing_lanes(state: RunState) -> tuple[str, ...]:
@@ -289,7 +332,8 @@ def _of_submitted(state: RunState, task: Task) -> AnyStep | None:
     failed = _failed_need(state, task)
     if failed is not None:
         return failed
-    if _has_open_need(state, task) or awaits_ruling(state.decisions, submission.finding):
+    reserved = reserved_areas(state)
+    if _has_open_need(state, task) or awaits_ruling(state.decisions, submission.finding, reserved):
         return None
     exact = submission.judged_by(GATE)
     if not exact or is_news(state.decisions, submission, GATE):

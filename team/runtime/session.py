@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
@@ -15,22 +16,41 @@ from team.runtime.supervisor import Supervisor
 
 
 class SessionEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """How a session ended: with a result, without hope, or because somebody stopped it."""
+    """How a session ended: with a result, before a person, without hope, or stopped."""
 
-    how: Literal["result", "stalled", "interrupted"]
+    how: Literal["result", "waiting", "stalled", "interrupted"]
     reason: str = ""
 
 
 async def supervise(
-    connection: Connection, run: str, *, access: Access, provider: str, restarts_max: int
+    connection: Connection,
+    run: str,
+    *,
+    access: Access,
+    provider: str,
+    restarts_max: int,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> SessionEnd:
     """Keep a run's members going until it has a result; SIGINT and SIGTERM stop them cleanly.
+
+    Args:
+        connection: To the bus.
+        run: The run.
+        access: What its members get into the bus with.
+        provider: Who answers model calls.
+        restarts_max: How often a member is started again before it is lost.
+        is_over: Asked now and then whether to stop although there is no result.
 
     Returns:
         How it ended. After an interruption the run can be resumed from its stream.
     """
     supervisor = Supervisor(
-        connection, run, access=access, provider=provider, restarts_max=restarts_max
+        connection,
+        run,
+        access=access,
+        provider=provider,
+        restarts_max=restarts_max,
+        is_over=is_over,
     )
     interrupted = False
 
@@ -53,4 +73,4 @@ async def supervise(
         return SessionEnd(how="interrupted")
     if supervisor.lead_lost is not None:
         return SessionEnd(how="stalled", reason=supervisor.lead_lost)
-    return SessionEnd(how="result")
+    return SessionEnd(how="waiting" if supervisor.was_over else "result")

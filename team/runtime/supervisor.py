@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -53,7 +54,14 @@ class Supervisor:
     """The supervisor of one run. `run` returns when the run has ended or is stopped."""
 
     def __init__(
-        self, connection: Connection, run: str, *, access: Access, provider: str, restarts_max: int
+        self,
+        connection: Connection,
+        run: str,
+        *,
+        access: Access,
+        provider: str,
+        restarts_max: int,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self._connection = connection
         self._stream = RunStream(connection, run)
@@ -69,6 +77,8 @@ class Supervisor:
         self._incarnations: dict[str, int] = {}
         self._stopping = asyncio.Event()
         self._connected_at = time.monotonic()
+        self._is_over = is_over
+        self.was_over = False
         self.lead_lost: str | None = None
 
     def stop(self) -> None:
@@ -137,7 +147,10 @@ class Supervisor:
                 await feed.ack([record.seq])
                 if record.seq < backlog:
                     continue
-            if self._has_result:
+            if self._is_over():
+                self.was_over = True
+                self.stop()
+            elif self._has_result:
                 ends_at = ends_at or time.monotonic() + END_GRACE_S
                 if not self._running() or time.monotonic() > ends_at:
                     return

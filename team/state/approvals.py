@@ -66,12 +66,3 @@ class Approvals:
     def pending(self) -> list[Approval]:
         """What the run waits for, in the order it was asked."""
         return [approval for approval in self.all.values() if approval.is_pending]
-
-    def waited_s(self, now: float) -> float:
-        """How long the run has waited for people so far, in seconds; overlaps count once."""
-        spans = sorted((a.asked_at, a.answered_at or now) for a in self.all.values())
-        total = reached = 0.0
-        for begin, end in spans:
-            total += max(0.0, end - max(begin, reached))
-            reached = max(reached, end)
-        return total

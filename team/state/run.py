@@ -11,8 +11,16 @@ from typing import Final
 
 import msgspec
 
-from bus.ids import LEAD, PERSON
-from bus.messages import CancelRun, PlanMade, ResultPublished, RunOpened, RunTriaged, WrapUp
+from bus.ids import LEAD, PERSON, SUPERVISOR
+from bus.messages import (
+    CancelRun,
+    MemberJoined,
+    PlanMade,
+    ResultPublished,
+    RunOpened,
+    RunTriaged,
+    WrapUp,
+)
 from bus.run_stream import Record
 from team.spec import ResolvedSpec
 from team.state.approvals import Approvals
@@ -37,6 +45,7 @@ class RunState:
         self.result: ResultPublished | None = None
         self.cancel_reason: str | None = None
         self.told_to_wrap_up: set[str] = set()
+        self.pauses: list[tuple[float, float]] = []
         self.spec_head_seq = 0
         self.result_head_seq = 0
         self.opened_at = 0.0
@@ -57,6 +66,7 @@ class RunState:
     def apply(self, record: Record) -> None:
         """Take one record into account; records come in stream order, each once."""
         assert record.seq > self.last_seq, (record.seq, self.last_seq)
+        self._note_pause(record)
         self.last_seq, self.last_at = record.seq, record.at
         if record.problem is not None:
             self.unread.append(f"{record.seq}: {record.problem}")
@@ -66,6 +76,11 @@ class RunState:
             getattr(self, part).apply(record)
         self._move_heads(record)
         self._apply_run(record)
+
+    def _note_pause(self, record: Record) -> None:
+        """Nobody worked on the run from its last message until it has a supervisor again."""
+        if isinstance(record.body, MemberJoined) and record.subject.author == SUPERVISOR:
+            self.pauses.append((self.last_at or record.at, record.at))
 
     def _move_heads(self, record: Record) -> None:
         match record.subject.kind:

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from bus.ids import LEAD, SUPERVISOR
 from bus.messages import (
+    ApprovalAsked,
+    ApprovalGiven,
     CancelRun,
     ContextClosed,
     ContextOpened,
@@ -25,6 +27,7 @@ from bus.messages import (
     MemberLeft,
     MemberLost,
     MemberSeated,
+    PlanMade,
     ResultPublished,
     RunOpened,
     RunTriaged,
@@ -44,7 +47,18 @@ from bus.messages import (
 from bus.run_stream import Record
 
 _STORY_KINDS = frozenset(
-    {"spec", "member", "task", "mail", "decision", "finding", "verdict", "result", "control"}
+    {
+        "spec",
+        "member",
+        "task",
+        "mail",
+        "decision",
+        "finding",
+        "verdict",
+        "result",
+        "control",
+        "approval",
+    }
 )
 
 
@@ -132,6 +146,16 @@ def _settled(body: TaskSettled, about: str) -> str:
     return f"settles {about} as {body.state}{why}"
 
 
+def _planned(body: PlanMade, _: str) -> str:
+    again = f" again (plan {body.round})" if body.round > 1 else ""
+    return f"plans{again} {len(body.tasks)} lanes: {'; '.join(t.opened.title for t in body.tasks)}"
+
+
+def _answered(body: ApprovalGiven, about: str) -> str:
+    why = f": {body.reason}" if body.reason else ""
+    return f"has {body.outcome} {about}{why}"
+
+
 def _judged(body: VerdictGiven, about: str) -> str:
     refused = [j for j in body.judgements if j.outcome != "upheld"]
     said = "; ".join(f"{j.claim or j.check}: {j.reason}" for j in refused)
@@ -150,6 +174,9 @@ def _spent(body: UsageSpent, _: str) -> str:
 
 _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
     RunOpened: lambda body, _: f"asks: {body.goal}",
+    PlanMade: _planned,
+    ApprovalAsked: lambda body, about: f"waits for a person: {about} ({body.what})",
+    ApprovalGiven: _answered,
     RunTriaged: lambda body, _: f"runs as {body.mode}: {'; '.join(body.reasons)}",
     ResultPublished: lambda body, _: f"publishes the result: {body.status}",
     MemberSeated: _seated,

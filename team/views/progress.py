@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from bus.messages import MemberSeated
+from bus.messages import ApprovalAsked, MemberSeated
 from bus.run_stream import Record
+from team.rules.approvals import awaited
 from team.state import RunState
 from team.views.follow import Follower
 from team.views.lines import story_line
 from team.views.output import write_note
+from team.views.waiting import waiting_text
 
 REDRAW_S: Final = 0.2
 
@@ -35,6 +37,8 @@ async def show_progress(follower: Follower, *, is_quiet: bool = False) -> AsyncI
 
 
 def _print_line(record: Record, state: RunState) -> None:
+    if isinstance(record.body, ApprovalAsked):
+        write_note(waiting_text(record.subject.run, awaited(state)[-1:]))
     line = story_line(record)
     if line is not None and not _is_reseated(record, state):
         write_note(line)

@@ -11,11 +11,14 @@ from typing import Literal
 import msgspec
 
 from bus.messages import Claim, Judgement, Premise, TaskState
+from team.rules.approvals import Awaited, awaited
 from team.rules.steps import missing_lanes, rejected_findings
 from team.state import Letter, RunState, Seat, Spent, Submission
 from team.views.decisions import DecisionRow, decision_rows
 
-Status = Literal["running", "stopped", "admitted", "partial", "rejected", "cancelled", "stalled"]
+Status = Literal[
+    "running", "waiting", "stopped", "admitted", "partial", "rejected", "cancelled", "stalled"
+]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,12 +129,13 @@ class RunObject(_Part, frozen=True, kw_only=True):
 
     Attributes:
         run: Its id.
-        status: How it stands; `running` or `stopped` while it has no result.
+        status: How it stands; `running`, `waiting` or `stopped` while it has no result.
         mode: `team` or `solo`, once triaged.
         model: The model that answers; `rehearsal-1` is none.
         missing: What the result lacks, with reasons.
         rejected: Findings that the gate refused, with reasons.
         changed_by_peers: Claims that a peer's message changed, a sentence each.
+        waits_for: What a person has to answer before it goes on.
         wall_s: From opening to the result, or to the last message, in seconds.
         report: Path of the report; null while there is none.
     """
@@ -151,6 +155,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
     rejected: tuple[str, ...]
     changed_by_peers: tuple[str, ...]
     triage: tuple[str, ...]
+    waits_for: tuple[Awaited, ...]
     usage: UsageRow
     wall_s: float
     report: str | None
@@ -190,6 +195,7 @@ def run_object(
         rejected=rejected_findings(state),
         changed_by_peers=changed_by_peers(state),
         triage=state.triage.reasons if state.triage else (),
+        waits_for=awaited(state),
         usage=_usage(state.ledger.total),
         wall_s=round(max(0.0, (state.ended_at or state.last_at) - state.opened_at), 3),
         report=report,
@@ -200,6 +206,8 @@ def status_of(state: RunState, *, is_live: bool) -> Status:
     """How a run stands, in one word."""
     if state.result is not None:
         return state.result.status
+    if awaited(state):
+        return "waiting"
     if is_live:
         return "running"
     lead = state.roster.seats.get("lead")

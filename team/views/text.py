@@ -5,6 +5,7 @@ from __future__ import annotations
 from team.views.columns import columns
 from team.views.lines import one_line
 from team.views.run_object import RunObject
+from team.views.waiting import waiting_lines, waiting_text
 
 
 def summary_text(shown: RunObject) -> str:
@@ -20,22 +21,30 @@ def summary_text(shown: RunObject) -> str:
     ]
     lines += [f"changed by a peer: {one_line(line, 300)}" for line in shown.changed_by_peers]
     lines += [f"rejected at the gate: {one_line(line, 300)}" for line in shown.rejected]
-    lines += [
-        f"waits for you: {row.name} r{row.revision} is {row.state}; rule on it with: "
-        f"team rule {shown.run} {row.name} …"
-        for row in shown.decisions
-        if row.waits_for == "person" and shown.result is None
-    ]
+    lines += waiting_lines(shown.run, shown.waits_for)
+    lines += _to_rule_on(shown)
     lines += [f"missing: {one_line(line, 300)}" for line in shown.missing]
     if shown.report:
         lines.append(f"report: {shown.report}")
     return "\n".join(lines)
 
 
+def _to_rule_on(shown: RunObject) -> list[str]:
+    """Decisions of persons that others object to; nothing waits for these."""
+    asked = {one.id for one in shown.waits_for}
+    return [
+        f"waits for you: {row.name} r{row.revision} is {row.state}; rule on it with: "
+        f"team rule {shown.run} {row.name} …"
+        for row in shown.decisions
+        if row.waits_for == "person" and row.name not in asked and shown.result is None
+    ]
+
+
 def show_text(shown: RunObject) -> str:
     """All that `team show` prints."""
     parts = [
         f"goal: {shown.goal}",
+        *_indented(waiting_text(shown.run, shown.waits_for)),
         *_table("members", _members(shown)),
         *_table("tasks", _tasks(shown)),
         *_table("decisions", _decisions(shown)),
@@ -46,6 +55,10 @@ def show_text(shown: RunObject) -> str:
     if shown.result is not None:
         parts += ["", shown.result.text]
     return "\n".join(parts)
+
+
+def _indented(text: str) -> list[str]:
+    return ["", *(f"  {line}".rstrip() for line in text.splitlines())] if text else []
 
 
 def money(cost_usd: float | None) -> str:

@@ -8,10 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bus.messages import TaskState
+from team.rules.approvals import awaited
 from team.state import RunState, Seat
 from team.views.follow import Follower
 from team.views.lines import one_line
 from team.views.text import money
+from team.views.waiting import waiting_lines
 
 MAIL_SHOWN = 5
 TEXT_SHOWN = 60
@@ -36,6 +38,7 @@ def picture(follower: Follower) -> RenderableType:
         parts.append(_decisions(state))
     if state.mail.letters:
         parts.append(_mail(state))
+    parts += [Text(line, style="yellow") for line in waiting_lines(follower.run, awaited(state))]
     goal = one_line(state.opened.goal, 100) if state.opened else "…"
     total = state.ledger.total
     cost = f"{total.calls} calls · {total.tokens:,} tokens · {money(total.cost_usd)}"

@@ -1,0 +1,166 @@
+"""Where a person must say yes: what is asked, what the run waits for, what was answered.
+
+A run that waits makes no model call. What a person has refused goes back with the reason,
+a bounded number of times; unknown means no, so nothing goes on without an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import msgspec
+
+from bus.messages import ApprovalAsked, PlanMade, TaskState
+from team.state import Approval, Decision, RunState
+
+What = Literal["plan", "spending", "result"]
+
+TEXT_CHARACTERS_MAX: Final = 400_000
+"""How much of what is to be approved an ask carries; more would not fit into a message."""
+
+
+class Awaited(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a run waits for a person to answer.
+
+    Attributes:
+        id: What `team approve` and `team reject` take: `plan`, `result`, `api/paging` …
+        what: What it is.
+        text: What is to be approved.
+        asked_at: Since when, in seconds since 1970.
+    """
+
+    id: str
+    what: Literal["plan", "spending", "result", "decision"]
+    text: str
+    asked_at: float
+
+
+def awaited(state: RunState) -> tuple[Awaited, ...]:
+    """All that a run waits for, in the order it was asked."""
+    if state.result is not None:
+        return ()
+    asked = [
+        Awaited(id=one.id, what=one.asked.what, text=one.asked.text, asked_at=one.asked_at)
+        for one in state.approvals.pending()
+    ]
+    decisions = [
+        Awaited(id=one.name, what="decision", text=one.statement, asked_at=one.at)
+        for one in reserved_disputes(state)
+    ]
+    return tuple(sorted((*asked, *decisions), key=lambda one: one.asked_at))
+
+
+def of_what(state: RunState, what: What) -> list[Approval]:
+    """All that was asked of one sort, in order."""
+    return [one for one in state.approvals.all.values() if one.asked.what == what]
+
+
+def next_id(state: RunState, what: What) -> str:
+    """The name of the next question of a sort: `plan`, `plan-2` and so on."""
+    number = len(of_what(state, what)) + 1
+    return what if number == 1 else f"{what}-{number}"
+
+
+def refused(state: RunState, what: What) -> list[Approval]:
+    """What of a sort a person has said no to, in order."""
+    return [one for one in of_what(state, what) if not one.is_pending and not one.is_approved]
+
+
+def refusals(state: RunState, what: What) -> tuple[str, ...]:
+    """What of a sort a person has refused, a sentence each."""
+    return tuple(
+        f"a person has refused the {what}: {one.answer.reason}"
+        for one in refused(state, what)
+        if one.answer is not None
+    )
+
+
+def is_waiting(state: RunState) -> bool:
+    """Whether the lead itself waits: for its plan, for money, or for the result."""
+    return bool(state.approvals.pending())
+
+
+def waits_only(state: RunState) -> bool:
+    """Whether a person is waited for and nobody has anything else to do meanwhile."""
+    return bool(awaited(state)) and not any(
+        task.state is TaskState.claimed or (task.state is TaskState.open and task.offered_to)
+        for task in state.board.tasks.values()
+    )
+
+
+# --- decisions -------------------------------------------------------------------
+
+
+def reserved_areas(state: RunState) -> tuple[str, ...]:
+    """Decision areas in which only a person rules."""
+    return state.spec.team.approve.areas if state.spec is not None else ()
+
+
+def reserved_disputes(state: RunState) -> list[Decision]:
+    """Decisions that are proposed or disputed in such an area, oldest first."""
+    areas = reserved_areas(state)
+    return [decision for decision in state.decisions.disputes() if decision.area in areas]
+
+
+# --- the plan --------------------------------------------------------------------
+
+
+def plan_answer(state: RunState) -> Literal["none needed", "ask", "wait", "approved", "refused"]:
+    """How the present plan stands with the person who has to approve it."""
+    assert state.spec is not None
+    assert state.plan is not None
+    if not state.spec.team.approve.plan:
+        return "none needed"
+    asked = of_what(state, "plan")
+    if len(asked) < state.plan.round:
+        return "ask"
+    answer = asked[state.plan.round - 1]
+    if answer.is_pending:
+        return "wait"
+    return "approved" if answer.is_approved else "refused"
+
+
+def plan_ask(plan: PlanMade) -> ApprovalAsked:
+    """What a person is shown of a plan: why, then lane by lane what each contract asks."""
+    lines = [plan.title, f"{plan.mode}: {'; '.join(plan.reasons)}"]
+    lines += [f"constraint: {one}" for one in plan.constraints]
+    for planned in plan.tasks:
+        opened, contract = planned.opened, planned.opened.contract
+        budget = contract.budget
+        dollars = "" if budget.usd_max is None else f", ${budget.usd_max:.2f}"
+        lines += [
+            "",
+            f"{planned.id} {opened.title}",
+            f"  objective: {contract.objective}",
+            f"  returns: {contract.output_format}",
+            f"  sources: {', '.join(contract.sources)}{_but(contract.sources_avoided)}",
+            f"  tools: {', '.join(contract.tools)}",
+            *(f"  boundary: {one}" for one in contract.boundaries),
+            *(f"  done when: {one.text}" for one in contract.criteria),
+            *(f"  after: {one}" for one in opened.depends_on),
+            f"  budget: {budget.turns_max} turns, {budget.tokens_max:,} tokens, "
+            f"{budget.seconds_max:g} s{dollars}",
+        ]
+    return ApprovalAsked(what="plan", text=cut("\n".join(lines)))
+
+
+def _but(avoided: Iterable[str]) -> str:
+    names = ", ".join(avoided)
+    return f" but not {names}" if names else ""
+
+
+# --- the result ------------------------------------------------------------------
+
+
+def result_answer(state: RunState, text: str) -> Literal["ask", "approved"]:
+    """Whether a person has approved exactly this text."""
+    same = [one for one in of_what(state, "result") if one.asked.text == cut(text)]
+    return "approved" if same and same[-1].is_approved else "ask"
+
+
+def cut(text: str) -> str:
+    """A text as an ask carries it."""
+    if len(text) <= TEXT_CHARACTERS_MAX:
+        return text
+    return f"{text[:TEXT_CHARACTERS_MAX]}\n({len(text) - TEXT_CHARACTERS_MAX} characters more)"

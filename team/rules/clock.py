@@ -1,0 +1,43 @@
+"""How long a run has been at work: pauses, and waiting for a person, do not count."""
+
+from __future__ import annotations
+
+from team.rules.approvals import reserved_areas
+from team.state import RunState
+
+
+def began_at(state: RunState, now: float) -> float:
+    """When the run would have begun, had it never paused or waited; seconds since 1970.
+
+    Args:
+        state: How the run stands.
+        now: Seconds since 1970.
+    """
+    return state.opened_at + idle_s(state, now)
+
+
+def idle_s(state: RunState, now: float) -> float:
+    """How long nobody worked on the run, or it waited for a person, in seconds."""
+    spans = [*state.pauses, *_asked(state, now), *_reserved(state, now)]
+    total = reached = 0.0
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _asked(state: RunState, now: float) -> list[tuple[float, float]]:
+    return [(one.asked_at, one.answered_at or now) for one in state.approvals.all.values()]
+
+
+def _reserved(state: RunState, now: float) -> list[tuple[float, float]]:
+    """Since when decisions have waited for a person, and until when."""
+    areas = reserved_areas(state)
+    return [
+        (one.objections[-1].at if one.objections else one.at, now)
+        if one.is_disputed
+        else (one.at, one.changed_at)
+        for (area, _), revisions in state.decisions.history.items()
+        for one in revisions
+        if area in areas
+    ]
