@@ -12,7 +12,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -82,7 +82,7 @@ def read_baseline(text: str, place: str) -> Baseline:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a number of thousands of digits is no TOMLDecodeError
         raise SpecError(place, "", f"broken TOML: {error}", "mend it") from error
     _check_version(data, text, place)
     for key in data:
@@ -175,13 +175,20 @@ def _seen(name: str, value: object, text: str, place: str) -> Seen:
     if template is None:
         raise _unknown("shape", name, text, place)
     given: list[Any] = value if isinstance(value, list) and value else [None]
-    may_be_text = template in TEXTS or (template.endswith(_PRICE) and UNKNOWN in given)
-    kinds = (str,) if template in TEXTS else (int, float, str) if may_be_text else (int, float)
-    if not all(isinstance(part, kinds) and not isinstance(part, bool) for part in given):
-        wanted = "a list of texts" if template in TEXTS else "a list of numbers"
+    is_text = template in TEXTS
+    may_be_unknown = template.rpartition(".")[2] == _PRICE
+    if not all(_is_value(part, is_text, may_be_unknown) for part in given):
+        wanted = "a list of texts" if is_text else "a list of numbers from 0 on"
         where = _line(place, text, name, "shape")
         raise SpecError(where, f"shape.{name}", f"{value!r} is not {wanted}", _REWRITE)
     return Seen.of(given)
+
+
+def _is_value(part: object, is_text: bool, may_be_unknown: bool) -> bool:
+    if isinstance(part, str):
+        return is_text or (may_be_unknown and part == UNKNOWN)
+    is_number = isinstance(part, int | float) and not isinstance(part, bool)
+    return is_number and not is_text and 0 <= cast("float", part) < float("inf")
 
 
 def _unknown(table: str, name: str, text: str, place: str) -> SpecError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -207,7 +208,7 @@ def _difference(name: str, before: Seen, after: Value, bound: Bound | None) -> D
         before=before,
         after=after,
         change=_plain(change),
-        share=float(change / abs(exact(end))) if end else None,
+        share=_float(change / abs(exact(end))) if end else None,
         bound=bound,
         is_equal=change == 0,
         is_beyond=leeway is not None and abs(change) > leeway,
@@ -215,4 +216,11 @@ def _difference(name: str, before: Seen, after: Value, bound: Bound | None) -> D
 
 
 def _plain(number: Fraction) -> int | float:
-    return int(number) if number.denominator == 1 else float(number)
+    return int(number) if number.denominator == 1 else _float(number)
+
+
+def _float(number: Fraction) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf

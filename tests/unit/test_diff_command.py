@@ -43,7 +43,7 @@ def test_two_runs_stand_side_by_side_and_what_is_beyond_is_first(capsys: Printed
     assert any(line.split()[:4] == ["!", "refusals.P201", "0", "1"] for line in lines)
     assert any("13,530" in line and "+13,500 (+45000%)" in line for line in lines)
     assert not any("lanes" in line for line in lines)
-    assert lines[-1].endswith("5 beyond their bound (!)")
+    assert lines[-1].endswith("6 beyond their bound (!)")
 
 
 @pytest.mark.usefixtures("saved")

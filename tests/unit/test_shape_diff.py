@@ -116,6 +116,14 @@ def test_a_change_is_told_as_number_and_as_share() -> None:
     assert (turns.change, turns.share) == (10, 0.25)
 
 
+def test_a_share_that_no_float_can_hold_is_without_end() -> None:
+    """Such numbers can only be somebody's edit; they are no crash."""
+    turns = the(compared({"turns": 1e-300}, {"turns": 1e300}), "turns")
+
+    assert turns.share == float("inf")
+    assert turns.is_beyond
+
+
 def test_fields_of_one_lane_stand_together() -> None:
     names = ["lane.b.turns", "lane.a.turns", "lane.b.state", "turns", "lane.a.state", "odd"]
 
