@@ -255,42 +255,49 @@ def _roles(state: RunState, acts: _Acts) -> dict[str, RoleShape]:
     seats = state.roster.seats
     members = Counter(seat.role for seat in seats.values())
 
-    def role_of(member: str) -> str:
-        return seats[member].role if member in seats else UNSEATED
-
-    authors = {member for member, _ in (*acts.turns, *state.ledger.by_context)}
+    roles = {name: seat.role for name, seat in seats.items()}
+    for member, _ in (*acts.turns, *state.ledger.by_context):
+        roles.setdefault(member, UNSEATED)
     return {
-        role: RoleShape(
-            members=members[role],
-            work=_work(state, acts, lambda place, role=role: role_of(place[0]) == role),  # type: ignore[misc]
-        )
-        for role in sorted({*members, *map(role_of, authors)})
+        role: RoleShape(members=members[role], work=_work(state, acts, _is_by(role, roles)))
+        for role in sorted(set(roles.values()))
     }
+
+
+def _is_by(role: str, roles: Mapping[str, str]) -> Callable[[_Place], bool]:
+    return lambda place: roles.get(place[0]) == role
 
 
 def _lanes(state: RunState, acts: _Acts) -> tuple[LaneShape, ...]:
     tasks = {task.id: task for task in state.board.of_purpose("research")}
-    lanes = (_lane(state, acts, task, tasks) for task in tasks.values())
+    stages = _stages(tasks)
+    lanes = [
+        LaneShape(
+            title=task.title,
+            state=task.state.value,
+            sources=tuple(sorted(task.contract.sources)),
+            after=tuple(sorted(tasks[name].title for name in task.depends_on if name in tasks)),
+            stage=stages[task.id],
+            rounds=task.round,
+            work=_work(state, acts, _is_on(task)),
+        )
+        for task in tasks.values()
+    ]
     return tuple(sorted(lanes, key=lambda lane: (lane.title, msgspec.json.encode(lane))))
 
 
-def _lane(state: RunState, acts: _Acts, task: Task, tasks: Mapping[str, Task]) -> LaneShape:
-    return LaneShape(
-        title=task.title,
-        state=task.state.value,
-        sources=tuple(sorted(task.contract.sources)),
-        after=tuple(sorted(tasks[name].title for name in task.depends_on if name in tasks)),
-        stage=_stage(task, tasks, frozenset()),
-        rounds=task.round,
-        work=_work(state, acts, lambda place: place[1].startswith(f"task:{task.id}:")),
-    )
+def _is_on(task: Task) -> Callable[[_Place], bool]:
+    return lambda place: place[1].startswith(f"task:{task.id}:")
 
 
-def _stage(task: Task, tasks: Mapping[str, Task], above: frozenset[str]) -> int:
-    """How deep a lane lies; one that waits for itself is not followed round and round."""
-    above = above | {task.id}
-    needed = [tasks[name] for name in task.depends_on if name in tasks and name not in above]
-    return 1 + max((_stage(other, tasks, above) for other in needed), default=0)
+def _stages(tasks: Mapping[str, Task]) -> dict[str, int]:
+    """How deep each lane lies; those that wait for one another in a circle lie deepest."""
+    stages: dict[str, int] = {}
+    for stage in range(1, len(tasks) + 1):
+        waiting = {name for name in tasks if name not in stages}
+        ready = {name for name in waiting if not waiting & set(tasks[name].depends_on)}
+        stages |= dict.fromkeys(ready or waiting, stage)
+    return stages
 
 
 # --- what came of it -------------------------------------------------------------

@@ -30,7 +30,7 @@ from tests.support.builders import (
     a_usage,
     opens,
 )
-from tests.support.paper_runs import a_run, delivers
+from tests.support.paper_runs import a_run, delivers, works
 from tests.support.strategies import structs
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "comparing-runs.md"
@@ -173,12 +173,32 @@ def test_a_record_that_can_not_be_read_is_counted() -> None:
     assert fields_of(shape_of(story.records))["unread"] == 1
 
 
-def test_lanes_that_wait_for_each_other_have_a_depth_all_the_same() -> None:
+def test_a_stage_is_one_more_than_the_deepest_that_is_waited_for() -> None:
     story = a_story()
-    story.tell("task", "t1", body=opens("pools", depends_on=("t2", "t9")))
-    story.tell("task", "t2", body=opens("timeouts", depends_on=("t1",)))
+    waits = {"t1": (), "t2": ("t1",), "t3": ("t1", "t2"), "t4": ("gone",), "t5": ("t3", "t4")}
+    for task, needed in waits.items():
+        story.tell("task", task, body=opens(task, depends_on=needed))
 
-    assert [lane.stage for lane in shape_of(story.records).lanes] == [2, 2]
+    assert [lane.stage for lane in shape_of(story.records).lanes] == [1, 2, 3, 1, 4]
+
+
+def test_lanes_that_wait_for_each_other_lie_deepest() -> None:
+    """No plan has them; a stream may."""
+    story = a_story()
+    for task, needed in (("t1", ()), ("t2", ("t1", "t3")), ("t3", ("t2",))):
+        story.tell("task", task, body=opens(task, depends_on=needed))
+
+    assert [lane.stage for lane in shape_of(story.records).lanes] == [1, 2, 2]
+
+
+def test_who_worked_without_a_seat_is_counted_apart_and_unnamed() -> None:
+    story = a_story()
+    works(story, "stranger", "task:t1:1")
+
+    fields = fields_of(shape_of(story.records))
+    assert fields["roles.unseated.turns"] == 1
+    assert fields["roles.unseated.members"] == 0
+    assert not any("stranger" in name for name in fields)
 
 
 def test_lanes_of_one_title_are_told_apart() -> None:
