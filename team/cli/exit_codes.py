@@ -13,6 +13,7 @@ STALLED: Final = 5
 CANCELLED: Final = 6
 NO_BUS: Final = 7
 WAITING: Final = 8
+BREACH: Final = 9
 INTERRUPTED: Final = 130
 
 OF_STATUS: Final[dict[str, int]] = {

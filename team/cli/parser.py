@@ -134,6 +134,28 @@ def _add_look_commands(commands: Any) -> None:
     )
     log.add_argument("--member", action="append", metavar="NAME", help="may be repeated")
     log.add_argument("--follow", "-f", action="store_true", help="go on until the run ends")
+    _add_diff(commands)
+
+
+def _add_diff(commands: Any) -> None:
+    diff = _command(
+        commands,
+        "diff",
+        "diff_command:diff",
+        "show what differs between the shapes of two runs, or of a run and a baseline",
+        "team diff nightly-41 nightly-42",
+        "team diff nightly-40 nightly-41 --write baseline.toml",
+        "team diff nightly-42 --baseline baseline.toml      exits with 9 past a bound",
+    )
+    diff.add_argument("run", metavar="RUN", help="a run, or a shape saved as a .json file")
+    diff.add_argument("more", nargs="*", metavar="RUN", help="another to compare it with")
+    against = diff.add_mutually_exclusive_group()
+    against.add_argument("--write", metavar="FILE", help="write a baseline of these runs")
+    against.add_argument("--baseline", metavar="FILE", help="compare with a baseline")
+    diff.add_argument(
+        "--exit-code", action="store_true", help="exit with 9 if two runs differ beyond bounds"
+    )
+    diff.add_argument("--all", action="store_true", help="equal fields too")
 
 
 def _add_act_commands(commands: Any) -> None:

@@ -47,8 +47,14 @@ def _values(annotation: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(parts)
     if origin in (typing.Union, types.UnionType):
         return st.one_of([_values(part) for part in parts])
-    if origin is tuple:
-        return st.lists(_values(parts[0]), max_size=3).map(tuple)
+    if origin in (tuple, dict):
+        return _several(origin, [_values(part) for part in parts if part is not Ellipsis])
     if issubclass(annotation, Enum):
         return st.sampled_from(annotation)
     return structs(annotation)
+
+
+def _several(of: Any, parts: list[st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    if of is dict:
+        return st.dictionaries(*parts, max_size=3)
+    return st.lists(parts[0], max_size=3).map(tuple)
