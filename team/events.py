@@ -18,6 +18,8 @@ EVENTS: Final[dict[str, str]] = {
     "task.finished": "A teammate's work on a task has ended; `returned`, `reason`, `took_s`.",
     "task.reopened": "The lead has put a task back on the board; `task_id`, `round`, `reasons`.",
     "task.settled": "The lead has closed a task; `task_id`, `state`, `reasons`.",
+    "plan.made": "The lead's plan has passed the rules; `mode`, `lanes`, `round`.",
+    "plan.refused": "A plan could not be checked, and the run ends; `reason`.",
     "run.triaged": "Code has ruled on team or solo; `mode`, `lanes`.",
     "members.recruited": "The lead has laid out seats; `role`, `count`.",
     "finding.checked": "The exact checks have run on a finding; `task_id`, `refused`.",

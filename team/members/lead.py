@@ -26,7 +26,7 @@ from team.members.disputes import rule_on
 from team.members.gating import check_finding, put_to_verifiers, reopen, settle
 from team.members.mail import answer_mail, open_mail
 from team.members.member import Member
-from team.members.planning import offer, plan_run, recruit, widen_world
+from team.members.planning import dispatch, offer, plan_run, recruit, widen_world
 from team.members.synthesis import publish, synthesize
 from team.rules import steps
 
@@ -64,6 +64,8 @@ async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901, PLR09
     match step:
         case steps.MakePlan():
             await plan_run(member)
+        case steps.Dispatch():
+            await dispatch(member)
         case steps.Recruit(seat=seat, count=count):
             await recruit(member, seat, count)
         case steps.CheckFinding(task=task):

@@ -31,7 +31,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class MakePlan(Step, frozen=True, kw_only=True):
-    """Propose lanes, have them triaged, put tasks on the board, recruit."""
+    """Propose lanes and have them triaged; nothing is on the board yet."""
+
+
+class Dispatch(Step, frozen=True, kw_only=True):
+    """Put the tasks of the plan on the board, with seats for those who begin."""
 
 
 class Recruit(Step, frozen=True, kw_only=True):
@@ -119,6 +123,7 @@ class Wait(Step, frozen=True, kw_only=True):
 
 AnyStep = (
     MakePlan
+    | Dispatch
     | Recruit
     | CheckFinding
     | Verify
@@ -149,7 +154,7 @@ def next_step(state: RunState, now: float) -> AnyStep:
     if state.cancel_reason is not None:
         return Finish(status="cancelled", reasons=(state.cancel_reason,))
     if state.triage is None:
-        return MakePlan()
+        return MakePlan() if state.plan is None else Dispatch()
     ends_at = state.opened_at + policy.run_seconds_max
     dispute = _of_decisions(state, now)
     if dispute is not None:

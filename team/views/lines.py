@@ -25,6 +25,7 @@ from bus.messages import (
     MemberLeft,
     MemberLost,
     MemberSeated,
+    PlanMade,
     ResultPublished,
     RunOpened,
     RunTriaged,
@@ -150,6 +151,7 @@ def _spent(body: UsageSpent, _: str) -> str:
 
 _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
     RunOpened: lambda body, _: f"asks: {body.goal}",
+    PlanMade: lambda body, _: f"plans: {', '.join(task.opened.title for task in body.tasks)}",
     RunTriaged: lambda body, _: f"runs as {body.mode}: {'; '.join(body.reasons)}",
     ResultPublished: lambda body, _: f"publishes the result: {body.status}",
     MemberSeated: _seated,
