@@ -32,6 +32,9 @@ _WHOLE: Final = (
 )
 """What binds in a statement or an order: the constraint is all of its clause."""
 
+WORDS_MIN: Final = 2
+"""Words of the shortest constraint: a bare `without` binds nothing."""
+
 _SENTENCE: Final = re.compile(r"(?<=[.?!])\s+|\s*\n+\s*|\s*;\s*")
 _CLAUSE: Final = re.compile(
     rf"\s*,?\s+but\s+|\s*,\s+(?:and\s+)?(?={_TAIL})|\s*,?\s+and\s+(?={_WHOLE}|{_TAIL}"
@@ -57,7 +60,7 @@ def constraints_of(goal: str) -> tuple[str, ...]:
         for part in _ASKED.split(sentence):
             for clause in _CLAUSE.split(part):
                 bound = _bound(_BULLET.sub("", clause.strip()), is_question=is_question)
-                if bound:
+                if len(bound.split()) >= WORDS_MIN:
                     found[bound] = None
     return tuple(found)
 

@@ -23,6 +23,8 @@ SAME_LANE: Final = 0.8
 DISTINCT_WORDS_MIN: Final = 2
 """Words of another lane's own, beside its title, by which an output leans on it."""
 TITLE_CHARACTERS_MAX: Final = 80
+PART_TITLE_MAX: Final = 60
+"""Characters of a lane's title that its parts keep; a number follows."""
 
 Shaped = tuple[list[Lane], list[str]]
 
@@ -211,7 +213,8 @@ def _tried(lanes: Sequence[Lane], a: Lane, b: Lane, facts: PlanFacts) -> list[La
 def split_broad(lanes: Sequence[Lane], facts: PlanFacts, cap: int) -> Shaped:
     """Split lanes whose sources outgrow a context by documents, while the cap leaves room."""
     kept, reasons = list(lanes), list[str]()
-    for lane in lanes:
+    for title in [lane.title for lane in lanes]:
+        lane = next(lane for lane in kept if lane.title == title)
         sizes = facts.covered(lane.within)
         tokens = sum(size.tokens for size in sizes)
         if tokens <= facts.window:
@@ -256,7 +259,7 @@ def _in_parts(
     parts = [
         msgspec.structs.replace(
             lane,
-            title=f"{lane.title[: TITLE_CHARACTERS_MAX - 12]} ({number} of {len(packed)})",
+            title=f"{lane.title[:PART_TITLE_MAX]} ({number} of {len(packed)})",
             output=f"{lane.output} This lane has part {number} of {len(packed)} of the sources.",
             sources=exact_names([size.source for size in part], every),
             sources_avoided=(),
@@ -268,6 +271,8 @@ def _in_parts(
         )
         for number, part in enumerate(packed, start=1)
     ]
+    others = [other for other in lanes if other is not lane]
+    parts = [_named_apart(others, part) for part in parts]
     titles = tuple(part.title for part in parts)
     split: list[Lane] = []
     for other in lanes:
