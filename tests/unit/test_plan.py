@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 import pytest
 
 from bus.messages import Criterion
+from roles.files import BUILT_IN_DIR
 from team.agent.tools.return_tools import SubmitPlan
 from team.codes import RULES
 from team.policy import Policy
+from team.rules.constraints import constraints_of
 from team.rules.contracts import contract_problems
 from team.rules.plan import (
     COMMON_AREA,
@@ -24,6 +27,7 @@ from team.rules.plan import (
     plan_problems,
     words,
 )
+from team.rules.triage import triage
 from tests.support.builders import ASPECT, a_criterion, a_lane, a_plan, some_facts
 
 FACTS = some_facts()
@@ -178,6 +182,21 @@ def test_the_model_is_told_which_parts_are_required() -> None:
     assert schema["$defs"]["Lane"]["required"] == list(REQUIRED["Lane"])
     assert set(REQUIRED["Lane"]) <= set(Lane.__struct_fields__)
     assert set(REQUIRED["Plan"]) <= set(Plan.__struct_fields__)
+
+
+def test_the_plan_that_the_lead_is_shown_as_an_example_is_complete() -> None:
+    """roles/lead.md says it is; it also says for which goal."""
+    text = (BUILT_IN_DIR / "lead.md").read_text()
+    [goal] = re.findall(r'For the goal "(.+)" a complete plan is', text)
+    [example] = re.findall(r"(?s)```json\n(.*?)```", text)
+    documents = ("client/a", "client/legacy/b", "docs/client/c.md", "server/d", "server/e")
+    facts = some_facts(dict.fromkeys(documents, 2_000), goal=goal)
+
+    plan = msgspec.json.decode(example, type=Plan, strict=True)
+
+    assert plan_problems(plan, facts) == []
+    assert plan.constraints == constraints_of(goal)
+    assert triage(plan, facts).lanes == plan.lanes
 
 
 # --- words --------------------------------------------------------------------------
