@@ -27,7 +27,9 @@ def follow(folder: Path, environment: dict[str, str]) -> list[dict[str, str]]:
         (folder / name).mkdir()
         (folder / name / "guide.md").write_text(text)
     sources = [part for name in SOURCES for part in ("--source", name)]
-    run = [*TEAM, "run", "research", GOAL, *sources, "--run", "example", "--json"]
+    # Two pages need no team, and code would rule so; the user's word stands above it.
+    options = ["--mode", "team", "--run", "example", "--json"]
+    run = [*TEAM, "run", "research", GOAL, *sources, *options]
     with subprocess.Popen(
         run, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as team:

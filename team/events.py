@@ -21,6 +21,7 @@ EVENTS: Final[dict[str, str]] = {
     "plan.made": "The lead's plan has passed the rules; `mode`, `lanes`, `round`.",
     "approval.asked": "The run waits for a person; `approval` is what `team approve` takes.",
     "run.triaged": "The plan is on the board; `mode`, `lanes`.",
+    "plan.refused": "A plan could not be checked, and the run ends; `reason`.",
     "members.recruited": "The lead has laid out seats; `role`, `count`.",
     "finding.checked": "The exact checks have run on a finding; `task_id`, `refused`.",
     "decision.ruled": "A dispute over a decision has ended; `decision`, `revision`.",

@@ -23,6 +23,9 @@ from bus.messages import (
     FindingSubmitted,
     type_name,
 )
+from team.rules.contracts import AVOIDED
+from team.rules.effort import EFFORTS, Effort, Mode
+from team.rules.plan import PlanFacts
 from team.spec import SourceGroupDoc
 from team.state import Decision, Decisions, Letter
 
@@ -60,11 +63,32 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupBrief(msgspec.Struct, frozen=True, kw_only=True):
-    """A group of sources, as a briefing names it."""
+    """A group of sources, as a briefing names it; `tokens` is an estimate of its size."""
 
     name: str
     title: str
     files: int
+    tokens: int = 0
+
+
+class TriageBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan is held to, for the lead.
+
+    Attributes:
+        mode: What the user asked for.
+        lanes_min: Lanes that can begin apart, from which it is a team's work.
+        lanes_max: By effort, how many lanes a plan for this goal may have.
+        lane_tokens_min: Tokens of sources below which a lane is merged.
+        lane_tokens_max: Tokens of sources above which a lane is split.
+        tools: What a lane may use, or be told to avoid.
+    """
+
+    mode: Mode
+    lanes_min: int
+    lanes_max: dict[Effort, int]
+    lane_tokens_min: int
+    lane_tokens_max: int
+    tools: tuple[str, ...]
 
 
 class AreaBrief(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +165,8 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         claims: Claims that may be cited, for the synthesis.
         missing: What will be reported as missing, for the synthesis.
         teammates_max: How many lanes can be worked on at once, for the plan.
+        triage: What the plan is held to.
+        constraints: Clauses of the goal that bind, for the plan.
     """
 
     kind: Kind
@@ -160,6 +186,8 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     claims: tuple[CitableClaim, ...] = ()
     missing: tuple[str, ...] = ()
     teammates_max: int = 0
+    triage: TriageBrief | None = None
+    constraints: tuple[str, ...] = ()
 
 
 def opening(briefing: Briefing) -> str:
@@ -167,10 +195,8 @@ def opening(briefing: Briefing) -> str:
     data = msgspec.json.format(msgspec.json.encode(briefing), indent=1).decode()
     lines = [f"```json\n{data}\n```", ""]
     if briefing.reasons:
-        lines += [
-            "What you returned came back. Mend exactly what `reasons` names, keep what was sound.",
-            "",
-        ]
+        mend = "Mend exactly what `reasons` names, keep what was sound."
+        lines += [f"What you returned last came back. {mend}", ""]
     lines.append(_ENDINGS[briefing.kind])
     return "\n".join(lines)
 
@@ -180,9 +206,27 @@ def brief_groups(
 ) -> tuple[GroupBrief, ...]:
     """The groups of sources that a member may use; all, if there is no limit."""
     return tuple(
-        GroupBrief(name=group.name, title=group.title, files=group.files)
+        GroupBrief(name=group.name, title=group.title, files=group.files, tokens=group.tokens)
         for group in groups
-        if within is None or group.name in within
+        if within is None or _has_part(within, group.name)
+    )
+
+
+def _has_part(within: tuple[str, ...], group: str) -> bool:
+    """Whether a group, or some of it by name, is among what may be used."""
+    is_named = any(entry == group or entry.startswith(f"{group}/") for entry in within)
+    return is_named and AVOIDED + group not in within
+
+
+def brief_triage(facts: PlanFacts) -> TriageBrief:
+    """What a plan is held to, as the lead is told of it."""
+    return TriageBrief(
+        mode=facts.mode,
+        lanes_min=facts.rules.lanes_min,
+        lanes_max={effort: facts.cap(effort) for effort in EFFORTS},
+        lane_tokens_min=facts.rules.lane_tokens_min,
+        lane_tokens_max=facts.window,
+        tools=facts.worker.tools,
     )
 
 

@@ -14,6 +14,7 @@ from team.agent.tools.toolbox import dispute_tools, ruling_tools
 from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.rules import steps
+from team.rules.contracts import within_of
 from team.rules.digest import about
 from team.state import Decision
 
@@ -40,7 +41,7 @@ async def _answer(member: Member, decision: Decision, context: str) -> Assignmen
     role = member.role(member.state.roster.seats[me].role)
     own = [task for task in member.state.board.tasks.values() if task.holder == me]
     contract = own[-1].contract if own else None
-    within = contract.sources if contract else ()
+    within = within_of(contract) if contract else ()
     briefing = Briefing(
         kind="challenge",
         me=me,

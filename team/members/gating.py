@@ -120,6 +120,7 @@ def _verify_contract(member: Member, task: Task) -> Contract:
         objective="Try to refute each claim; uphold only what its evidence bears out.",
         output_format="One verdict for each claim, submitted with submit_verdict.",
         sources=task.contract.sources,
+        sources_avoided=task.contract.sources_avoided,
         tools=("read_source", "search_sources", "submit_verdict"),
         boundaries=("Claims and evidence only; who wrote them does not matter.",),
         budget=Budget(

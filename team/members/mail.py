@@ -13,6 +13,7 @@ from team.agent.briefing import Briefing, Peer, brief_groups, opening
 from team.agent.loop import Assignment
 from team.agent.tools.toolbox import mail_tools
 from team.members.member import Member
+from team.rules.contracts import within_of
 from team.rules.digest import about
 
 MAIL_BUDGET: Final = Budget(turns_max=6, tokens_max=120_000, seconds_max=300.0)
@@ -37,7 +38,7 @@ async def answer_mail(member: Member, context: str) -> None:
     role = member.role(role_name)
     own = [task for task in member.state.board.tasks.values() if task.holder == me]
     contract = own[-1].contract if own else None
-    within = None if me == LEAD else contract.sources if contract else ()
+    within = None if me == LEAD else within_of(contract) if contract else ()
     briefing = Briefing(
         kind="mail",
         me=me,

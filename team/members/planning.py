@@ -5,7 +5,8 @@ A member's consumer is widened to a task before the task is offered to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 from typing import Final, Literal
 
 import msgspec
@@ -23,15 +24,18 @@ from bus.messages import (
     TaskOpened,
 )
 from bus.run_stream import Entry
-from team.agent.briefing import Briefing, brief_areas, brief_groups
+from team.agent.briefing import Briefing, brief_areas, brief_groups, brief_triage
 from team.agent.tools.toolbox import RESEARCH_TOOLS, plan_tools
 from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.members.names import next_names
 from team.members.synthesis import publish
 from team.rules.approvals import next_id, plan_ask, refusals
+from team.rules.constraints import carried, constraints_of
+from team.rules.contracts import planned_problems
 from team.rules.disputes import areas_needed
-from team.rules.plan import Lane, Plan, contract_of, merge_same, one_lane
+from team.rules.limits import tokens_of
+from team.rules.plan import Ability, Plan, PlanFacts, Size, contract_of
 from team.rules.triage import triage
 from team.rules.world import teammate_filters, verifier_filters
 from team.state import Task
@@ -43,60 +47,101 @@ log = structlog.get_logger()
 
 
 async def plan_run(member: Member) -> None:
-    """Have lanes proposed, rule on team or solo, put tasks on the board, lay out seats."""
-    spec, state = member.spec, member.state
-    briefing = Briefing(
-        kind="plan",
-        me=LEAD,
-        goal=member.goal,
-        groups=brief_groups(member.spec.groups, None),
-        areas=brief_areas(state.decisions),
-        teammates_max=spec.team.policy.teammates_max,
-        reasons=refusals(state, "plan"),
-    )
-    number = state.plan.round + 1 if state.plan is not None else 1
-    tools = plan_tools(member.world, spec.role_of_seat("lead"), spec.groups)
+    """Have lanes proposed, rule on team or solo, and say what will be on the board."""
+    state = member.state
+    number = 1 if state.plan is None else state.plan.round + 1
+    facts = plan_facts(member)
+    tools = plan_tools(member.world, member.spec.role_of_seat("lead"), facts)
+    briefing = _plan_briefing(member, facts, number)
     context = "plan" if number == 1 else f"plan:{number}"
     outcome = await lead_turns(member, context, briefing, tools, "submit_plan")
     if outcome.answer is None:
-        reason = f"the lead returned no usable plan: {outcome.reason}"
-        await publish(member, ResultPublished(status="rejected", missing=(reason,)))
+        await _refuse(member, f"the lead returned no usable plan: {outcome.reason}")
         return
     plan = msgspec.json.decode(outcome.answer, type=Plan)
-    lanes, merged = merge_same(plan.lanes)
-    assert state.opened is not None
-    ruling = triage(lanes, state.opened.mode)
-    if ruling.mode == "solo":
-        lanes = [one_lane(msgspec.structs.replace(plan, lanes=tuple(lanes)), member.goal)]
-    made = PlanMade(
-        mode=ruling.mode,
-        reasons=(*ruling.reasons, *merged),
-        tasks=_tasks(member, plan, lanes),
-        title=plan.title,
-        constraints=plan.constraints,
-        round=number,
-    )
+    try:
+        made = _made(member, plan, facts, number)
+    except Exception as error:
+        log.warning("plan.refused", reason=repr(error))
+        await _refuse(member, f"the plan could not be checked: {error!r}")
+        return
+    problems = planned_problems(made)
+    if problems:
+        await _refuse(member, *problems)
+        return
     await member.commit([member.world.entry("spec", body=made, expect=state.spec_head_seq)])
-    log.info("plan.made", mode=ruling.mode, lanes=len(lanes), round=number)
+    log.info("plan.made", mode=made.mode, lanes=len(made.tasks), round=number)
 
 
-def _tasks(member: Member, plan: Plan, lanes: Sequence[Lane]) -> tuple[PlannedTask, ...]:
-    """The lanes as tasks, ready to be put on the board."""
+def plan_facts(member: Member) -> PlanFacts:
+    """What the rules for a plan look at: sizes of sources, models, tools, limits."""
+    spec, state, library = member.spec, member.state, member.world.library
+    assert state.opened is not None
+    lead, worker = spec.role_of_seat("lead"), spec.role_of_seat("worker")
+    sizes = {} if library is None else library.sizes()
+
+    @cache
+    def covered(within: tuple[str, ...] | None) -> tuple[Size, ...]:
+        documents = () if library is None else library.documents(within)
+        return tuple(
+            Size(source=document.source, tokens=tokens_of(sizes[document.source]))
+            for document in documents
+        )
+
+    return PlanFacts(
+        goal=member.goal,
+        mode=state.opened.mode,
+        groups=spec.groups,
+        covered=covered,
+        rules=spec.team.triage,
+        teammates_max=spec.team.policy.teammates_max,
+        lead=Ability(model=spec.model_of(lead.name), tools=lead.allowed(RESEARCH_TOOLS)),
+        worker=Ability(model=spec.model_of(worker.name), tools=worker.allowed(RESEARCH_TOOLS)),
+    )
+
+
+def _plan_briefing(member: Member, facts: PlanFacts, number: int) -> Briefing:
+    return Briefing(
+        kind="plan",
+        me=LEAD,
+        goal=member.goal,
+        round=number,
+        reasons=refusals(member.state, "plan"),
+        groups=brief_groups(member.spec.groups, None),
+        areas=brief_areas(member.state.decisions),
+        teammates_max=facts.teammates_max,
+        triage=brief_triage(facts),
+        constraints=constraints_of(member.goal),
+    )
+
+
+def _made(member: Member, plan: Plan, facts: PlanFacts, number: int) -> PlanMade:
+    """What a plan becomes: the ruling, and a contract for each lane."""
     spec = member.spec
-    role = spec.role_of_seat("worker")
-    tools = role.allowed(RESEARCH_TOOLS)
-    ids = {lane.title: f"t{number}" for number, lane in enumerate(lanes, start=1)}
-    return tuple(
+    plan = msgspec.structs.replace(plan, constraints=carried(plan.constraints, member.goal))
+    ruling = triage(plan, facts)
+    turns_max = spec.role_of_seat("worker").max_turns
+    ids = {lane.title: f"t{number}" for number, lane in enumerate(ruling.lanes, start=1)}
+    tasks = tuple(
         PlannedTask(
             id=ids[lane.title],
             opened=TaskOpened(
                 title=lane.title,
-                contract=contract_of(lane, plan, tools, spec.team.policy, role.max_turns),
+                contract=contract_of(lane, plan, facts.worker.tools, spec.team.policy, turns_max),
                 role=spec.team.roles.worker,
                 depends_on=tuple(ids[needed] for needed in lane.depends_on),
             ),
         )
-        for lane in lanes
+        for lane in ruling.lanes
+    )
+    return PlanMade(
+        mode=ruling.mode,
+        reasons=ruling.reasons,
+        tasks=tasks,
+        title=plan.title,
+        constraints=plan.constraints,
+        aspects=plan.aspects,
+        round=number,
     )
 
 
@@ -110,24 +155,33 @@ async def ask_for_plan(member: Member) -> None:
     log.info("approval.asked", approval=name)
 
 
+async def _refuse(member: Member, *reasons: str) -> None:
+    await publish(member, ResultPublished(status="rejected", missing=reasons))
+
+
 async def dispatch(member: Member) -> None:
-    """Put each lane on the board, with a seat for as many as may work at once."""
-    state = member.state
-    plan = state.plan
-    assert plan is not None
-    triaged = RunTriaged(mode=plan.mode, reasons=plan.reasons, title=plan.title)
+    """Put each task of the plan on the board, with a seat for as many as may work at once."""
+    spec, state = member.spec, member.state
+    made = state.plan
+    assert made is not None
+    problems = planned_problems(made)
+    if problems:  # It was sound when it was made; whoever changed it, nothing is dispatched.
+        await _refuse(member, *problems)
+        return
+    free = [task for task in made.tasks if not task.opened.depends_on]
+    free = free[: spec.team.policy.teammates_max]
+    names = next_names("worker", state.roster.seats, len(free))
+    seats = {task.id: name for task, name in zip(free, names, strict=True)}
+    triaged = RunTriaged(mode=made.mode, reasons=made.reasons, title=made.title)
     entries = [member.world.entry("spec", body=triaged, expect=state.spec_head_seq)]
-    free = [task.id for task in plan.tasks if not task.opened.depends_on]
-    free = free[: member.spec.team.policy.teammates_max]
-    seats = dict(zip(free, next_names("worker", state.roster.seats, len(free)), strict=True))
-    for task in plan.tasks:
+    for task in made.tasks:
         name = seats.get(task.id)
         opened = msgspec.structs.replace(task.opened, offered_to=name)
         if name is not None:
             entries.append(await lay_out_seat(member, name, opened.role, {task.id: opened}))
         entries.append(member.world.entry("task", task.id, body=opened, expect=0))
     await member.commit(entries)
-    log.info("run.triaged", mode=plan.mode, lanes=len(plan.tasks))
+    log.info("run.triaged", mode=made.mode, lanes=len(made.tasks))
 
 
 async def recruit(member: Member, seat: Literal["worker", "verifier"], count: int) -> None:

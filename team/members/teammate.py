@@ -29,6 +29,7 @@ from team.errors import StopRequestedError
 from team.members.disputes import answer_challenge
 from team.members.mail import answer_mail, open_mail, peers_of
 from team.members.member import Member
+from team.rules.contracts import within_of
 from team.rules.digest import about
 from team.state import Task
 
@@ -162,7 +163,7 @@ def _research_briefing(member: Member, task: Task) -> Briefing:
         previous=_previous(member, task),
         notes=task.notes,
         peers=peers_of(member),
-        groups=brief_groups(member.spec.groups, contract.sources),
+        groups=brief_groups(member.spec.groups, within_of(contract)),
         material=task.material,
     )
 

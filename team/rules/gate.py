@@ -14,6 +14,7 @@ import msgspec
 
 from bus.ids import GATE
 from bus.messages import Claim, Evidence, FindingSubmitted, Judgement
+from team.rules.contracts import within_of
 from team.rules.premises import fallen_premises, unseen_premises
 from team.state import Decisions, Spent, Submission, Task
 
@@ -82,7 +83,7 @@ def check_contract(given: GateInput) -> list[Judgement]:
         _no("contract", f"source {evidence.source!r} is outside the contract's sources", claim.id)
         for claim in finding.claims
         for evidence in claim.evidence
-        if not given.is_within(evidence.source, contract.sources)
+        if not given.is_within(evidence.source, within_of(contract))
     ]
     return problems
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, Literal
 
 import msgspec
@@ -28,6 +29,11 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict: Literal["go", "wrap up", "stop"]
     reason: str = ""
+
+
+def tokens_of(size_bytes: int) -> int:
+    """How many tokens a text of so many bytes is taken to have."""
+    return math.ceil(size_bytes / CHARACTERS_PER_TOKEN)
 
 
 def rule(budget: Budget, used: Used, next_call_tokens: int) -> Ruling:

@@ -34,7 +34,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class MakePlan(Step, frozen=True, kw_only=True):
-    """Propose lanes, have them triaged, put tasks on the board, recruit."""
+    """Propose lanes and have them triaged; nothing is on the board yet."""
+
+
+class Dispatch(Step, frozen=True, kw_only=True):
+    """Put the tasks of the plan on the board, with seats for those who begin."""
 
 
 class Recruit(Step, frozen=True, kw_only=True):
@@ -107,10 +111,6 @@ class AskPerson(Step, frozen=True, kw_only=True):
     """Ask a person to approve the plan; the result is asked for once it is written."""
 
 
-class Dispatch(Step, frozen=True, kw_only=True):
-    """Put the plan's tasks on the board and lay out seats."""
-
-
 class Synthesize(Step, frozen=True, kw_only=True):
     """Write the answer from the admitted findings."""
 
@@ -134,6 +134,7 @@ class Wait(Step, frozen=True, kw_only=True):
 
 AnyStep = (
     MakePlan
+    | Dispatch
     | Recruit
     | CheckFinding
     | Verify
@@ -144,7 +145,6 @@ AnyStep = (
     | AskToWrapUp
     | Settle
     | AskPerson
-    | Dispatch
     | Synthesize
     | Finish
     | Dismiss

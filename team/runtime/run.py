@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
@@ -32,6 +33,7 @@ from team.agent.models.rehearsal.faults import (
 )
 from team.errors import SpecError
 from team.members.library_cache import library_path
+from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
 from team.runtime.home import cache_dir
 from team.runtime.standing import Standing, bring_in, read_standing
@@ -127,8 +129,13 @@ def prepare(request: RunRequest) -> Prepared:
             "--source", "", "no source is named", "give files, folders or globs with --source"
         )
     collection = collect(request.sources, request.cwd)
+    held = Counter[str]()
+    for file in collection.files:
+        held[file.group] += file.size_bytes
     groups = tuple(
-        SourceGroupDoc(name=g.name, title=g.title, root=g.root, files=g.files)
+        SourceGroupDoc(
+            name=g.name, title=g.title, root=g.root, files=g.files, tokens=tokens_of(held[g.name])
+        )
         for g in collection.groups
     )
     spec = ResolvedSpec(

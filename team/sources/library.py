@@ -6,14 +6,16 @@ Not for choosing the files (`collect`) or for judging quotes (`locators`).
 
 A source goes by the name `<group>/<path below the group's root>`. It may also be
 called by its absolute path, or by an end of that path that no other allowed source
-shares. `within` says what is allowed: None for all, else a tuple of group names, or
-of globs over paths; an empty tuple allows nothing.
+shares. `within` says what is allowed: None for all, else a tuple of group names, of
+sources' names, of folders of a group (`<group>/<folder>/`), or of globs over paths. An
+entry after a `!` takes away what it names; what allows nothing is an empty tuple, or one
+that only takes away.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -23,6 +25,7 @@ from typing import Final, Self
 from msgspec import Struct
 
 from team.errors import LibraryError, SourceError, UnknownSourceError
+from team.rules.contracts import AVOIDED
 from team.sources.build import LIBRARY_VERSION, Document, Source, is_python_file, load_sources
 from team.sources.collect import SourceGroup
 from team.sources.locators import Locator, is_covered, near_names
@@ -98,6 +101,7 @@ class Library:
             for source in self._sources
             for page, (row, _) in source.rows.items()
         }
+        self._names = frozenset(source.document.source for source in self._sources)
         self._text = lru_cache(maxsize=64)(self._load_text)
         self._allowed = lru_cache(maxsize=64)(self._find_allowed)
 
@@ -154,6 +158,11 @@ class Library:
     def documents(self, within: tuple[str, ...] | None = None) -> tuple[Document, ...]:
         """Give the allowed sources by group, then by path."""
         return tuple(source.document for source in self._sources_in(within))
+
+    def sizes(self) -> dict[str, int]:
+        """Give the bytes of text that each source has; reads all of it, so ask once."""
+        query = "SELECT source, SUM(LENGTH(CAST(text AS BLOB))) FROM docs GROUP BY source"
+        return dict(self._connection.execute(query).fetchall())
 
     def lines(
         self, source: str, page: int | None = None, within: tuple[str, ...] | None = None
@@ -270,18 +279,35 @@ class Library:
         return self._sources if within is None else self._allowed(tuple(within))
 
     def _find_allowed(self, within: tuple[str, ...]) -> tuple[Source, ...]:
+        given = [entry for entry in within if not entry.startswith(AVOIDED)]
+        taken = [entry.removeprefix(AVOIDED) for entry in within if entry.startswith(AVOIDED)]
+        away = {id(source) for source in self._matching(taken)}
+        return tuple(source for source in self._matching(given) if id(source) not in away)
+
+    def _matching(self, entries: Sequence[str]) -> list[Source]:
+        """The sources that any entry names."""
         names = {group.name for group in self._groups}
-        groups = {entry for entry in within if entry in names}
-        others = [entry for entry in within if entry not in names]
+        groups = {entry for entry in entries if entry in names}
+        exact = {entry for entry in entries if self._is_exact(entry)}
+        others = [entry for entry in entries if entry not in names and entry not in exact]
         for group in self._groups:
             if group.title in others or group.argument in others:
                 groups.add(group.name)
-        return tuple(
+        folders = tuple(entry for entry in exact if entry.endswith("/"))
+        return [
             source
             for source in self._sources
             if source.document.group in groups
+            or source.document.source in exact
+            or source.document.source.startswith(folders)
             or any(is_covered(source.views, entry) for entry in others)
-        )
+        ]
+
+    def _is_exact(self, entry: str) -> bool:
+        """Whether an entry is a source's name, or a folder of a group."""
+        if entry.endswith("/"):
+            return any(source.document.source.startswith(entry) for source in self._sources)
+        return entry in self._names
 
     def _named(self, name: str, within: tuple[str, ...] | None) -> Source:
         """Find the one allowed source of that name, by comparing text only."""

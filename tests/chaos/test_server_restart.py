@@ -10,7 +10,7 @@ from bus.access import SERVER_DIRECTORY
 from bus.messages import FindingSubmitted, TurnReplied
 from bus.run_stream import Record
 from bus.server import find_server
-from tests.support.cli import GOAL, Cli, assert_nothing_twice, named
+from tests.support.cli import GOAL, Cli, as_team, assert_nothing_twice
 
 SLOW = {"PEERTEAM_REHEARSAL_LATENCY_MS": "150"}
 
@@ -24,7 +24,7 @@ async def test_a_killed_server_is_started_again_and_the_run_goes_on(
         body = record.body
         return isinstance(body, TurnReplied) and body.turn == 2 and body.context == "task:t1:1"
 
-    with cli.start("run", "research", GOAL, *named(lanes), "--run", "bus", "-q", **SLOW) as team:
+    with cli.start("run", "research", GOAL, *as_team(lanes), "--run", "bus", "-q", **SLOW) as team:
         await cli.until("bus", is_second_turn)
         before = await cli.records("bus")
         server = find_server(cli.home / SERVER_DIRECTORY)

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from bus.server import start_server, stop_server
-from tests.support.cli import GOAL, Cli, named
+from tests.support.cli import GOAL, Cli, as_team
 from tests.support.messages_api import KEY, error_response, messages_api
 
 BROKEN_ROLE = "---\nname: researcher\ndescription: d\ntools: serch_sources\n---\nDo it.\n"
@@ -119,7 +119,7 @@ def test_saying_something_to_nobody_names_who_there_is(cli: Cli, lanes: list[Pat
 
 def test_a_goal_that_is_no_text_is_refused(cli: Cli, lanes: list[Path]) -> None:
     """Bytes on standard input, or nothing at all."""
-    command = cli.command("run", "research", "-", *named(lanes))
+    command = cli.command("run", "research", "-", *as_team(lanes))
     for given, said in ((b"\xff\xfe\x00", "it is not UTF-8"), (b"", "goal: it is empty")):
         done = subprocess.run(
             command, cwd=cli.cwd, env=cli.environment, input=given, capture_output=True, check=False
@@ -134,7 +134,7 @@ def test_a_run_whose_standard_streams_are_closed_ends_all_the_same(
     cli: Cli, lanes: list[Path], closed: str
 ) -> None:
     """As daemons and cron start things: the files say what nobody hears."""
-    command = shlex.join(cli.command("run", "research", GOAL, *named(lanes), "--run", "mute"))
+    command = shlex.join(cli.command("run", "research", GOAL, *as_team(lanes), "--run", "mute"))
 
     done = subprocess.run(
         ["bash", "-c", f"{command} {closed}"],
@@ -168,7 +168,7 @@ def test_readers_that_leave_early_change_neither_the_run_nor_its_exit_status(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """`2> >(head -1)` and `| head -1`: the result is written and the status is told."""
-    command = shlex.join(cli.command("run", "research", GOAL, *named(lanes), "--run", "early"))
+    command = shlex.join(cli.command("run", "research", GOAL, *as_team(lanes), "--run", "early"))
     script = f"set -o pipefail; {command} 2> >(head -1 >/dev/null) | head -1"
     environment = cli.environment | {"PEERTEAM_REHEARSAL_FAULTS": "alter-quote@ada"}
 
@@ -191,7 +191,7 @@ def test_output_that_the_terminal_cannot_show_is_replaced(cli: Cli, lanes: list[
     """A locale without UTF-8 costs characters, not the command."""
     poor = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
-    done = cli.run("run", "research", GOAL, *named(lanes), "--run", "poor", **poor)
+    done = cli.run("run", "research", GOAL, *as_team(lanes), "--run", "poor", **poor)
     shown = cli.run("show", "poor", **poor)
 
     assert done.returncode == 0, done.stderr
@@ -201,7 +201,7 @@ def test_output_that_the_terminal_cannot_show_is_replaced(cli: Cli, lanes: list[
 
 def test_an_unreachable_server_is_named(cli: Cli, lanes: list[Path]) -> None:
     """The URL, what happened, and the way out."""
-    done = cli.run("run", "research", GOAL, *named(lanes), "--nats", "nats://127.0.0.1:1")
+    done = cli.run("run", "research", GOAL, *as_team(lanes), "--nats", "nats://127.0.0.1:1")
 
     assert done.returncode == 7
     assert "nats://127.0.0.1:1" in done.stderr
@@ -215,7 +215,7 @@ def test_a_server_without_jetstream_is_refused(cli: Cli, lanes: list[Path], tmp_
     server = start_server(directory, jetstream=False)
     url = server.url.replace("nats://", f"nats://{server.token}@")
     try:
-        done = cli.run("run", "research", GOAL, *named(lanes), "--nats", url)
+        done = cli.run("run", "research", GOAL, *as_team(lanes), "--nats", url)
     finally:
         stop_server(directory)
 
@@ -231,7 +231,7 @@ def test_a_wrong_token_is_refused(cli: Cli, lanes: list[Path], tmp_path: Path) -
     server = start_server(directory)
     url = server.url.replace("nats://", "nats://wrong-token@")
     try:
-        done = cli.run("run", "research", GOAL, *named(lanes), "--nats", url)
+        done = cli.run("run", "research", GOAL, *as_team(lanes), "--nats", url)
     finally:
         stop_server(directory)
 

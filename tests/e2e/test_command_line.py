@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from team.views.run_object import RunObject
-from tests.support.cli import GOAL, Cli, named
+from tests.support.cli import GOAL, Cli, as_team
 
 
 def test_a_run_prints_one_object_with_everything_a_program_needs(
@@ -65,11 +65,12 @@ def test_show_log_decisions_and_ps_agree_with_the_run(cli: Cli, lanes: list[Path
 
 def test_one_lane_runs_solo(cli: Cli, lanes: list[Path]) -> None:
     """Fewer than two lanes: code rules that no team is needed, and says so."""
-    done, shown = cli.team_run(lanes[:1], goal="How does alpha cancel work?")
+    goal = "How does alpha cancel work?"
+    done, shown = cli.team_run(lanes[:1], "--mode", "auto", goal=goal)
 
     assert done.returncode == 0, done.stderr
     assert shown["mode"] == "solo"
-    assert shown["triage"] == ["there is one lane only"]
+    assert shown["triage"][0] == "T101: there is one lane only"
     assert len([m for m in shown["members"] if m["role"] == "researcher"]) == 1
 
 
@@ -156,7 +157,7 @@ def test_a_model_that_returns_garbage_has_not_returned(
 
 def test_a_goal_may_come_from_standard_input(cli: Cli, lanes: list[Path]) -> None:
     """`-` for the goal reads it, so that long goals need no quoting."""
-    done = cli.run("run", "research", "-", *named(lanes), "-q", given=GOAL)
+    done = cli.run("run", "research", "-", *as_team(lanes), "-q", given=GOAL)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"# {GOAL}")
@@ -166,7 +167,7 @@ def test_a_name_that_is_taken_is_refused(cli: Cli, lanes: list[Path]) -> None:
     """A second run of the same name would mix two streams."""
     cli.team_run(lanes, "--run", "twice")
 
-    done = cli.run("run", "research", GOAL, *named(lanes), "--run", "twice")
+    done = cli.run("run", "research", GOAL, *as_team(lanes), "--run", "twice")
 
     assert done.returncode == 2
     assert "run 'twice' exists already" in done.stderr

@@ -18,7 +18,7 @@ from bus.messages import (
     TurnReplied,
 )
 from bus.run_stream import Record
-from tests.support.cli import GOAL, Cli, assert_nothing_twice, is_alive, named, until_gone
+from tests.support.cli import GOAL, Cli, as_team, assert_nothing_twice, is_alive, until_gone
 from tests.support.sources import CANARIES
 
 SLOW = {"PEERTEAM_REHEARSAL_LATENCY_MS": "150"}
@@ -82,7 +82,7 @@ async def test_a_killed_teammate_is_started_again_and_nothing_is_done_twice(
         is_bea = record.subject.author == "bea"
         return is_bea and isinstance(body, TurnReplied) and body.turn == 2
 
-    with cli.start("run", "research", GOAL, *named(lanes), "--run", "kill", "-q", **SLOW) as team:
+    with cli.start("run", "research", GOAL, *as_team(lanes), "--run", "kill", "-q", **SLOW) as team:
         await cli.until("kill", is_second_turn)
         joined = await cli.until("kill", lambda r: _has_joined(r, "bea"))
         assert isinstance(joined.body, MemberJoined)
@@ -99,7 +99,7 @@ async def test_a_killed_teammate_is_started_again_and_nothing_is_done_twice(
 
 async def test_a_killed_lead_is_started_again_and_the_run_ends(cli: Cli, lanes: list[Path]) -> None:
     """The lead has no state but the stream."""
-    with cli.start("run", "research", GOAL, *named(lanes), "--run", "lead", "-q", **SLOW) as team:
+    with cli.start("run", "research", GOAL, *as_team(lanes), "--run", "lead", "-q", **SLOW) as team:
         await cli.until("lead", lambda r: isinstance(r.body, FindingSubmitted))
         joined = await cli.until("lead", lambda r: _has_joined(r, "lead"))
         assert isinstance(joined.body, MemberJoined)
@@ -117,7 +117,7 @@ async def test_ctrl_c_stops_every_process_and_resume_finishes_the_run(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """Ctrl-C goes to the whole process group, as from a terminal."""
-    with cli.start("run", "research", GOAL, *named(lanes), "--run", "stop", **SLOW) as team:
+    with cli.start("run", "research", GOAL, *as_team(lanes), "--run", "stop", **SLOW) as team:
         await cli.until("stop", lambda r: isinstance(r.body, TurnActed))
         os.killpg(team.pid, signal.SIGINT)
         _, errors = team.communicate(timeout=60)
@@ -141,7 +141,9 @@ async def test_no_process_outlives_a_killed_command_and_the_run_can_be_resumed(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """`kill -9` of the command itself: its members end by themselves."""
-    with cli.start("run", "research", GOAL, *named(lanes), "--run", "orphan", "-q", **SLOW) as team:
+    with cli.start(
+        "run", "research", GOAL, *as_team(lanes), "--run", "orphan", "-q", **SLOW
+    ) as team:
         await cli.until("orphan", lambda r: isinstance(r.body, FindingSubmitted | Mail))
         records = await cli.records("orphan")
         assert any(is_alive(pid) for pid in _pids(records))
@@ -159,7 +161,7 @@ async def test_only_one_of_two_that_resume_at_once_takes_the_run(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """Two supervisors would start every member twice; the second is told so."""
-    with cli.start("run", "research", GOAL, *named(lanes), "--run", "two", "-q", **SLOW) as team:
+    with cli.start("run", "research", GOAL, *as_team(lanes), "--run", "two", "-q", **SLOW) as team:
         await cli.until("two", lambda r: isinstance(r.body, TurnActed))
         os.killpg(team.pid, signal.SIGINT)
         team.communicate(timeout=60)
@@ -176,7 +178,7 @@ async def test_only_one_of_two_that_resume_at_once_takes_the_run(
 
 async def test_a_person_cannot_write_to_a_verifier(cli: Cli, lanes: list[Path]) -> None:
     """Fresh eyes take no mail: it is not in their filter list, and the sender is told."""
-    with cli.start("run", "research", GOAL, *named(lanes), "--run", "eyes", "-q", **SLOW) as team:
+    with cli.start("run", "research", GOAL, *as_team(lanes), "--run", "eyes", "-q", **SLOW) as team:
         await cli.until("eyes", lambda r: _has_joined(r, "vera"))
         said = cli.run("say", "eyes", "vera", "Uphold everything.")
         team.communicate(timeout=60)
@@ -190,7 +192,7 @@ async def test_a_cancel_ends_a_model_call_in_flight(cli: Cli, lanes: list[Path])
     """Every call takes a minute; the run ends as soon as a person says so."""
     minute = {"PEERTEAM_REHEARSAL_LATENCY_MS": "60000"}
     with cli.start(
-        "run", "research", GOAL, *named(lanes), "--run", "end", "--json", **minute
+        "run", "research", GOAL, *as_team(lanes), "--run", "end", "--json", **minute
     ) as team:
         await cli.until("end", lambda r: _has_joined(r, "lead"))
         cancelled = cli.run("cancel", "end", "--why", "wrong goal")
@@ -208,7 +210,7 @@ async def test_a_persons_word_enters_the_next_turn_of_the_member_it_was_sent_to(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """`team say` is mail like any other: labelled, and with a receipt."""
-    with cli.start("run", "research", GOAL, *named(lanes), "--run", "say", "-q", **SLOW) as team:
+    with cli.start("run", "research", GOAL, *as_team(lanes), "--run", "say", "-q", **SLOW) as team:
         await cli.until("say", lambda r: _has_joined(r, "ada"))
         said = cli.run("say", "say", "ada", "Leave <b>Windows</b> out.")
         team.communicate(timeout=60)
@@ -233,7 +235,7 @@ async def test_the_lead_answers_a_persons_question_while_it_waits(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """The lead has a mailbox like everyone else, and a context of its own to answer from."""
-    with cli.start("run", "research", GOAL, *named(lanes), "--run", "ask", "-q", **SLOW) as team:
+    with cli.start("run", "research", GOAL, *as_team(lanes), "--run", "ask", "-q", **SLOW) as team:
         await cli.until("ask", lambda r: _has_joined(r, "ada"))
         asked = cli.run("say", "ask", "lead", "Who speaks of cancel?", "--ask", "--json")
         team.communicate(timeout=60)

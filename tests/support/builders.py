@@ -5,6 +5,7 @@ Each builder gives something sound; a test names only the part that it is about.
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from bus.messages import (
     Confidence,
     ContextOpened,
     Contract,
+    Criterion,
     Evidence,
     FindingSubmitted,
     Judgement,
@@ -39,13 +41,16 @@ from bus.run_stream import Record
 from bus.subjects import build
 from roles import Role
 from team.policy import GateRules, Policy
-from team.rules.plan import Lane, Plan
+from team.rules.plan import Ability, Lane, Plan, PlanFacts, Size
 from team.rules.synthesis import AdmittedClaim
 from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec
 from team.state import Decisions, RunState, Spent, Submission, Task, fold
 
 RUN = "r1"
 OPENED_AT = 1_000.0
+ASPECT = "Compare pools and timeouts"
+PLAN_GOAL = f"{ASPECT}, each by its documents."
+DOCUMENTS = {"docs/a.md": 4_000, "docs/b.md": 4_000, "code/a.py": 4_000, "code/b.py": 4_000}
 QUOTE = "A pool keeps at most ten connections open."
 
 
@@ -162,6 +167,11 @@ def a_group(name: str = "docs") -> SourceGroupDoc:
 # --- plans and contracts ---------------------------------------------------------
 
 
+def a_criterion(**changes: Any) -> Criterion:
+    criterion = Criterion(text="A claim at least.", claims_min=1)
+    return msgspec.structs.replace(criterion, **changes)
+
+
 def a_lane(title: str = "pools", **changes: Any) -> Lane:
     lane = Lane(
         title=title,
@@ -169,13 +179,55 @@ def a_lane(title: str = "pools", **changes: Any) -> Lane:
         objective=f"Find out how {title} behave.",
         sources=("docs",),
         boundaries=("Nothing else.",),
+        acceptance=(a_criterion(),),
+        covers=(ASPECT,),
     )
     return msgspec.structs.replace(lane, **changes)
 
 
 def a_plan(*lanes: Lane, **changes: Any) -> Plan:
-    plan = Plan(title="Pools", lanes=lanes or (a_lane("pools"), a_lane("timeouts")))
+    plan = Plan(
+        title="Pools",
+        lanes=lanes or (a_lane("pools"), a_lane("timeouts")),
+        effort="comparison",
+        aspects=(ASPECT,),
+    )
     return msgspec.structs.replace(plan, **changes)
+
+
+def some_facts(documents: dict[str, int] | None = None, **changes: Any) -> PlanFacts:
+    """What rules look at beside a plan: documents with their tokens, two models, one goal."""
+    held = DOCUMENTS if documents is None else documents
+
+    def covered(within: tuple[str, ...] | None) -> tuple[Size, ...]:
+        return tuple(
+            Size(source=source, tokens=tokens)
+            for source, tokens in held.items()
+            if within is None or is_within(source, within)
+        )
+
+    facts = PlanFacts(
+        goal=PLAN_GOAL,
+        groups=tuple(a_group(name) for name in dict.fromkeys(s.partition("/")[0] for s in held)),
+        covered=covered,
+        lead=Ability(model="large", tools=("read_source", "search_sources")),
+        worker=Ability(model="small", tools=("read_source", "search_sources", "submit_finding")),
+    )
+    return msgspec.structs.replace(facts, **changes)
+
+
+def is_within(source: str, within: tuple[str, ...]) -> bool:
+    """Whether a source is among what a lane may read, as the library rules it."""
+
+    def names(entry: str) -> bool:
+        return (
+            entry in (source, source.partition("/")[0])
+            or (entry.endswith("/") and source.startswith(entry))
+            or fnmatchcase(source, entry)
+        )
+
+    avoided = (entry[1:] for entry in within if entry.startswith("!"))
+    return any(names(e) for e in within if e[0] != "!") and not any(names(e) for e in avoided)
 
 
 def a_budget(**changes: Any) -> Budget:

@@ -71,8 +71,12 @@ class Cli:
     def team_run(
         self, sources: list[Path], *more: str, goal: str = GOAL, **environment: str
     ) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
-        """Run the research team and return what it printed, as text and as an object."""
-        done = self.run("run", "research", goal, *named(sources), "--json", *more, **environment)
+        """Run the research team and return what it printed, as text and as an object.
+
+        As a team, unless another mode is asked for: code would rule that small sources need none.
+        """
+        given = named(sources) if "--mode" in more else as_team(sources)
+        done = self.run("run", "research", goal, *given, "--json", *more, **environment)
         assert done.stdout, done.stderr
         return done, json.loads(done.stdout)
 
@@ -108,6 +112,11 @@ class Cli:
 def named(sources: list[Path]) -> list[str]:
     """Sources as arguments."""
     return [part for source in sources for part in ("--source", str(source))]
+
+
+def as_team(sources: list[Path]) -> list[str]:
+    """Sources as arguments of a run that is a team's, however small they are."""
+    return [*named(sources), "--mode", "team"]
 
 
 async def _opened(connection: Connection, run: str) -> RunStream:

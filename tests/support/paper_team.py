@@ -14,6 +14,8 @@ from bus.messages import (
     Judgement,
     MemberLost,
     Outcome,
+    PlanMade,
+    PlannedTask,
     ResultPublished,
     RunTriaged,
     TaskClaimed,
@@ -84,6 +86,8 @@ class PaperTeam:
         match step:
             case steps.MakePlan():
                 self._plan()
+            case steps.Dispatch():
+                self._dispatch()
             case steps.Recruit(seat=seat, count=count):
                 self._recruit("researcher" if seat == "worker" else "skeptic", count)
             case steps.CheckFinding(task=task):
@@ -113,9 +117,18 @@ class PaperTeam:
         self.story.tell("result", body=ResultPublished(status=status))
 
     def _plan(self) -> None:
-        self.story.tell("spec", body=RunTriaged(mode="team", reasons=("two lanes",)))
-        for number, lane in enumerate(self.lanes, start=1):
-            self.story.tell("task", f"t{number}", body=lane)
+        tasks = tuple(
+            PlannedTask(id=f"t{number}", opened=lane)
+            for number, lane in enumerate(self.lanes, start=1)
+        )
+        self.story.tell("spec", body=PlanMade(mode="team", reasons=("two lanes",), tasks=tasks))
+
+    def _dispatch(self) -> None:
+        made = self.state.plan
+        assert made is not None
+        self.story.tell("spec", body=RunTriaged(mode=made.mode, reasons=made.reasons))
+        for task in made.tasks:
+            self.story.tell("task", task.id, body=task.opened)
 
     def _recruit(self, role: str, count: int) -> None:
         names = ("ada", "bea", "cleo") if role == "researcher" else ("vera", "walt", "xena")

@@ -1,50 +1,62 @@
-"""What code makes of a plan: what it sends back, what it merges, what contract it writes."""
+"""What code makes of a plan: what it sends back, and what contract it writes."""
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import re
+from typing import Any
 
+import msgspec
+import pytest
+
+from bus.messages import Criterion
+from roles.files import BUILT_IN_DIR
+from team.agent.tools.return_tools import SubmitPlan
+from team.codes import RULES
 from team.policy import Policy
+from team.rules.constraints import constraints_of
+from team.rules.contracts import contract_problems
 from team.rules.plan import (
     COMMON_AREA,
+    PLAN_RULES,
+    REQUIRED,
     Lane,
+    Plan,
+    PlanFacts,
     contract_of,
     likeness,
-    merge_same,
-    one_lane,
     plan_problems,
     words,
 )
-from tests.support.builders import a_group, a_lane, a_plan
+from team.rules.triage import triage
+from tests.support.builders import ASPECT, a_criterion, a_lane, a_plan, some_facts
 
-GROUPS = (a_group("docs"), a_group("code"))
+FACTS = some_facts()
 
 
 def test_a_sound_plan_has_no_problems() -> None:
     lanes = (
-        a_lane("pools", areas=("api", "data_1")),
-        a_lane("timeouts", sources=("code", "src/*.py", "/abs/path"), depends_on=("pools",)),
+        a_lane("pools", areas=("api", "data_1"), sources_avoided=("docs/b.md",)),
+        a_lane("timeouts", sources=("code", "docs/*.md"), depends_on=("pools",)),
+        a_lane("retries", tools_avoided=("search_sources",), writes=("notes/retries.md",)),
     )
 
-    assert plan_problems(a_plan(*lanes), GROUPS) == []
+    assert plan_problems(a_plan(*lanes), FACTS) == []
 
 
 @pytest.mark.parametrize(
     ("lanes", "wanted"),
     [
-        ((a_lane("pools"), a_lane("pools")), "lane title 'pools' is used twice"),
-        ((a_lane(sources=("wiki",)),), "source 'wiki' is not one of code, docs"),
-        ((a_lane(depends_on=("retries",)),), "depends on 'retries', which is no other lane"),
+        ((a_lane("pools"), a_lane("pools")), "C113: lane title 'pools' is used twice"),
+        ((a_lane(title=" "),), "C113: the title of lane 1 is empty"),
+        ((a_lane(depends_on=("retries",)),), "C113: lane 'pools' depends on 'retries', which"),
         ((a_lane(depends_on=("pools",)),), "depends on 'pools', which is no other lane"),
-        ((a_lane(areas=("a.b",)),), "area 'a.b' is not a token"),
+        ((a_lane(areas=("a.b",)),), "C113: lane 'pools': area 'a.b' is not a token"),
         ((a_lane(areas=("*",)),), "area '*' is not a token"),
         ((a_lane(areas=(">",)),), "area '>' is not a token"),
         ((a_lane(areas=("",)),), "area '' is not a token"),
         (
             (a_lane("a", depends_on=("b",)), a_lane("b", depends_on=("a",))),
-            "the lanes depend on each other in a circle",
+            "C113: the lanes depend on each other in a circle",
         ),
         (
             (
@@ -55,19 +67,139 @@ def test_a_sound_plan_has_no_problems() -> None:
             ),
             "the lanes depend on each other in a circle",
         ),
+        ((a_lane(objective=" "),), "C101: lane 'pools' has no objective"),
+        ((a_lane(output=""),), "C102: lane 'pools' has no output"),
+        ((a_lane(sources=()),), "C103: lane 'pools' has no sources"),
+        (
+            (a_lane(sources=("wiki",)),),
+            "C103: lane 'pools': source 'wiki' is not one of code, docs",
+        ),
+        ((a_lane(sources=("src/*.py",)),), "source 'src/*.py' names nothing that is there"),
+        ((a_lane(sources=("docs", "!docs/a.md")),), "write '!docs/a.md' without '!'"),
+        (
+            (a_lane(sources=("docs/a.md",), sources_avoided=("docs",)),),
+            "nothing is left of its sources",
+        ),
+        ((a_lane(boundaries=()),), "C104: lane 'pools' has no boundaries"),
+        ((a_lane(boundaries=("Not B.", "")),), "C104: lane 'pools' has no boundaries"),
+        ((a_lane(acceptance=()),), "C105: lane 'pools' has no acceptance criterion"),
+        ((a_lane(acceptance=(Criterion(text="Good."),)),), "C105: lane 'pools': code can't check"),
+        ((a_lane(acceptance=(a_criterion(text=" "),)),), "C105: lane 'pools': a criterion has no"),
+        (
+            (a_lane(acceptance=(a_criterion(sources_min=3),)),),
+            "'A claim at least.' asks for 3 sources, the lane has 2",
+        ),
+        (
+            (a_lane(acceptance=(a_criterion(claims_min=41),)),),
+            "asks for 41 claims, a finding has 40 at most",
+        ),
+        ((a_lane(covers=()),), "C106: lane 'pools' has no covers"),
+        ((a_lane(covers=("pools",)),), "C106: lane 'pools' covers 'pools', which is none of the"),
+        (
+            (a_lane(tools_avoided=("shell",)),),
+            "C110: lane 'pools' avoids 'shell', which is no tool",
+        ),
+        ((a_lane(tools_avoided=FACTS.worker.tools),), "C110: lane 'pools' has no tool left"),
+        ((a_lane(writes=("../etc/passwd",)),), "C114: lane 'pools': '../etc/passwd' is no path"),
+        ((a_lane(writes=("/etc/passwd",)),), "'/etc/passwd' is no path inside the project"),
     ],
 )
-def test_a_plan_that_cannot_be_used_is_told_why(lanes: tuple[Lane, ...], wanted: str) -> None:
-    assert wanted in "\n".join(plan_problems(a_plan(*lanes), GROUPS))
+def test_a_lane_that_cannot_be_used_is_told_why(lanes: tuple[Lane, ...], wanted: str) -> None:
+    assert wanted in "\n".join(plan_problems(a_plan(*lanes), FACTS))
 
 
-def test_all_problems_are_named_at_once() -> None:
-    lane = a_lane(sources=("wiki",), areas=("a b",), depends_on=("x",))
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"effort": None}, "C115: the plan has no effort: one of fact, comparison, broad"),
+        ({"effort": "fact"}, "T108: 2 lanes, at most 1 for effort 'fact'"),
+        ({"aspects": ()}, "C107: the plan names no aspects of the goal"),
+        ({"aspects": (ASPECT, "the weather")}, "C107: the aspect 'the weather' does not stand"),
+        ({"aspects": (ASPECT, "documents")}, "C106: no lane covers the aspect 'documents'"),
+        ({"constraints": ("Only Linux.",)}, "C109: the constraint 'Only Linux.' does not stand"),
+        ({"constraints": ("",)}, "C109: the constraint '' does not stand"),
+    ],
+)
+def test_a_plan_that_cannot_be_used_is_told_why(changes: dict[str, Any], wanted: str) -> None:
+    assert wanted in "\n".join(plan_problems(a_plan(**changes), FACTS))
 
-    assert len(plan_problems(a_plan(lane), GROUPS)) == 3
+
+def test_what_a_goal_lists_may_not_be_left_out() -> None:
+    goal = "How do pools, timeouts and retries end, without threads?"
+    covered = a_plan(a_lane(covers=("pools", "timeouts")), aspects=("pools", "timeouts"))
+    facts = some_facts(goal=goal)
+
+    assert plan_problems(covered, facts) == [
+        "C107: the goal lists 'retries', and no aspect has it",
+    ]
+    whole = a_plan(a_lane(covers=(goal,)), aspects=(goal,))
+    assert plan_problems(whole, facts) == []
 
 
-# --- merging ------------------------------------------------------------------------
+def test_a_constraint_that_stands_in_the_goal_is_kept() -> None:
+    facts = some_facts(goal=f"{ASPECT}. Use only the docs.")
+
+    assert plan_problems(a_plan(constraints=("use only the docs",)), facts) == []
+
+
+def test_a_plan_that_leaves_everything_out_is_told_everything_at_once() -> None:
+    """One answer names each part that is missing; nothing is found out one by one."""
+    plan = msgspec.convert({"title": "Pools", "lanes": [{}]}, Plan)
+
+    codes = [problem.split(":")[0] for problem in plan_problems(plan, FACTS)]
+
+    assert codes == ["C115", "C113", "C101", "C102", "C103", "C104", "C105", "C107", "C106"]
+
+
+@pytest.mark.parametrize("code", PLAN_RULES)
+def test_a_rule_that_fails_is_a_no(code: str) -> None:
+    def fails(_: Plan, __: PlanFacts) -> list[str]:
+        raise RuntimeError("disk full")
+
+    problems = plan_problems(a_plan(), FACTS, {**PLAN_RULES, code: fails})
+
+    assert problems == [f"{code}: the check failed: RuntimeError('disk full')"]
+    assert code in RULES
+
+
+async def test_submit_plan_refuses_with_every_problem_and_takes_what_is_mended() -> None:
+    tool = SubmitPlan(FACTS)
+
+    refused = await tool.call({"title": "Pools", "lanes": [{"title": "pools"}]})
+    taken = await tool.call(msgspec.to_builtins(a_plan()))
+
+    assert refused.is_error
+    assert refused.answer is None
+    assert all(code in refused.content for code in ("C101", "C103", "C105", "C107", "C115"))
+    assert taken.answer is not None
+    assert msgspec.json.decode(taken.answer, type=Plan) == a_plan()
+
+
+def test_the_model_is_told_which_parts_are_required() -> None:
+    schema = SubmitPlan(FACTS).definition["input_schema"]
+
+    assert schema["required"] == list(REQUIRED["Plan"])
+    assert schema["$defs"]["Lane"]["required"] == list(REQUIRED["Lane"])
+    assert set(REQUIRED["Lane"]) <= set(Lane.__struct_fields__)
+    assert set(REQUIRED["Plan"]) <= set(Plan.__struct_fields__)
+
+
+def test_the_plan_that_the_lead_is_shown_as_an_example_is_complete() -> None:
+    """roles/lead.md says it is; it also says for which goal."""
+    text = (BUILT_IN_DIR / "lead.md").read_text()
+    [goal] = re.findall(r'For the goal "(.+)" a complete plan is', text)
+    [example] = re.findall(r"(?s)```json\n(.*?)```", text)
+    documents = ("client/a", "client/legacy/b", "docs/client/c.md", "server/d", "server/e")
+    facts = some_facts(dict.fromkeys(documents, 2_000), goal=goal)
+
+    plan = msgspec.json.decode(example, type=Plan, strict=True)
+
+    assert plan_problems(plan, facts) == []
+    assert plan.constraints == constraints_of(goal)
+    assert triage(plan, facts).lanes == plan.lanes
+
+
+# --- words --------------------------------------------------------------------------
 
 
 def test_telling_words_are_lower_case_and_without_the_common_ones() -> None:
@@ -86,95 +218,20 @@ def test_likeness_is_the_share_of_common_telling_words(a: str, b: str, share: fl
     assert likeness(a, b) == share
 
 
-def test_two_lanes_that_say_the_same_over_the_same_sources_are_merged() -> None:
-    first = a_lane("pools", objective="How are connection pools limited?")
-    twin = a_lane("pooling", objective="Limited connection pools: how?")
-    other = a_lane("timeouts", objective="Which timeouts are there?")
-
-    lanes, reasons = merge_same([first, twin, other])
-
-    assert lanes == [first, other]
-    assert reasons == ["lane 'pooling' says the same as 'pools' and was merged"]
-
-
-def test_the_same_question_over_other_sources_is_another_lane() -> None:
-    lanes = [a_lane("docs", objective="Which limits?"), a_lane("code", objective="Which limits?")]
-    lanes[1] = a_lane("code", objective="Which limits?", sources=("code",))
-
-    assert merge_same(lanes) == (lanes, [])
-
-
-def test_who_depends_on_a_merged_lane_waits_for_its_twin() -> None:
-    first, twin = a_lane("a", objective="pool limits"), a_lane("b", objective="limits pool")
-    third = a_lane("c", objective="timeouts", depends_on=("b",))
-    fourth = a_lane("d", objective="retries", depends_on=("b", "a", "c"))
-
-    lanes, _ = merge_same([first, twin, third, fourth])
-
-    assert [lane.depends_on for lane in lanes] == [(), ("a",), ("a", "c")]
-
-
-def test_a_lane_never_waits_for_itself_after_merging() -> None:
-    first = a_lane("a", objective="pool limits", depends_on=("b",))
-    twin = a_lane("b", objective="limits pool")
-
-    lanes, _ = merge_same([first, twin])
-
-    assert lanes == [a_lane("a", objective="pool limits")]
-
-
-def test_merging_closes_no_circle() -> None:
-    """`a` waits for `c`, `c` for `b`, and `b` is `a`'s twin."""
-    lanes = [
-        a_lane("a", objective="pool limits", depends_on=("c",)),
-        a_lane("b", objective="limits pool"),
-        a_lane("c", objective="timeouts", depends_on=("b",)),
-    ]
-
-    merged, _ = merge_same(lanes)
-
-    assert not plan_problems(a_plan(*merged), GROUPS)
-    assert [lane.depends_on for lane in merged] == [("c",), ()]
-
-
-objectives = st.lists(st.sampled_from(["pool", "limit", "timeout"]), min_size=1, max_size=3)
-
-
-@given(data=st.data(), said=st.lists(objectives, min_size=1, max_size=6))
-def test_a_plan_that_was_sound_is_sound_after_merging(
-    data: st.DataObject, said: list[list[str]]
-) -> None:
-    titles = [f"l{number}" for number in range(len(said))]
-    order = data.draw(st.permutations(titles))
-    lanes = [
-        a_lane(
-            title,
-            objective=" ".join(objective),
-            depends_on=tuple(
-                data.draw(st.sets(st.sampled_from(before), max_size=2)) if before else ()
-            ),
-        )
-        for title, objective in zip(titles, said, strict=True)
-        for before in [order[: order.index(title)]]
-    ]
-    assert not plan_problems(a_plan(*lanes), GROUPS)
-
-    merged, reasons = merge_same(lanes)
-
-    assert not plan_problems(a_plan(*merged), GROUPS)
-    assert len(merged) + len(reasons) == len(lanes)
-    assert merge_same(merged) == (merged, [])
-
-
 # --- contracts ----------------------------------------------------------------------
 
 
 def test_a_contract_says_what_the_lead_said_and_what_policy_limits() -> None:
-    lane = a_lane(acceptance=("Each claim is quoted.",), areas=("api",))
+    lane = a_lane(
+        areas=("api",),
+        sources_avoided=("docs/b.md",),
+        tools_avoided=("search_sources",),
+        writes=("notes/*.md",),
+    )
     plan = a_plan(lane, constraints=("Version 2 only.",))
     policy = Policy(turns_max=9, tokens_max=1_000, seconds_max=60.0)
 
-    contract = contract_of(lane, plan, ("read_source",), policy)
+    contract = contract_of(lane, plan, ("read_source", "search_sources"), policy)
 
     assert (contract.objective, contract.sources, contract.boundaries) == (
         lane.objective,
@@ -184,8 +241,12 @@ def test_a_contract_says_what_the_lead_said_and_what_policy_limits() -> None:
     assert contract.constraints == ("Version 2 only.",)
     assert (contract.areas, contract.tools) == (("api", COMMON_AREA), ("read_source",))
     assert lane.output in contract.output_format
+    assert (contract.criteria, contract.acceptance) == (lane.acceptance, ("A claim at least.",))
+    assert (contract.covers, contract.writes) == (lane.covers, lane.writes)
+    assert contract.sources_avoided == ("docs/b.md",)
     budget = contract.budget
     assert (budget.turns_max, budget.tokens_max, budget.seconds_max) == (9, 1_000, 60.0)
+    assert contract_problems(contract, plan.constraints) == []
 
 
 @pytest.mark.parametrize(("of_role", "wanted"), [(None, 9), (5, 5), (90, 9)])
@@ -193,16 +254,3 @@ def test_a_role_may_ask_for_fewer_turns_but_not_for_more(of_role: int | None, wa
     contract = contract_of(a_lane(), a_plan(), (), Policy(turns_max=9), of_role)
 
     assert contract.budget.turns_max == wanted
-
-
-def test_a_run_without_a_team_is_one_lane_over_all_sources() -> None:
-    lanes = (
-        a_lane("a", sources=("docs", "code"), areas=("x",), boundaries=("Not B.",)),
-        a_lane("b", sources=("code",), areas=("y", "x"), depends_on=("a",)),
-    )
-
-    lane = one_lane(a_plan(*lanes, title="T" * 200), "The goal.")
-
-    assert (lane.sources, lane.areas, lane.depends_on) == (("docs", "code"), ("x", "y"), ())
-    assert (lane.objective, len(lane.title)) == ("The goal.", 80)
-    assert lane.boundaries == ("Not B.", "Nothing else.")

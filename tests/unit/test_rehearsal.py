@@ -15,24 +15,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.messages import Question
-from team.agent.briefing import Briefing, CitableClaim, GroupBrief, Peer, mail_block, opening
+from team.agent.briefing import (
+    Briefing,
+    CitableClaim,
+    GroupBrief,
+    Peer,
+    brief_triage,
+    mail_block,
+    opening,
+)
 from team.agent.models.call import Caller, Request
 from team.agent.models.rehearsal.brain import compose
 from team.agent.models.rehearsal.faults import FAULTS, Fault, parse_faults
 from team.agent.models.rehearsal.transport import RehearsalTransport, request_problem
 from team.agent.tools.return_tools import SubmitFindingInput, SubmitVerdictInput
 from team.errors import ModelBusyError, ModelRefusedError, ModelReplyError
+from team.rules.constraints import constraints_of
 from team.rules.plan import Plan, plan_problems
 from team.rules.synthesis import Synthesis, synthesis_problems
 from team.state import Letter
 from tests.support.builders import (
     a_claim,
     a_contract,
-    a_group,
     an_admitted,
     an_evidence,
     calls,
     says,
+    some_facts,
 )
 
 SENTENCE = "A connection pool keeps at most ten connections open at once."
@@ -169,17 +178,53 @@ def test_a_verifier_refutes_what_does_not_stand_there(text: str, quote: str) -> 
     assert [j["outcome"] for j in verdict["judgements"]] == ["refuted"]
 
 
-def test_the_lead_plans_a_lane_for_each_group_that_the_goal_names() -> None:
-    groups = (GroupBrief(name="httpx", title="httpx", files=2), RESEARCH.groups[0])
-    goal = "How do httpx and docs limit connections?"
-    briefing = Briefing(kind="plan", me="lead", goal=goal, groups=groups, teammates_max=8)
-
-    plan, called = conversed(briefing)
-
-    decoded = msgspec.convert(plan, Plan)
+def planned(goal: str, *groups: str, **changes: Any) -> tuple[Plan, list[str]]:
+    """What the lead plans for a goal over these groups, and what code sends back of it."""
+    facts = some_facts(dict.fromkeys((f"{group}/a.md" for group in groups), 2_000), goal=goal)
+    facts = msgspec.structs.replace(facts, **changes)
+    briefing = Briefing(
+        kind="plan",
+        me="lead",
+        goal=goal,
+        groups=tuple(GroupBrief(name=group, title=group, files=1) for group in groups),
+        teammates_max=facts.teammates_max,
+        triage=brief_triage(facts),
+        constraints=constraints_of(goal),
+    )
+    given, called = conversed(briefing)
     assert called == ["submit_plan"]
-    assert [lane.title for lane in decoded.lanes] == ["httpx", "docs"]
-    assert plan_problems(decoded, (a_group("httpx"), a_group("docs"))) == []
+    plan = msgspec.convert(given, Plan)
+    return plan, plan_problems(plan, facts)
+
+
+def test_the_lead_plans_a_lane_for_each_group_that_the_goal_names() -> None:
+    plan, problems = planned("How do httpx and docs limit connections?", "httpx", "docs", "other")
+
+    assert [lane.title for lane in plan.lanes] == ["httpx", "docs"]
+    assert [lane.covers for lane in plan.lanes] == [("httpx",), ("docs",)]
+    assert (plan.effort, problems) == ("comparison", [])
+
+
+@pytest.mark.parametrize(
+    ("goal", "groups", "effort", "lanes"),
+    [
+        ("Is it safe?", ("a",), "fact", 1),
+        ("Is it safe?", ("a", "b", "c"), "comparison", 3),
+        ("Is it safe?", ("a", "b", "c", "d", "e"), "fact", 1),
+        ("Compare them: a, b, c, d and e.", ("a", "b", "c", "d", "e"), "broad", 5),
+        ("Compare a, b and the rest. Use only the docs.", ("a", "b"), "comparison", 2),
+        ("Compare a, b and x without any code.", ("a", "b"), "comparison", 2),
+        ("Compare all. Be brief.", tuple("abcdefghi"), "fact", 1),
+    ],
+)
+def test_what_the_lead_plans_is_complete_and_no_larger_than_the_goal(
+    goal: str, groups: tuple[str, ...], effort: str, lanes: int
+) -> None:
+    plan, problems = planned(goal, *groups)
+
+    assert problems == []
+    assert (plan.effort, len(plan.lanes)) == (effort, lanes)
+    assert plan.constraints == constraints_of(goal)
 
 
 def test_the_lead_writes_a_synthesis_that_the_gate_lets_through() -> None:

@@ -286,6 +286,48 @@ def test_a_group_named_in_within_is_that_group_only(tmp_path: Path) -> None:
         assert sources(library, ("docs",)) == ["docs/guide.md", "docs/tasks.py"]
 
 
+@pytest.mark.parametrize(
+    ("within", "expected"),
+    [
+        (("pkg", "!pkg/tasks.py"), ["pkg/__init__.py", "pkg/deep/queues.py"]),
+        (("pkg", "docs", "!tasks.py"), ["docs/guide.md", "pkg/__init__.py", "pkg/deep/queues.py"]),
+        (("!docs", "docs", "pkg/deep"), ["pkg/deep/queues.py"]),
+        (("pkg", "!pkg/deep/"), ["pkg/__init__.py", "pkg/tasks.py"]),
+        (("pkg", "!nothing"), ["pkg/__init__.py", "pkg/deep/queues.py", "pkg/tasks.py"]),
+        (("docs", "!docs"), []),
+        (("!docs",), []),
+        (("docs/", "pkg/tasks.py"), ["docs/guide.md", "docs/tasks.py", "pkg/tasks.py"]),
+        (("pkg/deep/",), ["pkg/deep/queues.py"]),
+    ],
+)
+def test_what_stands_after_a_mark_is_taken_away(
+    library: Library, within: tuple[str, ...], expected: list[str]
+) -> None:
+    """Whatever the order; what is taken away is found by no name, nor by a search."""
+    assert sorted(sources(library, within)) == expected
+    assert {hit.source for hit in library.search("task queue budget", within)} <= set(expected)
+    for name in {"pkg/tasks.py", "docs/guide.md"} - set(expected):
+        with pytest.raises(UnknownSourceError):
+            library.read(name, 1, 1, within)
+
+
+def test_a_sources_own_name_means_that_source_only(tmp_path: Path) -> None:
+    """Another group may hold a file of the same path below its root."""
+    (tmp_path / "pkg/docs").mkdir(parents=True)
+    (tmp_path / "pkg/docs/guide.md").write_text("Some text.\n")
+
+    with Library.open(a_library(tmp_path)) as library:
+        assert sources(library, ("docs/guide.md",)) == ["docs/guide.md"]
+        assert sources(library, ("docs/",)) == ["docs/guide.md", "docs/tasks.py"]
+
+
+def test_sizes_are_the_bytes_of_each_sources_text(library: Library) -> None:
+    sizes = library.sizes()
+
+    assert set(sizes) == set(sources(library, None))
+    assert sizes["docs/guide.md"] == len(FILES["docs/guide.md"].strip().encode())
+
+
 def test_search_stays_within_what_is_allowed(library: Library) -> None:
     assert {hit.group for hit in library.search("task tasks")} == {"pkg", "docs"}
     assert {hit.group for hit in library.search("task tasks", ("docs",))} == {"docs"}

@@ -57,6 +57,7 @@ def test_a_run_goes_from_plan_to_synthesis() -> None:
 
     assert Counter(kinds(team.done)) == {
         "MakePlan": 1,
+        "Dispatch": 1,
         "Recruit": 2,
         "Offer": 2,
         "CheckFinding": 2,
@@ -72,6 +73,16 @@ def test_a_run_goes_from_plan_to_synthesis() -> None:
 
 def test_a_run_begins_with_a_plan() -> None:
     assert steps.next_step(a_story().state, OPENED_AT) == steps.MakePlan()
+
+
+def test_a_plan_that_was_made_is_dispatched_once() -> None:
+    team = PaperTeam()
+    team._plan()
+
+    assert team.next() == steps.Dispatch()
+    team.lead()
+    assert [task.id for task in team.state.board.of_purpose("research")] == ["t1", "t2"]
+    assert steps.Dispatch() not in team.done[1:]
 
 
 def test_the_same_state_always_gets_the_same_step() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -19,9 +19,8 @@ from bus.messages import (
 from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.agent.world import World, task_context
 from team.errors import SourceError
-from team.rules.plan import Plan, plan_problems
+from team.rules.plan import REQUIRED, Plan, PlanFacts, plan_problems
 from team.rules.synthesis import AdmittedClaim, Synthesis, synthesis_problems
-from team.spec import SourceGroupDoc
 from team.state import Task
 
 FINDING_BYTES_MAX = 48 * 1024
@@ -160,16 +159,29 @@ class SubmitVerdict(Tool[SubmitVerdictInput]):
 
 
 class SubmitPlan(Tool[Plan]):
-    """Propose how the goal is divided into lanes that can be worked on apart."""
+    """Propose how the goal is divided into lanes that can be worked on apart.
+
+    A plan that leaves out a part is refused with all that is missing.
+    """
 
     name: ClassVar[str] = "submit_plan"
     input_type = Plan
 
-    def __init__(self, groups: tuple[SourceGroupDoc, ...]) -> None:
-        self._groups = groups
+    def __init__(self, facts: PlanFacts) -> None:
+        self._facts = facts
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """As of any tool, with all that a plan is refused without marked as required."""
+        told = super().definition
+        schema = dict(told["input_schema"])
+        parts = {name: dict(part) for name, part in schema["$defs"].items()}
+        schema["required"] = list(REQUIRED["Plan"])
+        parts["Lane"]["required"] = list(REQUIRED["Lane"])
+        return told | {"input_schema": schema | {"$defs": parts}}
 
     async def run(self, given: Plan) -> ToolAnswer:
-        problems = plan_problems(given, self._groups)
+        problems = plan_problems(given, self._facts)
         if problems:
             return refuse("The plan can't be used yet: " + "; ".join(problems))
         return ToolAnswer(content="Accepted.", answer=msgspec.json.encode(given))

@@ -24,8 +24,9 @@ from team.agent.tools.return_tools import (
 from team.agent.tools.ruling_tools import SubmitRuling
 from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
 from team.agent.world import World, task_context
+from team.rules.contracts import within_of
+from team.rules.plan import PlanFacts
 from team.rules.synthesis import AdmittedClaim
-from team.spec import SourceGroupDoc
 from team.state import Task
 
 AnyTool = Tool[Any]
@@ -56,7 +57,7 @@ _ALWAYS: Final = frozenset(
 def research_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
     """The tools for a lane: those of the role, over the contract's sources."""
     tools: list[AnyTool] = [
-        *_source_tools(world, task.contract.sources),
+        *_source_tools(world, within_of(task.contract)),
         NotePartial(world, task.id),
         SendMessage(world),
         WaitForMail(world, task_context(task)),
@@ -74,7 +75,7 @@ def research_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
 def verify_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
     """The tools to judge a finding: the sources, nobody to talk to."""
     tools: list[AnyTool] = [
-        *_source_tools(world, task.contract.sources),
+        *_source_tools(world, within_of(task.contract)),
         SubmitVerdict(world, task),
     ]
     return _allowed(tools, role)
@@ -98,9 +99,9 @@ def ruling_tools(world: World, role: Role, revision: int) -> tuple[AnyTool, ...]
     return _allowed([*looks, SubmitRuling(world, revision)], role)
 
 
-def plan_tools(world: World, role: Role, groups: tuple[SourceGroupDoc, ...]) -> tuple[AnyTool, ...]:
+def plan_tools(world: World, role: Role, facts: PlanFacts) -> tuple[AnyTool, ...]:
     """The lead's tools to plan."""
-    return _allowed([*_source_tools(world, None), SubmitPlan(groups)], role)
+    return _allowed([*_source_tools(world, None), SubmitPlan(facts)], role)
 
 
 def synthesis_tools(role: Role, admitted: tuple[AdmittedClaim, ...]) -> tuple[AnyTool, ...]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from team.agent.briefing import GroupBrief
+from team.agent.briefing import Briefing, GroupBrief
 from team.agent.models.rehearsal.conversation import Situation
+from team.rules.effort import EFFORTS, Effort, listed
+
+TITLE_CHARACTERS_MAX = 2_000
 
 _LIST = re.compile(r"(?:[\w.\-/]+, )+(?:and )?[\w.\-/]+(?: and [\w.\-/]+)?|[\w.\-/]+ and [\w.\-/]+")
 
@@ -14,15 +17,34 @@ _STAGES = re.compile(r"\bfirst (.+?),? then ([^:?.]+)", re.I)
 
 
 def plan(situation: Situation) -> dict[str, Any]:
-    """One lane for each group of sources that the goal names; for all, if it names none."""
+    """One lane for each group of sources that the goal names; for all, if it names none.
+
+    Where that is more lanes than the goal may have, one lane for all.
+    """
     briefing = situation.briefing
-    named = [group for group in briefing.groups if _names(briefing.goal, group)]
+    named = [group for group in briefing.groups if _named_as(briefing.goal, group)]
     groups = named or list(briefing.groups)
     areas = sorted({"terms", *(area.name for area in briefing.areas)})
-    if len(groups) > max(briefing.teammates_max, 1):
-        return _plan(briefing.goal, [_lane(briefing.goal, list(groups), areas)])
-    lanes = [_lane(briefing.goal, [group], areas) for group in groups]
-    return _plan(briefing.goal, _staged(briefing.goal, lanes))
+    effort = _effort(briefing, len(groups))
+    if effort is None:
+        lane = _lane(briefing.goal, list(groups), areas) | {"covers": [briefing.goal]}
+        return _plan(briefing, "fact", [briefing.goal], [lane])
+    aspects = [_named_as(briefing.goal, group) for group in groups]
+    if not all(aspects) or set(listed(briefing.goal)) - set(aspects):
+        aspects = [briefing.goal] * len(groups)
+    lanes = [
+        _lane(briefing.goal, [group], areas) | {"covers": [aspect]}
+        for group, aspect in zip(groups, aspects, strict=True)
+    ]
+    return _plan(briefing, effort, list(dict.fromkeys(aspects)), _staged(briefing.goal, lanes))
+
+
+def _effort(briefing: Briefing, lanes: int) -> Effort | None:
+    """The least effort that allows so many lanes; nothing if none does."""
+    if briefing.triage is None:
+        return "broad" if lanes <= briefing.teammates_max else None
+    caps = briefing.triage.lanes_max
+    return next((effort for effort in EFFORTS if lanes <= caps[effort]), None)
 
 
 def synthesis(situation: Situation) -> dict[str, Any]:
@@ -46,8 +68,16 @@ def synthesis(situation: Situation) -> dict[str, Any]:
     }
 
 
-def _plan(goal: str, lanes: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"title": goal, "lanes": lanes, "constraints": []}
+def _plan(
+    briefing: Briefing, effort: Effort, aspects: list[str], lanes: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "title": briefing.goal[:TITLE_CHARACTERS_MAX],
+        "effort": effort,
+        "aspects": aspects,
+        "lanes": lanes,
+        "constraints": list(briefing.constraints),
+    }
 
 
 def _staged(goal: str, lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -80,7 +110,9 @@ def _lane(goal: str, groups: list[GroupBrief], areas: list[str]) -> dict[str, An
         "objective": _objective(goal, titles),
         "sources": [group.name for group in groups],
         "boundaries": [f"Nothing but {titles}."],
-        "acceptance": ["Each claim quotes its source."],
+        "acceptance": [
+            {"text": "A claim at least, with its quote.", "claims_min": 1, "sources_min": 1}
+        ],
         "areas": areas,
     }
 
@@ -94,9 +126,10 @@ def _objective(goal: str, title: str) -> str:
     return f"{goal} (as far as {title} says)"
 
 
-def _names(goal: str, group: GroupBrief) -> bool:
-    lowered = goal.lower()
-    return any(
-        re.search(rf"(?<![\w.]){re.escape(name.lower())}(?![\w])", lowered)
-        for name in (group.title, group.name)
-    )
+def _named_as(goal: str, group: GroupBrief) -> str:
+    """How a goal names a group, as it stands there; empty if it does not."""
+    for name in (group.title, group.name):
+        found = re.search(rf"(?<![\w.]){re.escape(name)}(?![\w])", goal, re.IGNORECASE)
+        if found:
+            return found.group()
+    return ""
