@@ -13,11 +13,21 @@ import msgspec
 
 from bus.ids import GATE, LEAD
 from bus.messages import TaskState
+from team.rules.conflicts import (
+    compared_by,
+    comparison_of,
+    may_be_ruled,
+    standing,
+    to_settle,
+    unraised,
+)
+from team.rules.contradictions import Pair
 from team.rules.disputes import areas_needed, next_ruling_at, ripe_dispute
 from team.rules.gate import as_reason, unverified_claims, verification_problems
 from team.rules.premises import CHECK as PREMISES
 from team.rules.premises import awaits_ruling, fallen_premises, is_news, unseen_premises
-from team.state import RunState, Task
+from team.rules.synthesis import admitted_claims, upheld_claims
+from team.state import Conflict, RunState, Task
 
 VERIFICATION_ROUNDS_MAX: Final = 2
 WRAP_UP_SHARE: Final = 0.8
@@ -96,6 +106,24 @@ class Settle(Step, frozen=True, kw_only=True):
     verifications: tuple[str, ...] = ()
 
 
+class RaiseConflicts(Step, frozen=True, kw_only=True):
+    """Write down which admitted claims of different lanes may contradict each other."""
+
+    pairs: tuple[Pair, ...]
+
+
+class Compare(Step, frozen=True, kw_only=True):
+    """Have a verifier say whether the two claims of a conflict can both be true."""
+
+    conflict: str
+
+
+class RuleConflict(Step, frozen=True, kw_only=True):
+    """Rule which of two claims that contradict each other may be cited."""
+
+    conflict: str
+
+
 class Synthesize(Step, frozen=True, kw_only=True):
     """Write the answer from the admitted findings."""
 
@@ -128,6 +156,9 @@ AnyStep = (
     | Offer
     | AskToWrapUp
     | Settle
+    | RaiseConflicts
+    | Compare
+    | RuleConflict
     | Synthesize
     | Finish
     | Dismiss
@@ -165,20 +196,25 @@ def next_step(state: RunState, now: float) -> AnyStep:
         return step
     ruling_at = next_ruling_at(state)
     if all(task.is_settled for task in lanes) and ruling_at is None:
-        if any(task.state is TaskState.admitted for task in lanes):
-            return Synthesize()
-        return Finish(status="rejected", reasons=missing_lanes(state))
+        last = _of_end(state, is_late=now > ends_at)
+        if last is not None:
+            return last
     times = (wrap_up_at, ends_at, ruling_at or 0.0, now + WAIT_S)
     return Wait(until=min(at for at in times if at > now))
 
 
 def missing_lanes(state: RunState) -> tuple[str, ...]:
-    """What the result lacks: each lane that was not admitted, with the reasons."""
-    return tuple(
-        f"{task.title}: {task.state.value}: {'; '.join(task.reasons) or 'no reason was given'}"
-        for task in state.board.of_purpose("research")
-        if task.is_settled and task.state is not TaskState.admitted
-    )
+    """What the result lacks: each lane of which nothing may be cited, with the reasons."""
+    struck = {claim.task for claim in upheld_claims(state)}
+    struck -= {claim.task for claim in admitted_claims(state)}
+    found: list[str] = []
+    for task in state.board.of_purpose("research"):
+        if task.is_settled and task.state is not TaskState.admitted:
+            why = "; ".join(task.reasons) or "no reason was given"
+            found.append(f"{task.title}: {task.state.value}: {why}")
+        elif task.id in struck:
+            found.append(f"{task.title}: struck out: each of its claims contradicts another lane's")
+    return tuple(found)
 
 
 def rejected_findings(state: RunState) -> tuple[str, ...]:
@@ -202,6 +238,91 @@ def _of_decisions(state: RunState, now: float) -> AnyStep | None:
         if seat.takes_mail and seat.name != LEAD and lacking:
             return WidenWorld(member=seat.name)
     return None
+
+
+def _of_end(state: RunState, *, is_late: bool) -> AnyStep | None:
+    """Every lane is settled: conflicts, then the answer; nothing while claims are compared."""
+    step = _of_conflicts(state, is_late=is_late)
+    if step is not None:
+        return step
+    if not all(task.is_settled for task in state.board.of_purpose("compare")):
+        return None
+    if admitted_claims(state):
+        return Synthesize()
+    return Finish(status="rejected", reasons=missing_lanes(state))
+
+
+def _of_conflicts(state: RunState, *, is_late: bool) -> AnyStep | None:
+    """Find claims that contradict each other, have them compared, rule; nothing left: nothing.
+
+    A search that fails ends the run: what was not compared is not written into an answer.
+    """
+    claims = {one.ref: one.claim for one in upheld_claims(state)}
+    try:
+        found = unraised(state, claims)
+    except Exception as error:
+        reason = f"the search for claims that contradict each other failed: {error!r}"
+        return Finish(status="rejected", reasons=(reason,))
+    if found:
+        return RaiseConflicts(pairs=found)
+    open_ones = [] if is_late else to_settle(state, claims)
+    step = _unasked(state, {one.id for one in open_ones}, is_late=is_late)
+    if step is not None:
+        return step
+    steps = (_of_conflict(state, conflict) for conflict in open_ones)
+    return next((one for one in steps if one is not None), None)
+
+
+def _unasked(state: RunState, asked: set[str], *, is_late: bool) -> Settle | None:
+    """Close the comparison of a conflict that has nothing left to be settled."""
+    for task in state.board.of_purpose("compare"):
+        if task.is_settled or compared_by(task.id) in asked:
+            continue
+        if task.state is TaskState.submitted:
+            return Settle(task=task.id, state="admitted")
+        reason = "the run's wall time is over" if is_late else "nothing is left to compare"
+        return Settle(task=task.id, state="failed", reasons=(reason,))
+    return None
+
+
+def _of_conflict(state: RunState, conflict: Conflict) -> AnyStep | None:
+    """What comes next for a conflict: a comparison, a ruling, or nothing while one is made."""
+    task = comparison_of(state, conflict)
+    if task is not None and not task.is_settled:
+        return _of_comparison(state, task)
+    if standing(state, conflict) == "raised":
+        return Compare(conflict=conflict.id)
+    return RuleConflict(conflict=conflict.id) if may_be_ruled(state) else None
+
+
+def _of_comparison(state: RunState, task: Task) -> AnyStep | None:
+    """The next step of a comparison; one that fails too often is settled, and counts as unsure."""
+    match task.state:
+        case TaskState.submitted:
+            return Settle(task=task.id, state="admitted")
+        case TaskState.failed if task.round < VERIFICATION_ROUNDS_MAX:
+            return Reopen(task=task.id, round=task.round + 1, reasons=task.reasons)
+        case TaskState.failed:
+            return Settle(task=task.id, state="failed", reasons=task.reasons)
+        case TaskState.claimed if not _is_present(state, task.holder):
+            return Reopen(task=task.id, round=task.round, reasons=())
+        case TaskState.open:
+            return _recruit_for(state, task) or _of_open(state, task)
+        case _:
+            return None
+
+
+def _recruit_for(state: RunState, task: Task) -> Recruit | Settle | None:
+    """A verifier for a comparison if none is left; not for ever, if they die."""
+    assert state.spec is not None
+    role = state.spec.team.roles.verifier
+    if state.roster.present(role):
+        return None
+    lost = [seat for seat in state.roster.seats.values() if seat.role == role and seat.lost]
+    if len(lost) > state.spec.team.policy.restarts_max:
+        reason = f"{len(lost)} members of role {role!r} were lost, last: {lost[-1].lost}"
+        return Settle(task=task.id, state="failed", reasons=(reason,))
+    return Recruit(seat="verifier", count=1)
 
 
 def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
