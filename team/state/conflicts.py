@@ -47,7 +47,7 @@ class Conflicts:
             case ConflictJudged() as judged if conflict is not None and author != LEAD:
                 judgements = (*conflict.judgements, (author, judged))
                 self._change(conflict, record.seq, judgements=judgements)
-            case ConflictRuled() as ruling if conflict is not None and author in (LEAD, PERSON):
+            case ConflictRuled() as ruling if conflict is not None and _may_rule(author, conflict):
                 self._change(conflict, record.seq, ruling=ruling)
             case _ if conflict is not None:
                 self._change(conflict, record.seq)
@@ -68,3 +68,8 @@ class Conflicts:
             judgements=conflict.judgements if judgements is None else judgements,
             ruling=ruling or conflict.ruling,
         )
+
+
+def _may_rule(author: str, conflict: Conflict) -> bool:
+    """A person always; the lead once, and never over a ruling that is there."""
+    return author == PERSON or (author == LEAD and conflict.ruling is None)

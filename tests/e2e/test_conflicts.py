@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bus.ids import GATE
-from bus.messages import ConflictJudged, ConflictRaised, ConflictRuled
+from bus.messages import ConflictJudged, ConflictRaised, ConflictRuled, ContextOpened
 from tests.support.cli import Cli
 from tests.support.conventions import lay_out
 
@@ -52,12 +52,23 @@ async def test_of_two_claims_that_contradict_each_other_one_is_ruled_out(cli: Cl
     [line] = shown["rejected"]
     assert lost in line
     assert THIRTY in line
-    records = [r for r in await cli.records("one") if r.subject.kind == "conflict"]
+    stored = await cli.records("one")
+    records = [r for r in stored if r.subject.kind == "conflict"]
     assert [(type(r.body), r.subject.author) for r in records] == [
         (ConflictRaised, GATE),
         (ConflictJudged, "vera"),
         (ConflictRuled, "lead"),
     ]
+    [seen] = [
+        body.opening
+        for record in stored
+        if isinstance(body := record.body, ContextOpened)
+        and record.subject.author == "vera"
+        and body.context.startswith("task:c-x-")
+    ]
+    assert THIRTY in seen
+    assert SIXTY in seen
+    assert not [word for word in ("ada", "bea", "30 against 60") if word in seen]
 
 
 def test_of_two_claims_that_nothing_decides_between_neither_is_cited(cli: Cli) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import pytest
 
@@ -105,6 +107,18 @@ def test_only_the_lead_or_a_person_rules(author: str, counts: bool) -> None:
     conflict = story.state.conflicts.all[NAME]
     assert (conflict.ruling is not None) is counts
     assert conflict.head_seq == seq
+
+
+def test_the_lead_rules_once_and_a_person_over_it() -> None:
+    story = a_conflict()
+    rulings: tuple[tuple[str, Literal["first", "second", "both"]], ...]
+    rulings = (("lead", "first"), ("lead", "both"), ("person", "second"), ("lead", "both"))
+    lost: list[set[str]] = []
+    for author, stands in rulings:
+        story.tell("conflict", NAME, author=author, body=ConflictRuled(stands=stands, reason="so"))
+        lost.append(struck(story))
+
+    assert lost == [{"t2.c1"}, {"t2.c1"}, {"t1.c1"}, {"t1.c1"}]
 
 
 def test_the_next_write_follows_what_nobody_could_read() -> None:
