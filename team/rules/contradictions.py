@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -24,11 +25,15 @@ CANDIDATES_MAX: Final = 24
 """Pairs found by wording that are put to a verifier, the likest first."""
 SENTENCES_MAX: Final = 8
 """Sentences of a claim that are compared; a claim is one statement."""
+TEXTS_KEPT_MAX: Final = 4_096
+"""Texts and words of which it is kept how they are compared: the lead asks again and again."""
 
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?;])\s+")
-_TOKEN: Final = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_][\w'’-]*")
+_TOKEN: Final = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_][\w']*")
 _NUMBER_WORDS: Final = "zero one two three four five six seven eight nine ten eleven twelve".split()
-_NEGATIONS: Final = frozenset("not no never none nor neither nothing nobody without cannot".split())
+_NEGATIONS: Final = frozenset(
+    "not no never none nor neither nothing nobody without cannot non".split()
+)
 _OPPOSITES: Final[tuple[tuple[tuple[str, ...], ...], ...]] = (
     (("always", "every", "all"), ("never", "none"), ("sometimes", "some")),
     (("allow", "permit"), ("forbid", "forbad", "prohibit", "deny", "denie")),
@@ -55,7 +60,7 @@ _OPPOSITES: Final[tuple[tuple[tuple[str, ...], ...], ...]] = (
 """Words that can't both hold of one thing, each by the beginnings of its forms."""
 _EXACT: Final = frozenset("on off may over under end all some min max ms yes first last".split())
 """Beginnings that only count as whole words: too many others begin so."""
-_REVERSING: Final = re.compile(r"(?:un|in|im|ir|il|non-?|dis)(?=\w{4})")
+_REVERSING: Final = re.compile(r"(?:un|in|im|ir|il|non|dis)(?=\w{4})")
 """What turns a word into its opposite when it stands before it."""
 _STEM_MIN: Final = 4
 
@@ -102,16 +107,18 @@ class Sentence(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         core: Its telling words but for numbers and opposites.
-        numbers: Its numbers, written one way.
+        numbers: Its numbers, written one way, as often as they stand there.
         names: Its telling words with a capital, the first one too.
         sides: Which opposites it has, as (group, side).
+        denials: How many words of denial it has.
         tokens: All its words.
     """
 
     core: frozenset[str]
-    numbers: frozenset[str]
+    numbers: tuple[str, ...]
     names: frozenset[str]
     sides: frozenset[tuple[int, int]]
+    denials: int
     tokens: frozenset[str]
 
 
@@ -231,14 +238,14 @@ def _twin_likeness(one: Sentence, other: Sentence) -> float:
 
 
 def _differences(one: Sentence, other: Sentence) -> Iterator[tuple[DifferenceKind, str]]:
-    if bool(one.tokens & _NEGATIONS) != bool(other.tokens & _NEGATIONS):
-        yield "negation", "only one of them denies it"
+    if one.denials != other.denials:
+        yield "negation", "one denies what the other does not"
     opposites = _opposites(one, other)
     if opposites:
         yield "opposites", "; ".join(opposites)
-    kinds: tuple[tuple[DifferenceKind, frozenset[str], frozenset[str]], ...] = (
-        ("numbers", one.numbers, other.numbers),
-        ("names", one.names, other.names),
+    kinds: tuple[tuple[DifferenceKind, Counter[str], Counter[str]], ...] = (
+        ("numbers", Counter(one.numbers), Counter(other.numbers)),
+        ("names", Counter(one.names), Counter(other.names)),
     )
     for kind, ours, theirs in kinds:
         # Who only says less does not contradict.
@@ -270,21 +277,24 @@ def _word_of(sentence: Sentence, group: int) -> str:
     return min(word for word in sentence.tokens if any(of == group for of, _ in _sides(word)))
 
 
-def sentences(text: str) -> list[Sentence]:
+@lru_cache(maxsize=TEXTS_KEPT_MAX)
+def sentences(text: str) -> tuple[Sentence, ...]:
     """The sentences of a claim as they are compared, at most `SENTENCES_MAX`."""
-    return [_sentence(part) for part in _SENTENCE_END.split(text.strip())[:SENTENCES_MAX] if part]
+    parts = _SENTENCE_END.split(text.strip())[:SENTENCES_MAX]
+    return tuple(_sentence(part) for part in parts if part)
 
 
 def _sentence(text: str) -> Sentence:
-    tokens = [token.rstrip(".,'-") for token in _TOKEN.findall(text.replace("’", "'"))]
+    tokens = [token.rstrip(".,'") for token in _TOKEN.findall(text.replace("’", "'"))]
     lowered = [_spelt(token.lower()) for token in tokens]
-    sides = {word: frozenset(_sides(word)) for word in lowered}
+    sides = {word: _sides(word) for word in lowered}
     bare = [w for w in lowered if not _number(w) and not sides[w] and w not in _NEGATIONS]
     return Sentence(
         core=frozenset(_stem(_REVERSING.sub("", w, count=1)) for w in words(" ".join(bare))),
-        numbers=frozenset(number for word in lowered if (number := _number(word))),
+        numbers=tuple(number for word in lowered if (number := _number(word))),
         names=frozenset(token for token in tokens if token != token.lower() and words(token)),
         sides=frozenset[tuple[int, int]]().union(*sides.values()),
+        denials=sum(word in _NEGATIONS for word in lowered),
         tokens=frozenset(lowered),
     )
 
@@ -294,11 +304,15 @@ def _spelt(word: str) -> str:
     return "not" if word.endswith("n't") else word
 
 
-def _sides(word: str) -> Iterator[tuple[int, int]]:
-    for group, sides in enumerate(_OPPOSITES):
-        for side, beginnings in enumerate(sides):
-            if any(word == b or (b not in _EXACT and word.startswith(b)) for b in beginnings):
-                yield group, side
+@lru_cache(maxsize=TEXTS_KEPT_MAX)
+def _sides(word: str) -> frozenset[tuple[int, int]]:
+    """On which side of which opposites a word is."""
+    return frozenset(
+        (group, side)
+        for group, sides in enumerate(_OPPOSITES)
+        for side, beginnings in enumerate(sides)
+        if any(word == b or (b not in _EXACT and word.startswith(b)) for b in beginnings)
+    )
 
 
 def _number(word: str) -> str:
