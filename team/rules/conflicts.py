@@ -96,11 +96,13 @@ def struck_claims(state: RunState, claims: Claims) -> dict[str, str]:
     for conflict in here:
         if conflict.ruling is not None:
             for ref in _losers(conflict):
-                struck[ref] = f"it contradicts {_rival(conflict, ref)}: {conflict.ruling.reason}"
+                struck[ref] = (
+                    f"G301: it contradicts {_rival(conflict, ref)}: {conflict.ruling.reason}"
+                )
     for conflict in _unsettled(state, here):
         for ref in _losers(conflict):
             seen = f"{conflict.raised.reason}, and nobody has ruled on it"
-            struck.setdefault(ref, f"it may contradict {_rival(conflict, ref)}: {seen}")
+            struck.setdefault(ref, f"G302: it may contradict {_rival(conflict, ref)}: {seen}")
     return struck
 
 

@@ -261,7 +261,7 @@ def _of_conflicts(state: RunState, *, is_late: bool) -> AnyStep | None:
     try:
         found = unraised(state, claims)
     except Exception as error:
-        reason = f"the search for claims that contradict each other failed: {error!r}"
+        reason = f"G303: the search for claims that contradict each other failed: {error!r}"
         return Finish(status="rejected", reasons=(reason,))
     if found:
         return RaiseConflicts(pairs=found)

@@ -18,6 +18,7 @@ from bus.messages import (
     TaskState,
     TaskSubmitted,
 )
+from team.codes import RULES
 from team.rules.conflicts import (
     comparison_id,
     current,
@@ -264,3 +265,15 @@ def test_a_conflict_with_a_claim_that_is_ruled_out_is_settled() -> None:
     assert struck(story) == {"t1.c1", "t2.c1", "t3.c1"}
     story.tell("conflict", pair_id("t1.c1", ONE, "t3.c1", third), body=RULED)
     assert struck(story) == {"t2.c1", "t3.c1"}
+
+
+def test_each_reason_names_the_rule_that_the_catalogue_explains() -> None:
+    """What lost a ruling, and what nobody settled, are told apart."""
+    story = a_conflict()
+    unsettled = struck_lines(story.state)
+    story.tell("conflict", NAME, body=RULED)
+    ruled = struck_lines(story.state)
+
+    assert all("G302" in line for line in unsettled)
+    assert all("G301" in line for line in ruled)
+    assert {"G301", "G302", "G303"} <= RULES.keys()
