@@ -30,6 +30,10 @@ from team.rules.conflicts import (
 from team.rules.contradictions import pair_id
 from team.rules.synthesis import admitted_claims, struck_lines, upheld_claims
 from team.state import RunState
+from team.views.lines import story_line
+from team.views.report import report_page
+from team.views.run_object import run_object
+from team.views.text import show_text
 from tests.support.builders import Story, a_claim, a_finding, a_judgement, a_story, a_verdict, opens
 
 ONE = a_claim("c1", "The pool keeps 10 connections.")
@@ -277,3 +281,45 @@ def test_each_reason_names_the_rule_that_the_catalogue_explains() -> None:
     assert all("G302" in line for line in unsettled)
     assert all("G301" in line for line in ruled)
     assert {"G301", "G302", "G303"} <= RULES.keys()
+
+
+# --- how it is shown -------------------------------------------------------------
+
+
+def test_a_run_shows_its_conflicts_with_what_was_said_and_struck() -> None:
+    story = a_conflict(is_certain=False)
+    compares(story, ConflictJudged(outcome="contradict", reason="one pool"))
+    story.tell("conflict", NAME, body=RULED)
+    state = story.state
+
+    shown = run_object("r1", state, is_live=False)
+
+    [row] = shown.conflicts
+    assert (row.first, row.second, row.state, row.ruling) == ("t1.c1", "t2.c1", "ruled", "first")
+    assert (row.judged, row.struck) == ("contradict: one pool", ("t2.c1",))
+    assert [line for line in shown.rejected if "t2.c1" in line]
+    page = report_page(shown, state)
+    for said in ("10 against 20", "A verifier: contradict: one pool", "Struck out: t2.c1"):
+        assert said in page
+    assert "t1.c1 / t2.c1" in show_text(shown)
+
+
+def test_a_conflict_of_claims_that_have_changed_is_shown_as_outdated() -> None:
+    story = a_conflict()
+    story.tell("task", "t2", body=opens("t2", round=2))
+
+    [row] = run_object("r1", story.state, is_live=False).conflicts
+
+    assert (row.state, row.struck) == ("outdated", ())
+
+
+def test_each_message_of_a_conflict_is_told_in_a_line() -> None:
+    story = a_conflict()
+    story.tell("conflict", NAME, author="vera", body=COMPATIBLE)
+    story.tell("conflict", NAME, body=RULED)
+
+    told = [story_line(record) or "" for record in story.records[-3:]]
+
+    assert "t1.c1 and t2.c1 contradict each other: 10 against 20" in told[0]
+    assert "compatible: of two pools" in told[1]
+    assert "first stands. two files say so" in told[2]
