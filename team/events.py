@@ -25,6 +25,8 @@ EVENTS: Final[dict[str, str]] = {
     "members.recruited": "The lead has laid out seats; `role`, `count`.",
     "finding.checked": "The exact checks have run on a finding; `task_id`, `refused`.",
     "decision.ruled": "A dispute over a decision has ended; `decision`, `revision`.",
+    "conflicts.raised": "Admitted claims may contradict each other; `count`.",
+    "conflict.ruled": "The lead has ruled on two claims, or could not; `conflict`.",
     "step.overtaken": "Another writer moved first, the lead asks the rules again; `step`, `keys`.",
     "result.published": "The run has ended; `status`, `missing`.",
 }

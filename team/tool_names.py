@@ -23,5 +23,7 @@ TOOL_NAMES: Final = frozenset(
         "submit_plan",
         "submit_synthesis",
         "submit_ruling",
+        "submit_comparison",
+        "submit_conflict_ruling",
     }
 )

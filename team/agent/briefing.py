@@ -29,7 +29,17 @@ from team.rules.plan import PlanFacts
 from team.spec import SourceGroupDoc
 from team.state import Decision, Decisions, Letter
 
-Kind = Literal["plan", "research", "verify", "mail", "challenge", "ruling", "synthesis"]
+Kind = Literal[
+    "plan",
+    "research",
+    "verify",
+    "compare",
+    "mail",
+    "challenge",
+    "ruling",
+    "conflict",
+    "synthesis",
+]
 
 HOUSE_RULES = """
 ## How this team works
@@ -46,10 +56,13 @@ _ENDINGS: dict[Kind, str] = {
     "plan": "Propose the lanes with `submit_plan`.",
     "research": "Work on the contract above and return with `submit_finding`.",
     "verify": "Try to refute each claim, then return with `submit_verdict`.",
+    "compare": "Can the claims `first` and `second` both be true? Return with `submit_comparison`.",
     "mail": "Answer the mail below with `send_message`, then end your turn.",
     "challenge": "Your decision in `case` is challenged. Read the evidence, then give way with "
     "`withdraw_decision` or keep to it with `rebut_challenge`; then end your turn.",
     "ruling": "Rule on the decision in `case` and return with `submit_ruling`.",
+    "conflict": "The claims in `conflict` may contradict each other. Read their evidence, then "
+    "rule with `submit_conflict_ruling`.",
     "synthesis": "Write the answer from the admitted claims and return with `submit_synthesis`.",
 }
 
@@ -135,6 +148,22 @@ class DecisionCase(msgspec.Struct, frozen=True, kw_only=True):
     fallen: str = ""
 
 
+class ConflictCase(msgspec.Struct, frozen=True, kw_only=True):
+    """Two claims that may contradict each other, for the lead that rules on them.
+
+    Attributes:
+        first: One of them, with its evidence; its id is `first`.
+        second: The other.
+        reason: What code has seen.
+        judged: What a verifier said of them; empty if none did.
+    """
+
+    first: Claim
+    second: Claim
+    reason: str
+    judged: str = ""
+
+
 class CitableClaim(msgspec.Struct, frozen=True, kw_only=True):
     """An admitted claim, as the lead's briefing for the synthesis names it."""
 
@@ -161,7 +190,8 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         groups: The sources there are.
         areas: Decision areas there are, for the plan.
         case: The decision to answer for or to rule on.
-        material: Claims to be judged, for verification.
+        conflict: The claims to rule on that may contradict each other.
+        material: Claims to be judged or compared.
         claims: Claims that may be cited, for the synthesis.
         missing: What will be reported as missing, for the synthesis.
         teammates_max: How many lanes can be worked on at once, for the plan.
@@ -182,6 +212,7 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     groups: tuple[GroupBrief, ...] = ()
     areas: tuple[AreaBrief, ...] = ()
     case: DecisionCase | None = None
+    conflict: ConflictCase | None = None
     material: tuple[Claim, ...] = ()
     claims: tuple[CitableClaim, ...] = ()
     missing: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from team.codes import audit, gate, limits, lint, plan
+from team.codes import audit, conflicts, gate, limits, lint, plan
 from team.codes.entry import Rule
 
 __all__ = ["RULES", "Rule"]
@@ -23,6 +23,7 @@ RULES: Final[dict[str, Rule]] = {
         *plan.CONTRACTS,
         *gate.CHECKS,
         *gate.SYNTHESIS,
+        *conflicts.CONFLICTS,
         *lint.FILES,
         *audit.BREACHES,
         *audit.MODES,

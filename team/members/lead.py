@@ -22,6 +22,7 @@ from bus.messages import (
     WrapUp,
 )
 from team.errors import StopRequestedError
+from team.members.conflicts import put_to_verifier, raise_conflicts, rule_on_conflict
 from team.members.disputes import rule_on
 from team.members.gating import check_finding, put_to_verifiers, reopen, settle
 from team.members.mail import answer_mail, open_mail
@@ -87,6 +88,12 @@ async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901, PLR09
             await member.commit([member.world.entry("control", name, body=wrap_up)])
         case steps.Settle():
             await settle(member, step)
+        case steps.RaiseConflicts(pairs=pairs):
+            await raise_conflicts(member, pairs)
+        case steps.Compare(conflict=conflict):
+            await put_to_verifier(member, conflict)
+        case steps.RuleConflict(conflict=conflict):
+            await rule_on_conflict(member, conflict)
         case steps.Synthesize():
             await synthesize(member)
         case steps.Finish(status=status, reasons=reasons):

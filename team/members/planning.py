@@ -253,7 +253,7 @@ def opened_again(
         title=task.title,
         contract=task.contract,
         role=task.role,
-        purpose="verify" if task.purpose == "verify" else "research",
+        purpose=task.purpose,
         depends_on=task.depends_on,
         subject_task=task.subject_task,
         subject_seq=task.subject_seq,

@@ -17,7 +17,7 @@ from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.rules import steps
 from team.rules.approvals import cut, next_id, refusals, result_answer
-from team.rules.synthesis import AdmittedClaim, Synthesis, admitted_claims, render
+from team.rules.synthesis import AdmittedClaim, Synthesis, admitted_claims, render, struck_lines
 
 SYNTHESIS_BYTES_MAX: Final = 200_000
 """Size of the claims from which the synthesis is written without their evidence."""
@@ -40,11 +40,14 @@ async def synthesize(member: Member) -> None:
         missing=missing,
     )
     tools = synthesis_tools(member.spec.role_of_seat("lead"), tuple(admitted))
-    context = f"synthesis:{max(task.head_seq for task in state.board.of_purpose('research'))}"
+    heads = [task.head_seq for task in state.board.of_purpose("research")]
+    heads += [conflict.head_seq for conflict in state.conflicts.all.values()]
+    context = f"synthesis:{max(heads)}"
     if said_no:
         context += f":{len(said_no) + 1}"
     outcome = await lead_turns(member, context, briefing, tools, "submit_synthesis")
-    if not isinstance(steps.next_step(member.state, time.time()), steps.Synthesize):
+    is_due = isinstance(steps.next_step(member.state, time.time()), steps.Synthesize)
+    if not is_due or admitted_claims(member.state) != admitted:
         return  # what it was written from has changed meanwhile
     if outcome.answer is None:
         reason = f"the synthesis did not pass the gate: {outcome.reason}"
@@ -93,5 +96,7 @@ def _citable(admitted: Sequence[AdmittedClaim]) -> tuple[CitableClaim, ...]:
 
 async def publish(member: Member, result: ResultPublished) -> None:
     """End the run; the first result is the only one."""
+    refused = (*steps.rejected_findings(member.state), *struck_lines(member.state))
+    result = msgspec.structs.replace(result, rejected=refused)
     await member.commit([member.world.entry("result", body=result, expect=0)])
     log.info("result.published", status=result.status, missing=len(result.missing))

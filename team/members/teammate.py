@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final, Literal
 
 import msgspec
 import structlog
@@ -23,7 +24,7 @@ from team.agent.briefing import (
 )
 from team.agent.loop import Assignment, Outcome
 from team.agent.tools.return_tools import is_ours
-from team.agent.tools.toolbox import research_tools, verify_tools
+from team.agent.tools.toolbox import compare_tools, research_tools, verify_tools
 from team.agent.world import task_context
 from team.errors import StopRequestedError
 from team.members.disputes import answer_challenge
@@ -34,6 +35,18 @@ from team.rules.digest import about
 from team.state import Task
 
 log = structlog.get_logger()
+
+_TOOLS: Final = {
+    "research": research_tools,
+    "verify": verify_tools,
+    "compare": compare_tools,
+}
+_ENDS_WITH: Final = {
+    "research": "submit_finding",
+    "verify": "submit_verdict",
+    "compare": "submit_comparison",
+}
+"""What a task of each purpose is worked on with, and what returns its answer."""
 
 
 async def run_teammate(member: Member) -> None:
@@ -129,12 +142,8 @@ def _assignment(member: Member, task: Task) -> Assignment:
     role_name = member.state.roster.seats[member.key.name].role
     role = member.role(role_name)
     is_research = task.purpose == "research"
-    tools = (
-        research_tools(member.world, role, task)
-        if is_research
-        else verify_tools(member.world, role, task)
-    )
-    briefing = _research_briefing(member, task) if is_research else _verify_briefing(member, task)
+    tools = _TOOLS[task.purpose](member.world, role, task)
+    briefing = _research_briefing(member, task) if is_research else _judges_briefing(member, task)
     return Assignment(
         context=task_context(task),
         system=member.system(role),
@@ -144,7 +153,7 @@ def _assignment(member: Member, task: Task) -> Assignment:
         effort=role.effort,
         budget=task.contract.budget,
         output_tokens_max=member.spec.team.policy.output_tokens_max,
-        ends_with="submit_finding" if is_research else "submit_verdict",
+        ends_with=_ENDS_WITH[task.purpose],
         claim_seq=task.claim_seq,
         about=about(task.contract) if is_research else "",
         is_wanted=lambda: is_ours(member.world, task),
@@ -168,13 +177,14 @@ def _research_briefing(member: Member, task: Task) -> Briefing:
     )
 
 
-def _verify_briefing(member: Member, task: Task) -> Briefing:
+def _judges_briefing(member: Member, task: Task) -> Briefing:
     """Claims and evidence only: no objective, no reasoning, no names."""
     material = tuple(
         msgspec.structs.replace(claim, confidence="medium", revised_after=None)
         for claim in task.material
     )
-    return Briefing(kind="verify", me=member.key.name, task=task.id, material=material)
+    kind: Literal["verify", "compare"] = "compare" if task.purpose == "compare" else "verify"
+    return Briefing(kind=kind, me=member.key.name, task=task.id, material=material)
 
 
 def _previous(member: Member, task: Task) -> FindingSubmitted | None:

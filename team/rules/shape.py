@@ -19,6 +19,7 @@ from bus.messages import TaskState, TurnActed, TurnReplied
 from bus.run_stream import Record
 from team.errors import SpecError
 from team.rules.clock import began_at
+from team.rules.conflicts import standing
 from team.rules.synthesis import admitted_claims
 from team.state import RunState, Submission, Task
 
@@ -166,7 +167,7 @@ def shape_of(records: Iterable[Record]) -> Shape:
         mail=_sorted(Counter(letter.kind for letter in state.mail.letters.values())),
         decisions=_decisions(state),
         disputes=_disputes(state),
-        conflicts=_sorted(Counter(conflict.state for conflict in state.conflicts.all.values())),
+        conflicts=_sorted(Counter(standing(state, one) for one in state.conflicts.all.values())),
         refusals=_sorted(Counter(refusal.refused.code for refusal in state.refusals.all)),
         unread=len(state.unread),
     )

@@ -7,7 +7,6 @@ it folds the stream, asks this module, and carries on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -16,140 +15,76 @@ from bus.ids import GATE, LEAD
 from bus.messages import TaskState
 from team.rules.approvals import is_waiting, plan_answer, refusals, reserved_areas
 from team.rules.clock import began_at
+from team.rules.conflicts import (
+    compared_by,
+    comparison_of,
+    may_be_ruled,
+    standing,
+    to_settle,
+    unraised,
+)
 from team.rules.disputes import areas_needed, next_ruling_at, ripe_dispute
 from team.rules.gate import as_reason, unverified_claims, verification_problems
 from team.rules.premises import CHECK as PREMISES
 from team.rules.premises import awaits_ruling, fallen_premises, is_news, unseen_premises
-from team.state import RunState, Task
+from team.rules.step_types import (
+    AnyStep,
+    AskPerson,
+    AskToWrapUp,
+    CheckFinding,
+    Compare,
+    Dismiss,
+    Dispatch,
+    Finish,
+    MakePlan,
+    Offer,
+    RaiseConflicts,
+    Recruit,
+    Reopen,
+    Rule,
+    RuleConflict,
+    Settle,
+    Synthesize,
+    Verify,
+    Wait,
+    WidenWorld,
+)
+from team.rules.synthesis import admitted_claims, upheld_claims
+from team.state import Conflict, RunState, Task
+
+__all__ = [
+    "WAIT_S",
+    "AnyStep",
+    "AskPerson",
+    "AskToWrapUp",
+    "CheckFinding",
+    "Compare",
+    "Dismiss",
+    "Dispatch",
+    "Finish",
+    "MakePlan",
+    "Offer",
+    "RaiseConflicts",
+    "Recruit",
+    "Reopen",
+    "Rule",
+    "RuleConflict",
+    "Settle",
+    "Synthesize",
+    "Verify",
+    "Wait",
+    "WidenWorld",
+    "missing_lanes",
+    "next_step",
+    "rejected_findings",
+    "verifications_of",
+]
 
 VERIFICATION_ROUNDS_MAX: Final = 2
 WRAP_UP_SHARE: Final = 0.8
 """Share of the run's wall time after which members are told to wrap up."""
 WAIT_S: Final = 30.0
 """How long the lead waits at most before it looks again, in seconds."""
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One thing for the lead to do."""
-
-
-class MakePlan(Step, frozen=True, kw_only=True):
-    """Propose lanes and have them triaged; nothing is on the board yet."""
-
-
-class Dispatch(Step, frozen=True, kw_only=True):
-    """Put the tasks of the plan on the board, with seats for those who begin."""
-
-
-class Recruit(Step, frozen=True, kw_only=True):
-    """Fill seats of one kind."""
-
-    seat: Literal["worker", "verifier"]
-    count: int
-
-
-class CheckFinding(Step, frozen=True, kw_only=True):
-    """Run the exact checks on the newest finding of a task."""
-
-    task: str
-
-
-class Verify(Step, frozen=True, kw_only=True):
-    """Put the finding of a task before fresh-context verifiers."""
-
-    task: str
-
-
-class Reopen(Step, frozen=True, kw_only=True):
-    """Put a task back on the board; a higher round if it was answered already.
-
-    After the producer's own rounds it goes to somebody fresh: to nobody in `not_by`.
-    """
-
-    task: str
-    round: int
-    reasons: tuple[str, ...]
-    verifications: tuple[str, ...] = ()
-    not_by: tuple[str, ...] = ()
-
-
-class Rule(Step, frozen=True, kw_only=True):
-    """Rule on a decision that is disputed, or only proposed."""
-
-    revision: int
-
-
-class WidenWorld(Step, frozen=True, kw_only=True):
-    """Let a member hear of decision areas beyond its contract that it has a part in."""
-
-    member: str
-
-
-class Offer(Step, frozen=True, kw_only=True):
-    """Let a member that is free claim an open task: widen its world to it first."""
-
-    task: str
-    member: str
-
-
-class AskToWrapUp(Step, frozen=True, kw_only=True):
-    """Tell a member to return what it has, while there is time to judge it."""
-
-    member: str
-
-
-class Settle(Step, frozen=True, kw_only=True):
-    """Close a task for good, with the verifications that belong to it."""
-
-    task: str
-    state: Literal["admitted", "rejected", "failed", "cancelled"]
-    reasons: tuple[str, ...] = ()
-    verifications: tuple[str, ...] = ()
-
-
-class AskPerson(Step, frozen=True, kw_only=True):
-    """Ask a person to approve the plan; the result is asked for once it is written."""
-
-
-class Synthesize(Step, frozen=True, kw_only=True):
-    """Write the answer from the admitted findings."""
-
-
-class Finish(Step, frozen=True, kw_only=True):
-    """End the run without a synthesis."""
-
-    status: Literal["rejected", "cancelled"]
-    reasons: tuple[str, ...]
-
-
-class Dismiss(Step, frozen=True, kw_only=True):
-    """The result is published: tell everyone to leave."""
-
-
-class Wait(Step, frozen=True, kw_only=True):
-    """Nothing to do until something comes, or until a time (seconds since 1970)."""
-
-    until: float
-
-
-AnyStep = (
-    MakePlan
-    | Dispatch
-    | Recruit
-    | CheckFinding
-    | Verify
-    | Reopen
-    | Rule
-    | WidenWorld
-    | Offer
-    | AskToWrapUp
-    | Settle
-    | AskPerson
-    | Synthesize
-    | Finish
-    | Dismiss
-    | Wait
-)
 
 
 def next_step(state: RunState, now: float) -> AnyStep:
@@ -183,7 +118,9 @@ def next_step(state: RunState, now: float) -> AnyStep:
         return step
     ruling_at = next_ruling_at(state)
     if all(task.is_settled for task in lanes) and ruling_at is None:
-        return _of_result(state, lanes, now)
+        last = _of_end(state, now, is_late=now > ends_at)
+        if last is not None:
+            return last
     times = (wrap_up_at, ends_at, ruling_at or 0.0, now + WAIT_S)
     return Wait(until=min(at for at in times if at > now))
 
@@ -206,26 +143,18 @@ def _of_plan(state: RunState, now: float) -> AnyStep:
             return Dispatch()
 
 
-def _of_result(state: RunState, lanes: Sequence[Task], now: float) -> AnyStep:
-    """All lanes are settled: write the answer, unless a person has yet to say what it is worth."""
-    assert state.spec is not None
-    if all(task.state is not TaskState.admitted for task in lanes):
-        return Finish(status="rejected", reasons=missing_lanes(state))
-    if is_waiting(state):
-        return Wait(until=now + WAIT_S)
-    said = refusals(state, "result")
-    if len(said) >= state.spec.team.policy.rounds_max:
-        return Finish(status="rejected", reasons=(*missing_lanes(state), *said))
-    return Synthesize()
-
-
 def missing_lanes(state: RunState) -> tuple[str, ...]:
-    """What the result lacks: each lane that was not admitted, with the reasons."""
-    return tuple(
-        f"{task.title}: {task.state.value}: {'; '.join(task.reasons) or 'no reason was given'}"
-        for task in state.board.of_purpose("research")
-        if task.is_settled and task.state is not TaskState.admitted
-    )
+    """What the result lacks: each lane of which nothing may be cited, with the reasons."""
+    struck = {claim.task for claim in upheld_claims(state)}
+    struck -= {claim.task for claim in admitted_claims(state)}
+    found: list[str] = []
+    for task in state.board.of_purpose("research"):
+        if task.is_settled and task.state is not TaskState.admitted:
+            why = "; ".join(task.reasons) or "no reason was given"
+            found.append(f"{task.title}: {task.state.value}: {why}")
+        elif task.id in struck:
+            found.append(f"{task.title}: struck out: each of its claims contradicts another lane's")
+    return tuple(found)
 
 
 def rejected_findings(state: RunState) -> tuple[str, ...]:
@@ -249,6 +178,97 @@ def _of_decisions(state: RunState, now: float) -> AnyStep | None:
         if seat.takes_mail and seat.name != LEAD and lacking:
             return WidenWorld(member=seat.name)
     return None
+
+
+def _of_end(state: RunState, now: float, *, is_late: bool) -> AnyStep | None:
+    """Every lane is settled: conflicts, then the answer; nothing while claims are compared."""
+    step = _of_conflicts(state, is_late=is_late)
+    if step is not None:
+        return step
+    if not all(task.is_settled for task in state.board.of_purpose("compare")):
+        return None
+    if not admitted_claims(state):
+        return Finish(status="rejected", reasons=missing_lanes(state))
+    if is_waiting(state):
+        return Wait(until=now + WAIT_S)
+    assert state.spec is not None
+    said = refusals(state, "result")
+    if len(said) >= state.spec.team.policy.rounds_max:
+        return Finish(status="rejected", reasons=(*missing_lanes(state), *said))
+    return Synthesize()
+
+
+def _of_conflicts(state: RunState, *, is_late: bool) -> AnyStep | None:
+    """Find claims that contradict each other, have them compared, rule; nothing left: nothing.
+
+    A search that fails ends the run: what was not compared is not written into an answer.
+    """
+    claims = {one.ref: one.claim for one in upheld_claims(state)}
+    try:
+        found = unraised(state, claims)
+    except Exception as error:
+        reason = f"G303: the search for claims that contradict each other failed: {error!r}"
+        return Finish(status="rejected", reasons=(reason,))
+    if found:
+        return RaiseConflicts(pairs=found)
+    open_ones = [] if is_late else to_settle(state, claims)
+    step = _unasked(state, {one.id for one in open_ones}, is_late=is_late)
+    if step is not None:
+        return step
+    steps = (_of_conflict(state, conflict) for conflict in open_ones)
+    return next((one for one in steps if one is not None), None)
+
+
+def _unasked(state: RunState, asked: set[str], *, is_late: bool) -> Settle | None:
+    """Close the comparison of a conflict that has nothing left to be settled."""
+    for task in state.board.of_purpose("compare"):
+        if task.is_settled or compared_by(task.id) in asked:
+            continue
+        if task.state is TaskState.submitted:
+            return Settle(task=task.id, state="admitted")
+        reason = "the run's wall time is over" if is_late else "nothing is left to compare"
+        return Settle(task=task.id, state="failed", reasons=(reason,))
+    return None
+
+
+def _of_conflict(state: RunState, conflict: Conflict) -> AnyStep | None:
+    """What comes next for a conflict: a comparison, a ruling, or nothing while one is made."""
+    task = comparison_of(state, conflict)
+    if task is not None and not task.is_settled:
+        return _of_comparison(state, task)
+    if standing(state, conflict) == "raised":
+        return Compare(conflict=conflict.id)
+    return RuleConflict(conflict=conflict.id) if may_be_ruled(state) else None
+
+
+def _of_comparison(state: RunState, task: Task) -> AnyStep | None:
+    """The next step of a comparison; one that fails too often is settled, and counts as unsure."""
+    match task.state:
+        case TaskState.submitted:
+            return Settle(task=task.id, state="admitted")
+        case TaskState.failed if task.round < VERIFICATION_ROUNDS_MAX:
+            return Reopen(task=task.id, round=task.round + 1, reasons=task.reasons)
+        case TaskState.failed:
+            return Settle(task=task.id, state="failed", reasons=task.reasons)
+        case TaskState.claimed if not _is_present(state, task.holder):
+            return Reopen(task=task.id, round=task.round, reasons=())
+        case TaskState.open:
+            return _recruit_for(state, task) or _of_open(state, task)
+        case _:
+            return None
+
+
+def _recruit_for(state: RunState, task: Task) -> Recruit | Settle | None:
+    """A verifier for a comparison if none is left; not for ever, if they die."""
+    assert state.spec is not None
+    role = state.spec.team.roles.verifier
+    if state.roster.present(role):
+        return None
+    lost = [seat for seat in state.roster.seats.values() if seat.role == role and seat.lost]
+    if len(lost) > state.spec.team.policy.restarts_max:
+        reason = f"{len(lost)} members of role {role!r} were lost, last: {lost[-1].lost}"
+        return Settle(task=task.id, state="failed", reasons=(reason,))
+    return Recruit(seat="verifier", count=1)
 
 
 def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:

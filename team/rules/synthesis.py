@@ -15,6 +15,7 @@ import msgspec
 
 from bus.ids import GATE
 from bus.messages import Citation, Claim, TaskState
+from team.rules.conflicts import struck_claims
 from team.state import RunState
 
 QUOTED_WORDS_MIN: Final = 4
@@ -61,7 +62,25 @@ class AdmittedClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def admitted_claims(state: RunState) -> list[AdmittedClaim]:
-    """Every claim of every admitted finding, in board order."""
+    """Every claim of every admitted finding that no conflict has struck out, in board order."""
+    found = upheld_claims(state)
+    struck = struck_claims(state, {one.ref: one.claim for one in found})
+    return [one for one in found if one.ref not in struck]
+
+
+def struck_lines(state: RunState) -> tuple[str, ...]:
+    """Claims of admitted findings that may not be cited, with the reasons."""
+    found = upheld_claims(state)
+    struck = struck_claims(state, {one.ref: one.claim for one in found})
+    return tuple(
+        f"claim {one.ref} of {one.member} was struck out: {struck[one.ref]}: “{one.claim.text}”"
+        for one in found
+        if one.ref in struck
+    )
+
+
+def upheld_claims(state: RunState) -> list[AdmittedClaim]:
+    """Every claim of every admitted finding, in board order, whatever contradicts it."""
     found: list[AdmittedClaim] = []
     for task in state.board.of_purpose("research"):
         # Not the latest: nobody has judged what came in after the task was settled.

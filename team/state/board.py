@@ -13,7 +13,7 @@ only come from a faulty or hostile writer, or from a newer version.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -77,7 +77,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     contract: Contract
     role: str
-    purpose: str
+    purpose: Literal["research", "verify", "compare"]
     state: TaskState
     head_seq: int
     claim_seq: int = 0

@@ -1,15 +1,10 @@
 """Claims that may contradict each other, as a fold: raised, judged, ruled on.
 
-    raised ──certain──▶ open ──ruled──▶ ruled
-       └──judged──▶ open, or compatible
-
-Only the gate raises, only somebody who was asked judges (the reader of the board knows
-who), only the lead rules. What is never ruled on stands for neither: unknown means no.
+Only the gate raises; the lead or a person rules. Who was asked to judge stands on the board,
+so what all of this comes to is said by `team.rules.conflicts`.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import msgspec
 
@@ -35,32 +30,6 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     judgements: tuple[tuple[str, ConflictJudged], ...] = ()
     ruling: ConflictRuled | None = None
 
-    @property
-    def state(self) -> Literal["raised", "open", "compatible", "ruled"]:
-        """Where it stands: to be judged, to be ruled on, no conflict, ruled."""
-        if self.ruling is not None:
-            return "ruled"
-        if self.raised.is_certain:
-            return "open"
-        if not self.judgements:
-            return "raised"
-        is_none = all(judged.outcome == "compatible" for _, judged in self.judgements)
-        return "compatible" if is_none else "open"
-
-    @property
-    def struck(self) -> tuple[str, ...]:
-        """Claims that may not be cited, as `<task>.<claim>`."""
-        if self.state == "compatible":
-            return ()
-        stands = self.ruling.stands if self.ruling is not None else "neither"
-        lost = {
-            "first": (self.raised.second,),
-            "second": (self.raised.first,),
-            "both": (),
-            "neither": (self.raised.first, self.raised.second),
-        }
-        return lost[stands]
-
 
 class Conflicts:
     """All conflicts of a run."""
@@ -78,7 +47,7 @@ class Conflicts:
             case ConflictJudged() as judged if conflict is not None and author != LEAD:
                 judgements = (*conflict.judgements, (author, judged))
                 self._change(conflict, record.seq, judgements=judgements)
-            case ConflictRuled() as ruling if conflict is not None and author in (LEAD, PERSON):
+            case ConflictRuled() as ruling if conflict is not None and _may_rule(author, conflict):
                 self._change(conflict, record.seq, ruling=ruling)
             case _ if conflict is not None:
                 self._change(conflict, record.seq)
@@ -100,6 +69,7 @@ class Conflicts:
             ruling=ruling or conflict.ruling,
         )
 
-    def struck(self) -> frozenset[str]:
-        """Every claim that may not be cited, as `<task>.<claim>`."""
-        return frozenset(ref for conflict in self.all.values() for ref in conflict.struck)
+
+def _may_rule(author: str, conflict: Conflict) -> bool:
+    """A person always; the lead once, and never over a ruling that is there."""
+    return author == PERSON or (author == LEAD and conflict.ruling is None)

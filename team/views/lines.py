@@ -11,6 +11,9 @@ from bus.messages import (
     ApprovalAsked,
     ApprovalGiven,
     CancelRun,
+    ConflictJudged,
+    ConflictRaised,
+    ConflictRuled,
     ContextClosed,
     ContextOpened,
     DecisionChallenged,
@@ -55,6 +58,7 @@ _STORY_KINDS = frozenset(
         "decision",
         "finding",
         "verdict",
+        "conflict",
         "result",
         "control",
         "approval",
@@ -162,6 +166,11 @@ def _judged(body: VerdictGiven, about: str) -> str:
     return f"judges {about}: {said or 'all upheld'}"
 
 
+def _raised(body: ConflictRaised, about: str) -> str:
+    seen = "contradict each other" if body.is_certain else "may contradict each other"
+    return f"raises {about}: {body.first} and {body.second} {seen}: {body.reason}"
+
+
 def _acted(body: TurnActed, _: str) -> str:
     done = ", ".join(o.tool + (" (refused)" if o.is_error else "") for o in body.outcomes)
     return f"turn {body.turn} of {body.context}: {done}"
@@ -200,6 +209,9 @@ _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
         f"finds for {about}: {len(body.claims)} claims. {body.summary}"
     ),
     VerdictGiven: _judged,
+    ConflictRaised: _raised,
+    ConflictJudged: lambda body, about: f"compares {about}: {body.outcome}: {body.reason}",
+    ConflictRuled: lambda body, about: f"rules on {about}: {body.stands} stands. {body.reason}",
     ContextOpened: lambda body, _: f"opens context {body.context}",
     TurnReplied: lambda body, _: f"turn {body.turn} of {body.context}: {body.stop_reason}",
     TurnActed: _acted,

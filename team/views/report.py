@@ -32,7 +32,7 @@ _MEANING: Final = {
     "stalled": "The run came to a halt before its end.",
 }
 _CONTENTS: Final = (
-    "answer evidence timeline messages decisions findings tasks costs provenance".split()
+    "answer evidence timeline messages decisions conflicts findings tasks costs provenance".split()
 )
 _LONG_GOAL: Final = 140
 
@@ -75,6 +75,7 @@ def _body(shown: RunObject, state: RunState) -> Html:
             section("timeline", "Timeline", timeline(state)),
             section("messages", "Messages", parts.messages(shown, state, axis)),
             section("decisions", "Decisions", parts.decisions(shown)),
+            section("conflicts", "Conflicts", parts.conflicts(shown)),
             section("findings", "Findings", parts.findings(shown, state, base)),
             section("tasks", "Tasks", parts.tasks(shown)),
             section("costs", "Costs", parts.costs(shown)),

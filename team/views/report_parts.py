@@ -31,6 +31,8 @@ TONES: Final = {
     "unsure": "warn",
     "contested": "warn",
     "proposed": "warn",
+    "open": "warn",
+    "raised": "warn",
     "withdrawn": "warn",
     "stopped": "warn",
 }
@@ -104,6 +106,29 @@ def _dispute_line(step: DisputeRow) -> Html:
     instead = f" Instead: {step.instead}" if step.instead else ""
     tone = "muted" if step.step == "answer" else "warn"
     return el("p", f"{step.step.capitalize()} of {step.by}: {step.text}{instead}", class_=tone)
+
+
+def conflicts(shown: RunObject) -> Html:
+    """Claims of different lanes that may contradict each other, and what was ruled."""
+    if not shown.conflicts:
+        return muted("No claims of different lanes were found to contradict each other.")
+    anchors = anchors_of(shown)
+    rows = []
+    for row in shown.conflicts:
+        said = [el("p", row.reason)]
+        said += [el("p", f"A verifier: {row.judged}", class_="muted")] if row.judged else []
+        ruling = f"{row.ruling} stands. {row.ruling_reason}"
+        said += [el("p", f"Ruling: {ruling}", class_="warn")] if row.ruling else []
+        gone = ", ".join(row.struck)
+        said += [el("p", f"Struck out: {gone}", class_="bad")] if gone else []
+        refs = [_claim_link(ref, anchors) for ref in (row.first, row.second)]
+        rows.append((joined(refs, " "), joined(said), chip(row.state, TONES.get(row.state, ""))))
+    return table(("claims", "what was seen", "state"), rows, name="conflicts")
+
+
+def _claim_link(ref: str, anchors: dict[str, str]) -> Html:
+    anchor = anchors.get(ref)
+    return el("a", ref, href=f"#{anchor}") if anchor else el("code", ref)
 
 
 def findings(shown: RunObject, state: RunState, base: str) -> Html:

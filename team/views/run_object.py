@@ -12,7 +12,9 @@ import msgspec
 
 from bus.messages import Claim, Judgement, Premise, TaskState
 from team.rules.approvals import Awaited, awaited
+from team.rules.conflicts import current, judgement_on, standing, struck_claims
 from team.rules.steps import missing_lanes, rejected_findings
+from team.rules.synthesis import struck_lines, upheld_claims
 from team.state import Letter, RunState, Seat, Spent, Submission
 from team.views.decisions import DecisionRow, decision_rows
 
@@ -75,6 +77,25 @@ class FindingRow(_Part, frozen=True, kw_only=True):
     relied_on: tuple[Premise, ...]
 
 
+class ConflictRow(_Part, frozen=True, kw_only=True):
+    """Two claims of different lanes that may contradict each other.
+
+    `judged` and `ruling` are null until a verifier and the lead have spoken; `struck` names
+    those of the two that may not be cited, whatever conflict struck them.
+    """
+
+    id: str
+    first: str
+    second: str
+    reason: str
+    is_certain: bool
+    state: Literal["raised", "open", "compatible", "ruled", "outdated"]
+    judged: str | None
+    ruling: str | None
+    ruling_reason: str | None
+    struck: tuple[str, ...]
+
+
 class LetterRow(_Part, frozen=True, kw_only=True):
     """One message between members, with its receipt."""
 
@@ -133,7 +154,8 @@ class RunObject(_Part, frozen=True, kw_only=True):
         mode: `team` or `solo`, once triaged.
         model: The model that answers; `rehearsal-1` is none.
         missing: What the result lacks, with reasons.
-        rejected: Findings that the gate refused, with reasons.
+        rejected: Findings that the gate refused and claims that it struck out, with reasons.
+        conflicts: Claims of different lanes that may contradict each other.
         changed_by_peers: Claims that a peer's message changed, a sentence each.
         waits_for: What a person has to answer before it goes on.
         wall_s: From opening to the result, or to the last message, in seconds.
@@ -153,6 +175,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
     result: ResultRow | None
     missing: tuple[str, ...]
     rejected: tuple[str, ...]
+    conflicts: tuple[ConflictRow, ...]
     changed_by_peers: tuple[str, ...]
     triage: tuple[str, ...]
     waits_for: tuple[Awaited, ...]
@@ -192,7 +215,8 @@ def run_object(
         messages=_messages(state, fetched or {}),
         result=_result(state) if result is not None and result.text else None,
         missing=result.missing if result is not None else missing_lanes(state),
-        rejected=rejected_findings(state),
+        rejected=(*rejected_findings(state), *struck_lines(state)),
+        conflicts=_conflicts(state),
         changed_by_peers=changed_by_peers(state),
         triage=state.triage.reasons if state.triage else (),
         waits_for=awaited(state),
@@ -292,6 +316,32 @@ def _finding_state(
     if submission.objections or not is_latest or (task is not None and task.is_settled):
         return "rejected"
     return "submitted"
+
+
+def _conflicts(state: RunState) -> tuple[ConflictRow, ...]:
+    claims = {one.ref: one.claim for one in upheld_claims(state)}
+    here = {conflict.id for conflict in current(state, claims)}
+    struck = struck_claims(state, claims)
+    rows: list[ConflictRow] = []
+    for conflict in state.conflicts.all.values():
+        raised, ruling = conflict.raised, conflict.ruling
+        judged = judgement_on(state, conflict)
+        pair = (raised.first, raised.second) if conflict.id in here else ()
+        rows.append(
+            ConflictRow(
+                id=conflict.id,
+                first=raised.first,
+                second=raised.second,
+                reason=raised.reason,
+                is_certain=raised.is_certain,
+                state=standing(state, conflict) if pair else "outdated",
+                judged=f"{judged.outcome}: {judged.reason}" if judged else None,
+                ruling=ruling.stands if ruling else None,
+                ruling_reason=ruling.reason if ruling else None,
+                struck=tuple(ref for ref in pair if ref in struck),
+            )
+        )
+    return tuple(rows)
 
 
 def _messages(state: RunState, fetched: Mapping[str, int]) -> MessageCounts:

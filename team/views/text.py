@@ -48,6 +48,7 @@ def show_text(shown: RunObject) -> str:
         *_table("members", _members(shown)),
         *_table("tasks", _tasks(shown)),
         *_table("decisions", _decisions(shown)),
+        *_table("conflicts", _conflicts(shown)),
         *_table("mail", _mail(shown)),
         "",
         summary_text(shown),
@@ -68,6 +69,13 @@ def money(cost_usd: float | None) -> str:
 
 def _table(title: str, rows: list[tuple[str, ...]]) -> list[str]:
     return ["", f"{title}:", *(f"  {line}" for line in columns(rows))] if rows else []
+
+
+def _conflicts(shown: RunObject) -> list[tuple[str, ...]]:
+    return [
+        (f"{row.first} / {row.second}", row.state, row.ruling or "", one_line(row.reason, 80))
+        for row in shown.conflicts
+    ]
 
 
 def _members(shown: RunObject) -> list[tuple[str, ...]]:

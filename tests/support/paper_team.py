@@ -7,10 +7,15 @@ so that the rules can be driven through a run from its start to its result.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from bus.ids import GATE, LEAD, SUPERVISOR
 from bus.messages import (
     CancelRun,
+    Claim,
+    ConflictJudged,
+    ConflictRaised,
+    ConflictRuled,
     Judgement,
     MemberLost,
     Outcome,
@@ -28,6 +33,7 @@ from bus.messages import (
     WrapUp,
 )
 from team.rules import steps
+from team.rules.conflicts import compared_by, comparison_id
 from team.state import RunState, Task
 from tests.support.builders import (
     OPENED_AT,
@@ -43,6 +49,10 @@ Deed = tuple[str, str, str]
 """What somebody may do now: a verb, a member, a task."""
 
 
+COMPARED = ("contradict", "compatible", "unsure", "fail")
+"""What a verifier may do with two claims."""
+
+
 class PaperTeam:
     """A run whose lead does what the rules say, and whose members do what a test says."""
 
@@ -54,6 +64,10 @@ class PaperTeam:
         self.now = OPENED_AT + 1.0
         self.done: list[steps.AnyStep] = []
         self.refuses: Callable[[Task], bool] = lambda _: False
+        self.claims: Callable[[Task], tuple[Claim, ...]] = lambda _: ()
+        self.stands: Callable[[str], Literal["first", "second", "both", "neither"]] = lambda _: (
+            "first"
+        )
         self._state = RunState()
 
     @property
@@ -82,7 +96,7 @@ class PaperTeam:
 
     # --- what the lead commits ---
 
-    def _do(self, step: steps.AnyStep) -> None:
+    def _do(self, step: steps.AnyStep) -> None:  # noqa: C901 - one case a step
         match step:
             case steps.MakePlan():
                 self._plan()
@@ -101,10 +115,29 @@ class PaperTeam:
                 self._open(was, was.round, was.reasons, member, was.not_by)
             case steps.Settle():
                 self._settle(step)
+            case steps.RaiseConflicts() | steps.Compare() | steps.RuleConflict():
+                self._conflict(step)
             case steps.AskToWrapUp(member=member):
                 self.story.tell("control", member, body=WrapUp(reason="time is nearly over"))
             case _:
                 self._end(step)
+
+    def _conflict(self, step: steps.RaiseConflicts | steps.Compare | steps.RuleConflict) -> None:
+        if isinstance(step, steps.RaiseConflicts):
+            for pair in step.pairs:
+                raised = ConflictRaised(
+                    first=pair.first,
+                    second=pair.second,
+                    reason=pair.reason,
+                    is_certain=pair.is_certain,
+                )
+                self.story.tell("conflict", pair.id, author=GATE, body=raised)
+        elif isinstance(step, steps.Compare):
+            opened = opens("compare two claims", role="skeptic", purpose="compare")
+            self.story.tell("task", comparison_id(step.conflict), body=opened)
+        else:
+            ruled = ConflictRuled(stands=self.stands(step.conflict), reason="better sources")
+            self.story.tell("conflict", step.conflict, body=ruled)
 
     def _settle(self, step: steps.Settle) -> None:
         self._close_verifications(step.verifications)
@@ -209,6 +242,8 @@ class PaperTeam:
             held = self.state.board.held_by(seat.name)
             if held is not None and held.purpose == "verify":
                 found += [(verb, seat.name, held.id) for verb in ("uphold", "refute", "fail")]
+            elif held is not None and held.purpose == "compare":
+                found += [(verb, seat.name, held.id) for verb in COMPARED]
             elif held is not None:
                 found += [(verb, seat.name, held.id) for verb in ("submit", "fail")]
             else:
@@ -223,13 +258,18 @@ class PaperTeam:
             case "claim":
                 tell("task", task, author=member, body=TaskClaimed())
             case "submit":
-                finding = a_finding(round=self.task(task).round)
+                held = self.task(task)
+                finding = a_finding(*self.claims(held), round=held.round)
                 tell("finding", task, author=member, body=finding)
                 tell("task", task, author=member, body=TaskSubmitted())
             case "fail":
                 tell("task", task, author=member, body=TaskFailed(reason="out of turns"))
             case "uphold" | "refute":
                 self._judge(member, task, "upheld" if verb == "uphold" else "refuted")
+            case "contradict" | "compatible" | "unsure":
+                judged = ConflictJudged(outcome=verb, reason="so it is")
+                tell("conflict", compared_by(task), author=member, body=judged)
+                tell("task", task, author=member, body=TaskSubmitted())
             case _:
                 raise AssertionError(verb)
 

@@ -18,6 +18,7 @@ from bus.messages import Question
 from team.agent.briefing import (
     Briefing,
     CitableClaim,
+    ConflictCase,
     GroupBrief,
     Peer,
     brief_triage,
@@ -48,7 +49,8 @@ SENTENCE = "A connection pool keeps at most ten connections open at once."
 PAGE = f"== docs/pool.md L1-L2 (docs)\nL1| {SENTENCE}\nL2| It closes idle connections later."
 TOOLS = (
     "list_sources search_sources read_source send_message wait_for_mail record_decision "
-    "submit_finding submit_verdict submit_plan submit_synthesis"
+    "submit_finding submit_verdict submit_plan submit_synthesis "
+    "submit_comparison submit_conflict_ruling"
 ).split()
 ANSWERS = {
     "list_sources": "docs/pool.md (docs, 2 lines): Pools",
@@ -176,6 +178,47 @@ def test_a_verifier_refutes_what_does_not_stand_there(text: str, quote: str) -> 
     verdict, _ = conversed(msgspec.structs.replace(VERIFY, material=(claim,)))
 
     assert [j["outcome"] for j in verdict["judgements"]] == ["refuted"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        (SENTENCE, SENTENCE.replace("ten", "twelve"), "contradict"),
+        (SENTENCE, SENTENCE.replace("keeps", "never keeps"), "contradict"),
+        (SENTENCE, SENTENCE.replace("open", "closed"), "contradict"),
+        (SENTENCE, SENTENCE, "compatible"),
+        (SENTENCE + " Ask Ada.", SENTENCE + " Ask Bea.", "compatible"),
+        (f"In docs: {SENTENCE}", SENTENCE.replace("ten", "twelve"), "compatible"),
+    ],
+)
+def test_a_verifier_compares_by_opposite_words(first: str, second: str, outcome: str) -> None:
+    material = (a_claim("first", first), a_claim("second", second))
+
+    given_, called = conversed(Briefing(kind="compare", me="vera", material=material))
+
+    assert called == ["submit_comparison"]
+    assert given_["outcome"] == outcome
+    assert given_["reason"]
+
+
+@pytest.mark.parametrize(
+    ("source", "stands"), [("docs/a.md", "second"), ("docs/pool.md", "neither")]
+)
+def test_the_lead_counts_the_files_that_say_what(source: str, stands: str) -> None:
+    """The search shows the second claim's quote in docs/pool.md, cited or not."""
+    claims = [
+        a_claim(name, quote, evidence=(an_evidence(quote, source),))
+        for name, quote, source in (
+            ("first", SENTENCE.replace("ten", "twelve"), "docs/a.md"),
+            ("second", SENTENCE, source),
+        )
+    ]
+    case = ConflictCase(first=claims[0], second=claims[1], reason="10 against 12")
+
+    given_, called = conversed(Briefing(kind="conflict", me="lead", conflict=case))
+
+    assert called[-1] == "submit_conflict_ruling"
+    assert given_["stands"] == stands
 
 
 def planned(goal: str, *groups: str, **changes: Any) -> tuple[Plan, list[str]]:

@@ -39,7 +39,14 @@ TEAMMATE_TOOLS = frozenset(
         "submit_finding",
     }
 )
-RETURNS = {"submit_plan", "submit_ruling", "submit_synthesis", "submit_verdict"}
+RETURNS = {
+    "submit_plan",
+    "submit_ruling",
+    "submit_conflict_ruling",
+    "submit_synthesis",
+    "submit_verdict",
+    "submit_comparison",
+}
 TOOLS = TEAMMATE_TOOLS | RETURNS
 LEAD_TOOLS = {
     "list_sources",
@@ -645,8 +652,8 @@ def test_built_in_roles_load_whole_and_have_their_tools(
     tmp_path: Path, name: str, tools: set[str]
 ) -> None:
     own = {
-        "lead": {"submit_plan", "submit_ruling", "submit_synthesis"},
-        "skeptic": {"submit_verdict"},
+        "lead": {"submit_plan", "submit_ruling", "submit_conflict_ruling", "submit_synthesis"},
+        "skeptic": {"submit_verdict", "submit_comparison"},
     }
 
     role = got(name, tmp_path)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.ids import GATE
-from bus.messages import TaskState
+from bus.messages import Claim, Fact, TaskState
 from team.rules import steps
-from tests.support.builders import opens
+from team.rules.conflicts import standing
+from team.rules.synthesis import admitted_claims
+from team.state import Task
+from tests.support.builders import a_claim, opens
 from tests.support.paper_team import Deed, PaperTeam
 
 S = TaskState
@@ -37,6 +41,19 @@ def nobody_judges_twice(team: PaperTeam) -> None:
     assert len(set(at_work)) == len(at_work), at_work
 
 
+def no_conflict_is_passed_over(team: PaperTeam) -> None:
+    """What is written into the answer was compared, and ruled on where it had to be."""
+    admitted = {one.ref for one in admitted_claims(team.state)}
+    for conflict in team.state.conflicts.all.values():
+        pair = {conflict.raised.first, conflict.raised.second}
+        if pair <= admitted and conflict.ruling is None:
+            assert standing(team.state, conflict) == "compatible"
+            assert [judged.outcome for _, judged in conflict.judgements] == ["compatible"]
+        elif pair <= admitted:
+            assert conflict.ruling is not None
+            assert conflict.ruling.stands == "both"
+
+
 def a_deed(data: st.DataObject, team: PaperTeam) -> Deed:
     """Something that a member does now, or that happens to it."""
     losses = [
@@ -48,6 +65,15 @@ def a_deed(data: st.DataObject, team: PaperTeam) -> Deed:
     if data.draw(st.integers(0, 9)) == 0:
         return data.draw(st.sampled_from(losses))
     return data.draw(st.sampled_from(possible))
+
+
+def clashing_claims(task: Task, clashing: set[int]) -> tuple[Claim, ...]:
+    """A claim that is sound by itself, but that the clashing lanes give different numbers."""
+    lane = int(task.id[1:])
+    number = lane if lane in clashing else 9
+    twin = a_claim("c1", f"The pool keeps {number} connections open.")
+    fact = Fact(subject="the pool", attribute="timeout", value=f"{number} s")
+    return twin, msgspec.structs.replace(a_claim("c2", "Timeouts are known."), facts=(fact,))
 
 
 @settings(max_examples=40)
@@ -70,9 +96,15 @@ def test_whatever_members_do_a_run_ends_and_its_gate_holds(
         fresh_rounds_max=fresh,
         restarts_max=3,
     )
+    clashing = data.draw(st.sets(st.integers(1, 3)))
+    team.claims = lambda task: clashing_claims(task, clashing)
+    stands = data.draw(st.sampled_from(["first", "second", "both", "neither"]))
+    team.stands = lambda _: stands
     refused = data.draw(st.sets(st.tuples(st.integers(1, 3), st.integers(1, 3)), max_size=4))
     team.refuses = lambda task: (int(task.id[1:]), task.round) in refused
-    for _ in range(150):
+    late_from = data.draw(st.integers(0, 120))
+    for number in range(250):
+        team.now += 10_000.0 if number == late_from else 0.0
         last = team.lead()
         gate_held(team, verifiers)
         nobody_judges_twice(team)
@@ -86,6 +118,9 @@ def test_whatever_members_do_a_run_ends_and_its_gate_holds(
 
     assert team.state.result is not None, "the run did not end"
     assert not team.state.board.anomalies
+    no_conflict_is_passed_over(team)
+    for task in team.state.board.of_purpose("compare"):
+        assert task.is_settled
     for task in team.state.board.of_purpose("verify"):
         assert task.is_settled or team.task(task.subject_task or "").state is S.failed
     for task in team.state.board.of_purpose("research"):

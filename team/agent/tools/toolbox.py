@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from roles import Role
 from team.agent.tools.base import Tool
+from team.agent.tools.conflict_tools import SubmitComparison, SubmitConflictRuling
 from team.agent.tools.decision_tools import (
     ChallengeDecision,
     ReadDecision,
@@ -49,7 +50,15 @@ RESEARCH_TOOLS: Final = (
 """What a role may be given for a lane."""
 
 _ALWAYS: Final = frozenset(
-    {"submit_finding", "submit_verdict", "submit_plan", "submit_synthesis", "submit_ruling"}
+    {
+        "submit_finding",
+        "submit_verdict",
+        "submit_comparison",
+        "submit_plan",
+        "submit_synthesis",
+        "submit_ruling",
+        "submit_conflict_ruling",
+    }
 )
 """How an assignment ends is no matter of permission."""
 
@@ -81,6 +90,15 @@ def verify_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
     return _allowed(tools, role)
 
 
+def compare_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
+    """The tools to compare two claims: the sources, nobody to talk to."""
+    tools: list[AnyTool] = [
+        *_source_tools(world, task.contract.sources),
+        SubmitComparison(world, task),
+    ]
+    return _allowed(tools, role)
+
+
 def mail_tools(world: World, role: Role, within: tuple[str, ...] | None) -> tuple[AnyTool, ...]:
     """The tools to answer mail after one's own task is done."""
     return _allowed([*_source_tools(world, within), SendMessage(world)], role)
@@ -97,6 +115,11 @@ def ruling_tools(world: World, role: Role, revision: int) -> tuple[AnyTool, ...]
     """The lead's tools to rule on a decision."""
     looks = [*_source_tools(world, None), SearchDecisions(world), ReadDecision(world)]
     return _allowed([*looks, SubmitRuling(world, revision)], role)
+
+
+def conflict_tools(world: World, role: Role, conflict: str) -> tuple[AnyTool, ...]:
+    """The lead's tools to rule on claims that contradict each other."""
+    return _allowed([*_source_tools(world, None), SubmitConflictRuling(world, conflict)], role)
 
 
 def plan_tools(world: World, role: Role, facts: PlanFacts) -> tuple[AnyTool, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from team.agent.briefing import Kind
-from team.agent.models.rehearsal import conventions, planner, researcher, skeptic
+from team.agent.models.rehearsal import conflicts, conventions, planner, researcher, skeptic
 from team.agent.models.rehearsal.conversation import Situation, read_request
 from team.agent.models.rehearsal.faults import Fault
 
@@ -56,9 +56,11 @@ _RULES: dict[Kind, Callable[[Situation], Calls]] = {
     "plan": lambda situation: [("submit_plan", planner.plan(situation))],
     "research": researcher.research,
     "verify": skeptic.verify,
+    "compare": conflicts.compare,
     "mail": researcher.answer_mail,
     "challenge": conventions.answer_challenge,
     "ruling": conventions.rule,
+    "conflict": conflicts.rule,
     "synthesis": lambda situation: [("submit_synthesis", planner.synthesis(situation))],
 }
 

@@ -1,0 +1,130 @@
+"""Claims that may contradict each other: the lead writes them down, has them compared, rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from bus.ids import GATE, LEAD
+from bus.messages import Budget, Claim, ConflictRaised, ConflictRuled, Contract, TaskOpened
+from bus.run_stream import Entry
+from bus.subjects import build
+from team.agent.briefing import Briefing, ConflictCase, brief_groups
+from team.agent.tools.toolbox import conflict_tools
+from team.members.lead_turns import lead_turns
+from team.members.member import Member
+from team.rules.conflicts import FIRST, SECOND, comparison_id, judgement_on
+from team.rules.contradictions import Pair, task_of
+from team.rules.synthesis import upheld_claims
+from team.state import Conflict
+
+log = structlog.get_logger()
+
+
+async def raise_conflicts(member: Member, pairs: Sequence[Pair]) -> None:
+    """Write down, in the gate's name, which claims may contradict each other."""
+    entries = [
+        Entry(
+            subject=build(member.key.run, "conflict", pair.id, author=GATE),
+            body=ConflictRaised(
+                first=pair.first,
+                second=pair.second,
+                reason=pair.reason,
+                is_certain=pair.is_certain,
+            ),
+        )
+        for pair in pairs
+    ]
+    await member.commit(entries)
+    log.info("conflicts.raised", count=len(pairs))
+
+
+async def put_to_verifier(member: Member, conflict_id: str) -> None:
+    """Put the comparison of two claims on the board; it is offered to a verifier later."""
+    conflict = member.state.conflicts.all[conflict_id]
+    first, second = _claims_of(member, conflict)
+    opened = TaskOpened(
+        title="compare two claims",
+        contract=_compare_contract(member, conflict),
+        role=member.spec.team.roles.verifier,
+        purpose="compare",
+        material=(first, second),
+    )
+    name = comparison_id(conflict.id)
+    await member.commit([member.world.entry("task", name, body=opened, expect=0)])
+
+
+def _compare_contract(member: Member, conflict: Conflict) -> Contract:
+    tasks = [member.state.board.tasks[task_of(ref)] for ref in _refs(conflict)]
+    policy = member.spec.team.policy
+    return Contract(
+        objective="Say whether the two claims can both be true as they stand.",
+        output_format="One outcome with its reason, submitted with submit_comparison.",
+        sources=tuple(dict.fromkeys(s for task in tasks for s in task.contract.sources)),
+        tools=("read_source", "search_sources", "submit_comparison"),
+        boundaries=("Claims and evidence only; who wrote them does not matter.",),
+        budget=Budget(
+            turns_max=policy.turns_max,
+            tokens_max=policy.tokens_max,
+            seconds_max=policy.seconds_max,
+        ),
+    )
+
+
+async def rule_on_conflict(member: Member, conflict_id: str) -> None:
+    """Have the lead rule; of a conflict on which it returns no ruling neither claim stands."""
+    conflict = member.state.conflicts.all[conflict_id]
+    first, second = _claims_of(member, conflict)
+    judged = judgement_on(member.state, conflict)
+    briefing = Briefing(
+        kind="conflict",
+        me=LEAD,
+        goal=member.goal,
+        groups=brief_groups(member.spec.groups, None),
+        conflict=ConflictCase(
+            first=first,
+            second=second,
+            reason=conflict.raised.reason,
+            judged=f"{judged.outcome}: {judged.reason}" if judged is not None else "",
+        ),
+    )
+    tools = conflict_tools(member.world, member.spec.role_of_seat("lead"), conflict.id)
+    context = f"conflict:{conflict.id}"
+    outcome = await lead_turns(member, context, briefing, tools, "submit_conflict_ruling")
+    if outcome.answer is None:
+        await _rule_out_both(member, conflict, outcome.reason)
+    head = await member.world.stream.head(_key(member, conflict))
+    if head is not None:
+        await member.inbox.reached(head.seq)
+    log.info("conflict.ruled", conflict=conflict.id)
+
+
+async def _rule_out_both(member: Member, conflict: Conflict, reason: str) -> None:
+    """Unknown means no: what nobody could rule on is not cited."""
+    reason = f"the lead returned no ruling: {reason}"
+    body = ConflictRuled(stands="neither", reason=reason)
+    head = member.state.conflicts.all[conflict.id].head_seq
+    await member.commit([member.world.entry("conflict", conflict.id, body=body, expect=head)])
+
+
+def _key(member: Member, conflict: Conflict) -> str:
+    """The filter that covers all writers of a conflict."""
+    return build(member.key.run, "conflict", conflict.id, author=LEAD).key
+
+
+def _claims_of(member: Member, conflict: Conflict) -> tuple[Claim, Claim]:
+    """Its two claims with their evidence, under names that say nothing of their authors."""
+    by_ref = {one.ref: one.claim for one in upheld_claims(member.state)}
+    first, second = (by_ref[ref] for ref in _refs(conflict))
+    return _neutral(FIRST, first), _neutral(SECOND, second)
+
+
+def _neutral(name: str, claim: Claim) -> Claim:
+    return Claim(
+        id=name, text=claim.text, confidence="medium", evidence=claim.evidence, facts=claim.facts
+    )
+
+
+def _refs(conflict: Conflict) -> tuple[str, str]:
+    return conflict.raised.first, conflict.raised.second
