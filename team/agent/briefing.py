@@ -118,6 +118,7 @@ class CitableClaim(msgspec.Struct, frozen=True, kw_only=True):
     lane: str
     member: str
     claim: Claim
+    covers: tuple[str, ...] = ()
 
 
 class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -140,6 +141,8 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         material: Claims to be judged, for verification.
         claims: Claims that may be cited, for the synthesis.
         missing: What will be reported as missing, for the synthesis.
+        aspects: Parts of the goal that the synthesis has to cover.
+        constraints: Constraints of the goal that the synthesis has to keep.
         teammates_max: How many lanes can be worked on at once, for the plan.
     """
 
@@ -159,6 +162,8 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     material: tuple[Claim, ...] = ()
     claims: tuple[CitableClaim, ...] = ()
     missing: tuple[str, ...] = ()
+    aspects: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     teammates_max: int = 0
 
 

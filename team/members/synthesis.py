@@ -16,7 +16,14 @@ from team.agent.tools.toolbox import synthesis_tools
 from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.rules import steps
-from team.rules.synthesis import AdmittedClaim, Synthesis, admitted_claims, render
+from team.rules.synthesis import (
+    AdmittedClaim,
+    Synthesis,
+    admitted_claims,
+    rejected_claims,
+    render,
+)
+from team.rules.synthesis_gate import Asked, asked_of
 
 SYNTHESIS_BYTES_MAX: Final = 200_000
 """Size of the claims from which the synthesis is written without their evidence."""
@@ -28,15 +35,17 @@ async def synthesize(member: Member) -> None:
     """Write the answer from admitted claims; the gate is inside the returning tool."""
     state = member.state
     admitted = admitted_claims(state)
-    missing = steps.missing_lanes(state)
+    missing, asked = steps.missing_lanes(state), asked_of(state)
     briefing = Briefing(
         kind="synthesis",
         me=LEAD,
         goal=member.goal,
-        claims=_citable(admitted),
+        claims=_citable(admitted, asked),
         missing=missing,
+        aspects=asked.aspects,
+        constraints=asked.constraints,
     )
-    tools = synthesis_tools(member.spec.role_of_seat("lead"), tuple(admitted))
+    tools = synthesis_tools(member.spec.role_of_seat("lead"), tuple(admitted), asked)
     context = f"synthesis:{max(task.head_seq for task in state.board.of_purpose('research'))}"
     outcome = await lead_turns(member, context, briefing, tools, "submit_synthesis")
     if not isinstance(steps.next_step(member.state, time.time()), steps.Synthesize):
@@ -47,20 +56,29 @@ async def synthesize(member: Member) -> None:
     else:
         synthesis = msgspec.json.decode(outcome.answer, type=Synthesis)
         said = tuple(dict.fromkeys((*missing, *synthesis.missing)))
-        text, citations = render(synthesis, admitted, said)
+        rejected = rejected_claims(member.state)
+        text, citations = render(synthesis, admitted, said, rejected)
         result = ResultPublished(
             status="partial" if missing else "admitted",
             text=text,
             citations=citations,
             missing=said,
+            rejected=rejected,
         )
     await publish(member, result)
 
 
-def _citable(admitted: Sequence[AdmittedClaim]) -> tuple[CitableClaim, ...]:
+def _citable(admitted: Sequence[AdmittedClaim], asked: Asked) -> tuple[CitableClaim, ...]:
     """The claims as the synthesis needs them; without their evidence if there is too much."""
     whole = tuple(
-        CitableClaim(ref=a.ref, lane=a.lane, member=a.member, claim=a.claim) for a in admitted
+        CitableClaim(
+            ref=a.ref,
+            lane=a.lane,
+            member=a.member,
+            claim=a.claim,
+            covers=asked.covers.get(a.task, ()),
+        )
+        for a in admitted
     )
     if len(msgspec.json.encode(whole)) <= SYNTHESIS_BYTES_MAX:
         return whole

@@ -278,7 +278,7 @@ def test_a_check_that_raises_is_a_no() -> None:
     class Broken(Check):
         code, name = "X1", "broken"
 
-        def problems(self, given: GateInput) -> list[Judgement]:
+        def problems(self, given: GateInput) -> list[Judgement]:  # noqa: ARG002
             raise RuntimeError("no disk")
 
     judgements = judge(given_(), {"shape": CHECKS["shape"], "broken": Broken})

@@ -23,7 +23,8 @@ from team.agent.models.rehearsal.transport import RehearsalTransport, request_pr
 from team.agent.tools.return_tools import SubmitFindingInput, SubmitVerdictInput
 from team.errors import ModelBusyError, ModelRefusedError, ModelReplyError
 from team.rules.plan import Plan, plan_problems
-from team.rules.synthesis import Synthesis, synthesis_problems
+from team.rules.synthesis import Synthesis
+from team.rules.synthesis_gate import synthesis_problems
 from team.state import Letter
 from tests.support.builders import (
     a_claim,

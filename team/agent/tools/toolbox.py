@@ -25,6 +25,7 @@ from team.agent.tools.ruling_tools import SubmitRuling
 from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
 from team.agent.world import World, task_context
 from team.rules.synthesis import AdmittedClaim
+from team.rules.synthesis_gate import Asked
 from team.spec import SourceGroupDoc
 from team.state import Task
 
@@ -103,9 +104,11 @@ def plan_tools(world: World, role: Role, groups: tuple[SourceGroupDoc, ...]) -> 
     return _allowed([*_source_tools(world, None), SubmitPlan(groups)], role)
 
 
-def synthesis_tools(role: Role, admitted: tuple[AdmittedClaim, ...]) -> tuple[AnyTool, ...]:
+def synthesis_tools(
+    role: Role, admitted: tuple[AdmittedClaim, ...], asked: Asked
+) -> tuple[AnyTool, ...]:
     """The lead's tools to write the answer: none to look anything up."""
-    return _allowed([SubmitSynthesis(admitted)], role)
+    return _allowed([SubmitSynthesis(admitted, asked)], role)
 
 
 def _source_tools(world: World, within: tuple[str, ...] | None) -> list[AnyTool]:

@@ -60,7 +60,7 @@ _BEGIN: Final = (
 """Where an order begins: at the start of a clause, or after a word that orders."""
 _TOOLS: Final = "|".join(sorted(TOOL_NAMES - {"note"}))
 _AGENT: Final = r"(?:ai|llm|language model|agents?|assistants?|chatbots?|verifiers?|skeptics?)"
-_SECRET: Final = (
+_HELD: Final = (
     r"(?:(?:system |hidden |initial )?prompts?|api[ _-]?keys?|(?:secret |private )?keys?"
     r"|credentials?|passwords?|secrets?|access tokens?|environment variables|\.env\b)"
 )
@@ -95,9 +95,9 @@ _ORDERS: Final = tuple(
         # reveal your system prompt; send the keys to …
         _BEGIN + r"(?:reveal|leak|disclose|exfiltrate|dump|print|show|repeat|output|expose)"
         rf" (?:me |us |out )?(?:(?:all|the|your|its|any|of|full|every|contents?|text|value) )*"
-        rf"{_SECRET}",
+        rf"{_HELD}",
         _BEGIN + r"(?:send|post|email|e-mail|upload|forward|transmit|submit|copy|report)"
-        rf" (?:(?:all|the|your|its|any|of|every) )*{_SECRET}"
+        rf" (?:(?:all|the|your|its|any|of|every) )*{_HELD}"
         r"[^.;]{0,60}? to (?:https?://|\S+@\S|me\b|us\b|the following|this address|the address)",
         r"\b(?:tell|show|give|send) (?:me|us) (?:your|the) (?:system|hidden|initial) prompt\b",
         # call submit_verdict
@@ -118,7 +118,8 @@ _ORDERS: Final = tuple(
         r"<\|(?:im_start|im_end|system|assistant|user|endoftext)\|?>|\[/?inst\]|<</?sys>>",
         r"</?(?:system|system-prompt|system_prompt|assistant|decisions|mail)>",
         r"\b(?:begin|start|end) (?:of )?(?:new )?system (?:prompt|message|instructions?)\b",
-        r"(?:^|[#>*\]] ?|\. )(?:system|assistant|developer) ?: (?:you|ignore|approve|do|new|please)\b",
+        r"(?:^|[#>*\]] ?|\. )(?:system|assistant|developer) ?:"
+        r" (?:you|ignore|approve|do|new|please)\b",
         r"\bnew (?:system )?instructions? ?:",
     )
 )
