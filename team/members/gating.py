@@ -32,7 +32,7 @@ from team.rules.gate import (
 )
 from team.rules.premises import fallen_premises
 from team.sources import Library, quote_problem
-from team.state import Spent, Submission, Task
+from team.state import RunState, Spent, Submission, Task
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ async def check_finding(member: Member, task: Task) -> None:
     state = member.state
     submission = state.findings.latest(task.id)
     assert submission is not None
-    judgements = await _judgements(member, task, submission)
+    judgements = await judgements_on(state, member.world.library, task, submission)
     verdict = VerdictGiven(finding_seq=submission.seq, judgements=judgements)
     subject = build(member.key.run, "verdict", task.id, author=GATE)
     await member.commit([Entry(subject=subject, body=verdict)])
@@ -50,28 +50,31 @@ async def check_finding(member: Member, task: Task) -> None:
     log.info("finding.checked", task_id=task.id, refused=len(refused))
 
 
-async def _judgements(member: Member, task: Task, submission: Submission) -> tuple[Judgement, ...]:
+async def judgements_on(
+    state: RunState, library: Library | None, task: Task, submission: Submission
+) -> tuple[Judgement, ...]:
     """All exact checks; on a finding that has passed them, only whether decisions have fallen."""
-    state, rules = member.state, member.spec.team.gate
+    assert state.spec is not None
+    rules = state.spec.team.gate
     if submission.judged_by(GATE):
         return tuple(fallen_premises(state.decisions, submission.finding))
     earlier = state.findings.submissions[task.id][:-1]
     asked = [t for t in state.board.of_purpose("verify") if t.subject_task == task.id]
-    barred = barred_from(state, task.id)
-    verifiers = {one.holder for one in asked if one.holder} - barred
+    verifiers = {one.holder for one in asked if one.holder} - barred_from(state, task.id)
     carried = carried_verdicts(earlier, submission.finding, verifiers, rules.upheld_needed)
-    checks = load_checks(rules.checks)
-    exact = await run_checks(checks, _given(member, task, submission), rules.check_seconds)
+    given = _given(state, library, task, submission)
+    exact = await run_checks(load_checks(rules.checks), given, rules.check_seconds)
     return (*exact, *carried)
 
 
-def _given(member: Member, task: Task, submission: Submission) -> GateInput:
-    state, library = member.state, member.world.library
+def _given(
+    state: RunState, library: Library | None, task: Task, submission: Submission
+) -> GateInput:
     return GateInput(
         task=task,
         submission=submission,
         decisions=state.decisions,
-        spent=_spent_on(member, task),
+        spent=_spent_on(state, task),
         quote_problem=lambda evidence: quote_problem(library, evidence),
         is_within=lambda source, within: _is_within(library, source, within),
         seat=state.roster.seats.get(submission.member),
@@ -90,10 +93,10 @@ def _is_within(library: Library | None, source: str, within: tuple[str, ...]) ->
     return True
 
 
-def _spent_on(member: Member, task: Task) -> Spent:
+def _spent_on(state: RunState, task: Task) -> Spent:
     """What its holder's transcripts of a task have cost, over all its rounds."""
     spent = Spent()
-    for (name, context), part in member.state.ledger.by_context.items():
+    for (name, context), part in state.ledger.by_context.items():
         if name == task.holder and context.startswith(f"task:{task.id}:"):
             is_known = spent.cost_usd is not None and part.cost_usd is not None
             spent = Spent(
@@ -123,7 +126,7 @@ async def put_to_verifiers(member: Member, task: Task) -> None:
             purpose="verify",
             subject_task=task.id,
             subject_seq=submission.seq,
-            material=_material(member, task_id, submission),
+            material=material_for(state, member.world.library, task_id, submission),
             offered_to=seat.name,
         )
         held = {t.id: t for t in state.board.tasks.values() if t.offered_to == seat.name}
@@ -133,11 +136,13 @@ async def put_to_verifiers(member: Member, task: Task) -> None:
         await member.commit(entries)
 
 
-def _material(member: Member, task_id: str, submission: Submission) -> tuple[Claim, ...]:
-    """The claims to be judged, and one among them that is known to be false."""
+def material_for(
+    state: RunState, library: Library | None, task_id: str, submission: Submission
+) -> tuple[Claim, ...]:
+    """The claims that a verification is about, one among them known to be false."""
+    assert state.spec is not None
     claims = claims_only(unverified_claims(submission))
-    library = member.world.library
-    if not member.spec.team.gate.canaries or library is None:
+    if not state.spec.team.gate.canaries or library is None:
         return claims
     taken = frozenset(claim.id for claim in submission.finding.claims)
     return with_canary(task_id, claims, taken, lambda one: quote_problem(library, one))

@@ -18,6 +18,7 @@ SAME_SENTENCE: Final = 0.5
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _NUMBER: Final = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?!\w)|(?<![\w.])\d+(?:[.,]\d+)*(?=[a-z%])")
 _SENTENCE: Final = re.compile(r"(?<=[.!?;])\s+")
+_CLAUSE: Final = re.compile(r"[,:;()]\s*|\s(?:and|but|or|while|whereas|although)\s")
 _NUMERALS: Final = {
     word: str(number)
     for number, word in enumerate(
@@ -154,15 +155,32 @@ def _strength(claim: str, quoted: str) -> Iterator[str]:
 
 
 def _denial(claim: str, sentences: Sequence[str]) -> Iterator[str]:
-    """Where a claim denies what its quote affirms, or the other way round."""
+    """Where a claim denies what its quote affirms, or the other way round.
+
+    A sentence may deny in one clause only: then the clause that the claim takes up counts.
+    """
+    clauses = [clause for sentence in sentences for clause in _CLAUSE.split(sentence)]
     for part in _sentences([claim]):
-        nearest = max(sentences, key=lambda sentence: _shared(part, sentence), default="")
-        if _shared(part, nearest) >= SAME_SENTENCE and _denies(part) != _denies(nearest):
+        if not _is_turned(part, sentences):
+            continue
+        pieces = [piece for piece in _CLAUSE.split(part) if _nearest(piece, clauses)]
+        if not pieces or any(_is_turned(piece, clauses) for piece in pieces):
             yield (
                 "it denies what its quote says"
                 if _denies(part)
                 else "it leaves out that its quote denies this"
             )
+
+
+def _is_turned(part: str, sentences: Sequence[str]) -> bool:
+    nearest = _nearest(part, sentences)
+    return nearest is not None and _denies(part) != _denies(nearest)
+
+
+def _nearest(part: str, sentences: Sequence[str]) -> str | None:
+    """The sentence that a part of a claim takes up; nothing if it takes up none."""
+    nearest = max(sentences, key=lambda sentence: _shared(part, sentence), default="")
+    return nearest if _shared(part, nearest) >= SAME_SENTENCE else None
 
 
 def _denies(text: str) -> bool:
