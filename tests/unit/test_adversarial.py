@@ -1,4 +1,4 @@
-"""The adversarial set, driven through the real gate: what is planted stays out, what is sound gets in.
+"""The adversarial set through the real gate: what is planted stays out, what is sound gets in.
 
 Contradictions between lanes are not among them: that is `team.rules.conflicts`' part.
 """

@@ -25,6 +25,8 @@ def gate_held(team: PaperTeam, verifiers: int) -> None:
         judges = {by for by, _ in submission.judgements}
         assert GATE in judges
         assert len(judges - {GATE}) == verifiers
+        planted = team.state.findings.canaries_of(submission.seq)
+        assert not planted & {judgement.claim for _, judgement in submission.judgements}
 
 
 def nobody_judges_twice(team: PaperTeam) -> None:
@@ -56,11 +58,12 @@ def a_deed(data: st.DataObject, team: PaperTeam) -> Deed:
     verifiers=st.integers(1, 3),
     shape=st.sampled_from([(), (0,), (0, 1)]),
     rounds_max=st.integers(1, 3),
+    canaries=st.booleans(),
 )
 def test_whatever_members_do_a_run_ends_and_its_gate_holds(
-    data: st.DataObject, verifiers: int, shape: tuple[int, ...], rounds_max: int
+    data: st.DataObject, verifiers: int, shape: tuple[int, ...], rounds_max: int, *, canaries: bool
 ) -> None:
-    """Claims, findings, refusals, failures and losses in any order."""
+    """Claims, findings, refusals, canaries that pass, failures and losses in any order."""
     needs = tuple(f"t{n + 1}" for n in shape)
     team = PaperTeam(
         [opens("a"), opens("b"), opens("c", depends_on=needs)],
@@ -68,6 +71,7 @@ def test_whatever_members_do_a_run_ends_and_its_gate_holds(
         rounds_max=rounds_max,
         restarts_max=3,
     )
+    team.canaries = canaries
     refused = data.draw(st.sets(st.tuples(st.integers(1, 3), st.integers(1, 3)), max_size=4))
     team.refuses = lambda task: (int(task.id[1:]), task.round) in refused
     for _ in range(150):
