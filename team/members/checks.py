@@ -14,10 +14,17 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from bus.messages import Judgement
+from team.policy import CORE_CHECKS
 from team.rules.gate import CHECKS, Check, CheckFailed, GateInput, judgements_of, unsure
 
 ENTRY_POINTS: Final = "peerteam.checks"
 """The group of entry points in which packages name their checks."""
+
+
+def names_of(asked: Iterable[str]) -> tuple[str, ...]:
+    """The checks that a gate runs: those that a team asks for, and all that none can leave out."""
+    asked = tuple(dict.fromkeys(asked))
+    return (*(name for name in CORE_CHECKS if name not in asked), *asked)
 
 
 def load_checks(

@@ -18,7 +18,7 @@ from bus.messages import (
 from bus.run_stream import Entry
 from bus.subjects import build
 from team.errors import SourceError
-from team.members.checks import load_checks, run_checks
+from team.members.checks import load_checks, names_of, run_checks
 from team.members.member import Member
 from team.members.planning import claims_only, lay_out_seat, opened_again
 from team.rules import steps
@@ -63,7 +63,7 @@ async def judgements_on(
     verifiers = {one.holder for one in asked if one.holder} - barred_from(state, task.id)
     carried = carried_verdicts(earlier, submission.finding, verifiers, rules.upheld_needed)
     given = _given(state, library, task, submission)
-    exact = await run_checks(load_checks(rules.checks), given, rules.check_seconds)
+    exact = await run_checks(load_checks(names_of(rules.checks)), given, rules.check_seconds)
     return (*exact, *carried)
 
 

@@ -516,3 +516,25 @@ def sound() -> list[Case]:
         case("sound: near its limits", says(HASH, HASH), before=decides("hash"), rests_on="hash"),
         case("sound: near its limits", says(OPENS, OPENS, HOLDS), contract=asked),
     ]
+
+
+# --- what words do not show -------------------------------------------------------------
+
+
+def unseen() -> list[Case]:
+    """Faults that get through: who does what to whom, which number is whose, in other words."""
+    kind = "unseen"
+    return [
+        case(kind, says("The worker assigns jobs to the scheduler with the fewest jobs.", FEWEST)),
+        case(kind, says("Keeper Ilse Brandt served there from 1931 until 1902.", ILSE)),
+        case(kind, says("The handshake is verified by the certificate of the client.", CERT)),
+    ]
+
+
+def misjudged() -> list[Case]:
+    """Sound findings that are kept out, for they share too few words with their quotes."""
+    kind = "misjudged"
+    return [
+        case(kind, says("Each device has a session of its own.", SESSIONS)),
+        case(kind, says("Deliveries keep the sequence of their arrival.", ORDER)),
+    ]

@@ -6,6 +6,7 @@ Contradictions between lanes are not among them: that is `team.rules.conflicts`'
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from bus.messages import ResultPublished, TaskState
 from team.agent.models.call import Caller
 from team.sources import Library
-from tests.support.adversarial_cases import planted, sound
+from tests.support.adversarial_cases import misjudged, planted, sound, unseen
 from tests.support.adversarial_sources import a_library_of_all
 from tests.support.gate_drive import Case, GateDrive
 
@@ -85,3 +86,86 @@ def test_every_sound_finding_reaches_the_result(runs: list[Played]) -> None:
     ]
 
     assert not kept_out, "\n".join(map(str, kept_out))
+
+
+# --- the figures ------------------------------------------------------------------------
+
+
+def met_by(run: Played, number: int) -> str:
+    """What kept a finding out: the first exact check against it, else its verifiers."""
+    submission = run.team.state.findings.submissions[f"t{number}"][0]
+    if submission.void_by:
+        return "canary"
+    return next((judgement.check for judgement in submission.objections), "nothing")
+
+
+def figures(runs: list[Played]) -> list[tuple[str, ...]]:
+    """By kind: how many, how many reached the result, and what kept the others out."""
+    kinds: dict[str, Counter[str]] = {}
+    for run in runs:
+        for number, case in enumerate(run.team.cases, start=1):
+            seen = kinds.setdefault(case.kind, Counter())
+            is_in = run.cited(number) > 0
+            seen["all"] += 1
+            seen["in"] += is_in
+            if not is_in:
+                seen[met_by(run, number)] += 1
+    rows = []
+    for kind in sorted(kinds, key=lambda kind: (kind.startswith("sound"), kind)):
+        seen = kinds[kind]
+        by = ", ".join(f"{name} {n}" for name, n in sorted(seen.items()) if name not in _SUMS)
+        rows.append((kind, str(seen["all"]), str(seen["in"]), by))
+    return rows
+
+
+_SUMS = ("all", "in")
+
+
+def test_the_figures_in_the_documents_are_those_of_the_run(runs: list[Played]) -> None:
+    wanted = figures(runs)
+    lines = (ROOT / "docs" / "gate.md").read_text().splitlines()
+    at = lines.index("| finding | cases | reached the result | kept out by |")
+
+    table = [tuple(cell.strip() for cell in line[1:-1].split("|")) for line in lines[at + 2 :]]
+    said = table[: len(wanted)]
+
+    assert said == wanted, "\n".join(f"| {' | '.join(row)} |" for row in wanted)
+
+
+def test_the_set_is_as_large_as_it_should_be() -> None:
+    assert len(planted()) >= 60
+    assert len(sound()) >= 60
+
+
+def test_every_verifier_that_looked_has_seen_every_canary(runs: list[Played]) -> None:
+    """And every one that did not look has let one pass."""
+    for run in runs:
+        for number, case in enumerate(run.team.cases, start=1):
+            for submission in run.team.state.findings.submissions[f"t{number}"]:
+                outcomes = {judgement.outcome for _, judgement in submission.canaries}
+                assert outcomes <= ({"upheld"} if case.is_lax else {"refuted"})
+                assert bool(submission.void_by) == case.is_lax
+
+
+# --- what the gate cannot see -----------------------------------------------------------
+
+
+def test_what_the_documents_say_gets_through_does(
+    library: Library,
+) -> None:
+    """Faults that words do not give away, and sound findings in quite other words."""
+    with asyncio.Runner() as runner:
+
+        async def a_caller() -> Caller:
+            return Caller("rehearsal")
+
+        caller = runner.run(a_caller())
+        cases = [*unseen(), *misjudged()]
+        run = Played(team := GateDrive(library, cases, caller, runner), team.play())
+        runner.run(caller.close())
+
+    reached = [run.cited(number) > 0 for number in range(1, len(cases) + 1)]
+    assert reached == [True] * len(unseen()) + [False] * len(misjudged())
+    text = (ROOT / "docs" / "gate.md").read_text()
+    for case in cases:
+        assert f"“{case.claims[0].text}”" in text

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import threading
+import types
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,8 +17,9 @@ import pytest
 from bus.messages import ActRefused, Criterion, Judgement
 from team.codes import RULES
 from team.codes.limits import SECONDS, TOKENS, TOOL_CALLS
-from team.members.checks import load_checks, run_checks
+from team.members.checks import load_checks, names_of, run_checks
 from team.policy import CORE_CHECKS, OPTIONAL_CHECKS
+from team.rules import synthesis_gate
 from team.rules.gate import CHECKS, Check, CheckFailed, GateInput, as_reason, judge, refuted
 from team.state import Refusal, Seat
 from tests.support.builders import (
@@ -383,9 +388,6 @@ def installed(name: str, what: str) -> EntryPoint:
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry point is imported by name; this file is no package."""
-    import sys
-    import types
-
     module = types.ModuleType(__name__)
     for one in (NoDrafts, Misnamed, Unmakeable, Forger, Babbler):
         setattr(module, one.__name__, one)
@@ -487,3 +489,57 @@ def test_a_check_that_finds_no_end_of_faults_is_cut_short() -> None:
     assert len(said) == 201
     assert said[-1].reason == "and 800 more"
     assert max(len(one.reason) for one in said) == 600
+
+
+# --- the document ---------------------------------------------------------------------
+
+GATE_MD = Path(__file__).resolve().parents[2] / "docs" / "gate.md"
+
+
+def test_the_tables_of_the_document_are_the_checks_with_their_codes() -> None:
+    said = re.findall(r"(?m)^\| (G\d+) \| `([a-z]+)` \|", GATE_MD.read_text())
+
+    ours = [(check.code, check.name) for check in (*CHECKS.values(), *synthesis_gate.CHECKS)]
+    assert said == ours
+
+
+def test_every_code_of_the_gate_is_in_the_document() -> None:
+    codes = {code for code in RULES if code.startswith("G")}
+
+    assert codes == set(re.findall(r"\bG\d{3}\b", GATE_MD.read_text()))
+
+
+async def test_the_check_in_the_documents_works_as_an_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its code and its entry point, word for word, as an installer would lay them out."""
+    text = GATE_MD.read_text()
+    [code] = re.findall(r"(?ms)^```python\n(.*?)^```", text)
+    [group, line] = re.search(r"(?ms)^```text\n\[project\.(.*?)\]\n(.*?)```", text).groups()  # type: ignore[union-attr]
+    info = tmp_path / "our_checks-1.dist-info"
+    info.mkdir()
+    (tmp_path / "our_checks.py").write_text(code)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-checks\nVersion: 1\n")
+    name, _, value = line.partition(" = ")
+    points = (
+        f"[{group.removeprefix('entry-points.').strip(chr(34))}]\n{name} = {value.strip()[1:-1]}\n"
+    )
+    (info / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    draft = a_submission(a_claim(evidence=(an_evidence(source="/src/docs/draft.md"),)))
+
+    checks = load_checks(["no-drafts"])
+
+    [kept] = await run_checks(checks, given_(), 5)
+    [refused] = await run_checks(checks, given_(submission=draft), 5)
+    assert (kept.check, kept.outcome) == ("no-drafts", "upheld")
+    assert (refused.outcome, refused.reason) == ("refuted", "/src/docs/draft.md is a draft")
+
+
+def test_no_team_can_leave_out_the_core_checks() -> None:
+    assert names_of(()) == CORE_CHECKS
+    assert names_of(("budget", "own", "own")) == (
+        *(name for name in CORE_CHECKS if name != "budget"),
+        "budget",
+        "own",
+    )
