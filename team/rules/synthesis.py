@@ -13,12 +13,14 @@ import msgspec
 
 from bus.ids import GATE
 from bus.messages import Citation, Claim, TaskState
-from team.rules.gate import as_reason
+from team.rules.gate import Instructions, as_reason
 from team.state import RunState
 
 REJECTED_MAX: Final = 20
 """Refused claims that an answer names one by one."""
 REJECTED_CHARACTERS_MAX: Final = 300
+ORDER: Final = "(words that would order an agent about)"
+"""What stands for a claim that the answer does not repeat."""
 _MARK: Final = re.compile(r"\[(\d+)\]")
 
 
@@ -105,20 +107,23 @@ def rejected_claims(state: RunState) -> tuple[str, ...]:
             for claim in submission.finding.claims:
                 reasons = [as_reason(j) for j in submission.objections if j.claim == claim.id]
                 is_mended = f"{task.id}.{claim.id}" in admitted or claim.text in texts
+                checks = {j.check for j in submission.objections if j.claim == claim.id}
                 if reasons and not is_mended:
+                    # An order would be one in the answer too: it is named, not repeated.
+                    text = ORDER if Instructions.name in checks else claim.text
                     who = f"{submission.member} on {task.title}"
-                    lines[f"{task.id}.{claim.id}"] = _rejected(claim, who, reasons[-1])
+                    lines[f"{task.id}.{claim.id}"] = _rejected(text, who, reasons[-1])
     for one in upheld_claims(state):
         if one.ref not in admitted:
             why = "struck out, it contradicts another claim"
-            lines[one.ref] = _rejected(one.claim, f"{one.member} on {one.lane}", why)
+            lines[one.ref] = _rejected(one.claim.text, f"{one.member} on {one.lane}", why)
     more = len(lines) - REJECTED_MAX
     kept = tuple(lines.values())[:REJECTED_MAX]
     return (*kept, f"and {more} more") if more > 0 else kept
 
 
-def _rejected(claim: Claim, who: str, why: str) -> str:
-    said = " ".join(claim.text.split())
+def _rejected(text: str, who: str, why: str) -> str:
+    said = " ".join(text.split())
     half = REJECTED_CHARACTERS_MAX // 2
     short = said if len(said) <= half else said[: half - 1] + "…"
     return f"“{short}” ({who}): {why[:REJECTED_CHARACTERS_MAX]}"

@@ -16,6 +16,9 @@ from bus.messages import Claim, FindingSubmitted, Judgement
 from team.rules.gate.check import Check, GateInput, refuted
 from team.tool_names import TOOL_NAMES
 
+SHOWN_WORDS: Final = 2
+"""How much of an order is repeated to whoever wrote it down."""
+
 Found = tuple[str, str | None]
 """Words that were met, and the claim in which they stand."""
 
@@ -158,10 +161,11 @@ class Instructions(Check):
     code, name = "G110", "instructions"
 
     def problems(self, given: GateInput) -> Iterator[Judgement]:
-        """Give the words that would order an agent about."""
+        """Say where an agent would be ordered about; in few words, for these are read too."""
         for text, claim in _all_texts(given.submission.finding):
             for words in met(_ORDERS, text):
-                yield refuted(f"it is an order to an agent: {words!r}", claim)
+                begins = " ".join(words.split()[:SHOWN_WORDS])
+                yield refuted(f"it is an order to an agent, beginning {begins!r}", claim)
 
 
 def met(patterns: tuple[re.Pattern[str], ...], text: str) -> list[str]:
