@@ -84,14 +84,27 @@ class GateDrive(PaperTeam):
     """One run in which each lane answers with the finding of one case."""
 
     def __init__(
-        self, library: Library, cases: Sequence[Case], caller: Caller, runner: asyncio.Runner
+        self,
+        library: Library,
+        cases: Sequence[Case],
+        caller: Caller,
+        runner: asyncio.Runner,
+        checks: tuple[str, ...],
     ) -> None:
         """Lay out a run with a lane for each case."""
         lanes = [case.opened(number) for number, case in enumerate(cases, start=1)]
         super().__init__(lanes, rounds_max=1)
+        self._ask_for(checks)
         self.library, self.cases = library, cases
         self.decided: dict[str, int] = {}
         self._caller, self._run = caller, runner.run
+
+    def _ask_for(self, checks: tuple[str, ...]) -> None:
+        """Have the gate run these exact checks."""
+        spec, change = self.state.spec, msgspec.structs.replace
+        assert spec is not None
+        gate = change(spec.team.gate, checks=checks)
+        self.state.spec = change(spec, team=change(spec.team, gate=gate))
 
     def play(self) -> ResultPublished:
         """Let everybody do its part, to the end."""

@@ -14,8 +14,17 @@ import pytest
 
 from bus.messages import ResultPublished, TaskState
 from team.agent.models.call import Caller
+from team.policy import CORE_CHECKS, GateRules
 from team.sources import Library
-from tests.support.adversarial_cases import misjudged, planted, sound, unseen
+from tests.support.adversarial_cases import (
+    injected,
+    lost_constraints,
+    misjudged,
+    of_itself,
+    planted,
+    sound,
+    unseen,
+)
 from tests.support.adversarial_sources import a_library_of_all
 from tests.support.gate_drive import Case, GateDrive
 
@@ -48,7 +57,11 @@ def batches() -> list[list[Case]]:
     ordered: list[Case] = []
     while bad or good:
         ordered += [cases.pop(0) for cases in (bad, good) if cases]
-    return [ordered[at : at + LANES] for at in range(0, len(ordered), LANES)]
+    return in_runs(ordered)
+
+
+def in_runs(cases: list[Case]) -> list[list[Case]]:
+    return [cases[at : at + LANES] for at in range(0, len(cases), LANES)]
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +73,23 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
 @pytest.fixture(scope="module")
 def runs(library: Library) -> list[Played]:
     """Every case played once, through the real client and the real checks."""
-    played = []
+    return play(library, batches())
+
+
+def play(
+    library: Library, runs: list[list[Case]], checks: tuple[str, ...] = GateRules().checks
+) -> list[Played]:
+    """Play runs, each with a lane for each of its cases."""
     with asyncio.Runner() as runner:
-
-        async def a_caller() -> Caller:
-            return Caller("rehearsal")
-
         caller = runner.run(a_caller())
-        for cases in batches():
-            team = GateDrive(library, cases, caller, runner)
-            played.append(Played(team, team.play()))
+        teams = [GateDrive(library, cases, caller, runner, checks) for cases in runs]
+        played = [Played(team, team.play()) for team in teams]
         runner.run(caller.close())
     return played
+
+
+async def a_caller() -> Caller:
+    return Caller("rehearsal")
 
 
 def test_no_planted_fault_reaches_the_result(runs: list[Played]) -> None:
@@ -169,18 +187,27 @@ def test_what_the_documents_say_gets_through_does(
     library: Library,
 ) -> None:
     """Faults that words do not give away, and sound findings in quite other words."""
-    with asyncio.Runner() as runner:
+    cases = [*unseen(), *misjudged()]
 
-        async def a_caller() -> Caller:
-            return Caller("rehearsal")
-
-        caller = runner.run(a_caller())
-        cases = [*unseen(), *misjudged()]
-        run = Played(team := GateDrive(library, cases, caller, runner), team.play())
-        runner.run(caller.close())
+    [run] = play(library, [cases])
 
     reached = [run.cited(number) > 0 for number in range(1, len(cases) + 1)]
     assert reached == [True] * len(unseen()) + [False] * len(misjudged())
     text = (ROOT / "docs" / "gate.md").read_text()
     for case in cases:
         assert f"“{case.claims[0].text}”" in text
+
+
+def test_without_the_optional_checks_what_they_are_for_gets_in(library: Library) -> None:
+    """The set is none that verifiers alone would keep out."""
+    cases = [*injected(), *lost_constraints(), *of_itself()]
+    reached: Counter[str] = Counter()
+
+    for run in play(library, in_runs(cases), CORE_CHECKS):
+        for number, case in enumerate(run.team.cases, start=1):
+            reached[case.kind] += run.cited(number) > 0
+
+    assert sorted(reached) == sorted({case.kind for case in cases})
+    text = " ".join((ROOT / "docs" / "gate.md").read_text().split())
+    assert f"{reached.total()} of their {len(cases)} planted faults reach the result" in text
+    assert reached["prompt injection in a source"] > 0

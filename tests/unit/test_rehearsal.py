@@ -155,6 +155,43 @@ def test_a_verifier_reads_the_place_and_upholds_what_stands_there() -> None:
     ]
 
 
+def test_a_claim_that_was_narrowed_to_its_sources_is_judged_by_the_rest() -> None:
+    narrowed = a_claim(text=f"In Docs: {SENTENCE}", evidence=VERIFY.material[0].evidence)
+    other = a_claim(text=f"In Docs: {SENTENCE.replace('ten', '11')}", evidence=narrowed.evidence)
+
+    for claim, outcome in ((narrowed, "upheld"), (other, "refuted")):
+        verdict, _ = conversed(msgspec.structs.replace(VERIFY, material=(claim,)))
+        assert [j["outcome"] for j in verdict["judgements"]] == [outcome]
+
+
+def test_a_verifier_looks_at_the_place_that_is_named_and_at_no_other() -> None:
+    """What another claim's place has shown does not bear a quote out."""
+    elsewhere = an_evidence(SENTENCE, "docs/other.md")
+    claim = a_claim("c2", SENTENCE, evidence=(elsewhere,))
+    material = (*VERIFY.material, claim)
+    request = a_request(msgspec.structs.replace(VERIFY, material=material))
+    blocks = compose(request).blocks
+    shown = {"docs/pool.md": PAGE, "docs/other.md": "== docs/other.md L1-L1 (docs)\nL1| Nothing."}
+    request["messages"] += [
+        {"role": "assistant", "content": blocks},
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": block["id"],
+                    "content": shown[block["input"]["source"]],
+                }
+                for block in blocks
+            ],
+        },
+    ]
+
+    [verdict] = compose(request).blocks
+
+    assert [j["outcome"] for j in verdict["input"]["judgements"]] == ["upheld", "refuted"]
+
+
 @pytest.mark.parametrize(
     ("text", "quote"),
     [

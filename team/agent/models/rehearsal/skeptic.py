@@ -37,10 +37,16 @@ def _judge(claim: Claim, situation: Situation) -> dict[str, Any]:
     share = len(shared) / len(said) if said else 0.0
     if share < SUPPORT:
         return _verdict(claim, "refuted", f"only {share:.0%} of its words stand in what it quotes")
-    problem = leap(claim.text, [evidence.quote for evidence in claim.evidence])
+    problem = leap(_unnarrowed(claim.text, quoted), [e.quote for e in claim.evidence])
     if problem is not None:
         return _verdict(claim, "refuted", problem)
     return _verdict(claim, "upheld", f"read at its place; {share:.0%} of its words stand there")
+
+
+def _unnarrowed(text: str, quoted: str) -> str:
+    """A claim without the "In alpha: " that narrows it to a source, if the rest is quoted."""
+    head, _, rest = text.partition(": ")
+    return rest if head.startswith("In ") and rest and fold(rest) in fold(quoted) else text
 
 
 def _shown_at(source: str, locator: str, situation: Situation) -> list[str]:
