@@ -171,6 +171,7 @@ class CitableClaim(msgspec.Struct, frozen=True, kw_only=True):
     lane: str
     member: str
     claim: Claim
+    covers: tuple[str, ...] = ()
 
 
 class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -194,9 +195,10 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         material: Claims to be judged or compared.
         claims: Claims that may be cited, for the synthesis.
         missing: What will be reported as missing, for the synthesis.
+        aspects: Parts of the goal that the synthesis has to cover.
         teammates_max: How many lanes can be worked on at once, for the plan.
         triage: What the plan is held to.
-        constraints: Clauses of the goal that bind, for the plan.
+        constraints: Clauses of the goal that bind, for the plan and the synthesis.
     """
 
     kind: Kind
@@ -216,9 +218,10 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     material: tuple[Claim, ...] = ()
     claims: tuple[CitableClaim, ...] = ()
     missing: tuple[str, ...] = ()
+    aspects: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     teammates_max: int = 0
     triage: TriageBrief | None = None
-    constraints: tuple[str, ...] = ()
 
 
 def opening(briefing: Briefing) -> str:

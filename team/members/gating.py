@@ -7,6 +7,7 @@ import structlog
 from bus.ids import GATE
 from bus.messages import (
     Budget,
+    Claim,
     Contract,
     Judgement,
     TaskOpened,
@@ -17,13 +18,21 @@ from bus.messages import (
 from bus.run_stream import Entry
 from bus.subjects import build
 from team.errors import SourceError
+from team.members.checks import load_checks, names_of, run_checks
 from team.members.member import Member
 from team.members.planning import claims_only, lay_out_seat, opened_again
 from team.rules import steps
-from team.rules.gate import GateInput, carried_verdicts, judge, unverified_claims
+from team.rules.gate import (
+    GateInput,
+    barred_from,
+    carried_verdicts,
+    is_void,
+    unverified_claims,
+    with_canary,
+)
 from team.rules.premises import fallen_premises
-from team.sources import quote_problem
-from team.state import Spent, Submission, Task
+from team.sources import Library, quote_problem
+from team.state import RunState, Spent, Submission, Task
 
 log = structlog.get_logger()
 
@@ -33,7 +42,7 @@ async def check_finding(member: Member, task: Task) -> None:
     state = member.state
     submission = state.findings.latest(task.id)
     assert submission is not None
-    judgements = _judgements(member, task, submission)
+    judgements = await judgements_on(state, member.world.library, task, submission)
     verdict = VerdictGiven(finding_seq=submission.seq, judgements=judgements)
     subject = build(member.key.run, "verdict", task.id, author=GATE)
     await member.commit([Entry(subject=subject, body=verdict)])
@@ -41,31 +50,40 @@ async def check_finding(member: Member, task: Task) -> None:
     log.info("finding.checked", task_id=task.id, refused=len(refused))
 
 
-def _judgements(member: Member, task: Task, submission: Submission) -> tuple[Judgement, ...]:
+async def judgements_on(
+    state: RunState, library: Library | None, task: Task, submission: Submission
+) -> tuple[Judgement, ...]:
     """All exact checks; on a finding that has passed them, only whether decisions have fallen."""
-    state = member.state
+    assert state.spec is not None
+    rules = state.spec.team.gate
     if submission.judged_by(GATE):
         return tuple(fallen_premises(state.decisions, submission.finding))
     earlier = state.findings.submissions[task.id][:-1]
     asked = [t for t in state.board.of_purpose("verify") if t.subject_task == task.id]
-    verifiers = {verification.holder for verification in asked if verification.holder}
-    needed = member.spec.team.gate.verifiers
-    carried = carried_verdicts(earlier, submission.finding, verifiers, needed)
-    exact = judge(
-        GateInput(
-            task=task,
-            submission=submission,
-            decisions=state.decisions,
-            spent=_spent_on(member, task),
-            quote_problem=lambda evidence: quote_problem(member.world.library, evidence),
-            is_within=lambda source, within: _is_within(member, source, within),
-        )
-    )
+    verifiers = {one.holder for one in asked if one.holder} - barred_from(state, task.id)
+    carried = carried_verdicts(earlier, submission.finding, verifiers, rules.upheld_needed)
+    given = _given(state, library, task, submission)
+    exact = await run_checks(load_checks(names_of(rules.checks)), given, rules.check_seconds)
     return (*exact, *carried)
 
 
-def _is_within(member: Member, source: str, within: tuple[str, ...]) -> bool:
-    library = member.world.library
+def _given(
+    state: RunState, library: Library | None, task: Task, submission: Submission
+) -> GateInput:
+    return GateInput(
+        task=task,
+        submission=submission,
+        decisions=state.decisions,
+        spent=_spent_on(state, task),
+        quote_problem=lambda evidence: quote_problem(library, evidence),
+        is_within=lambda source, within: _is_within(library, source, within),
+        seat=state.roster.seats.get(submission.member),
+        refusals=tuple(one for one in state.refusals.all if one.member == submission.member),
+        constraints=state.plan.constraints if state.plan is not None else (),
+    )
+
+
+def _is_within(library: Library | None, source: str, within: tuple[str, ...]) -> bool:
     if library is None:
         return False
     try:
@@ -75,27 +93,31 @@ def _is_within(member: Member, source: str, within: tuple[str, ...]) -> bool:
     return True
 
 
-def _spent_on(member: Member, task: Task) -> Spent:
+def _spent_on(state: RunState, task: Task) -> Spent:
     """What its holder's transcripts of a task have cost, over all its rounds."""
     spent = Spent()
-    for (name, context), part in member.state.ledger.by_context.items():
+    for (name, context), part in state.ledger.by_context.items():
         if name == task.holder and context.startswith(f"task:{task.id}:"):
+            is_known = spent.cost_usd is not None and part.cost_usd is not None
             spent = Spent(
                 calls=spent.calls + part.calls,
                 input_tokens=spent.input_tokens + part.input_tokens,
                 output_tokens=spent.output_tokens + part.output_tokens,
+                cost_usd=(spent.cost_usd or 0.0) + (part.cost_usd or 0.0) if is_known else None,
+                is_estimated=spent.is_estimated or part.is_estimated,
             )
     return spent
 
 
 async def put_to_verifiers(member: Member, task: Task) -> None:
-    """Put claims and evidence, nothing else, before each verifier."""
+    """Put claims and evidence, nothing else, before each verifier who had no part in them."""
     state, roles = member.state, member.spec.team.roles
     submission = state.findings.latest(task.id)
     assert submission is not None
     entries: list[Entry] = []
-    verifiers = state.roster.present(roles.verifier)[: member.spec.team.gate.verifiers]
-    for number, seat in enumerate(verifiers, start=1):
+    barred = barred_from(state, task.id)
+    free = [seat for seat in state.roster.present(roles.verifier) if seat.name not in barred]
+    for number, seat in enumerate(free[: member.spec.team.gate.verifiers], start=1):
         task_id = f"v-{task.id}-{task.round}-{number}"
         opened = TaskOpened(
             title=f"verify {task.title}"[:80],
@@ -104,7 +126,7 @@ async def put_to_verifiers(member: Member, task: Task) -> None:
             purpose="verify",
             subject_task=task.id,
             subject_seq=submission.seq,
-            material=claims_only(unverified_claims(submission)),
+            material=material_for(state, member.world.library, task_id, submission),
             offered_to=seat.name,
         )
         held = {t.id: t for t in state.board.tasks.values() if t.offered_to == seat.name}
@@ -112,6 +134,18 @@ async def put_to_verifiers(member: Member, task: Task) -> None:
         entries.append(member.world.entry("task", task_id, body=opened, expect=0))
     if entries:
         await member.commit(entries)
+
+
+def material_for(
+    state: RunState, library: Library | None, task_id: str, submission: Submission
+) -> tuple[Claim, ...]:
+    """The claims that a verification is about, one among them known to be false."""
+    assert state.spec is not None
+    claims = claims_only(unverified_claims(submission))
+    if not state.spec.team.gate.canaries or library is None:
+        return claims
+    taken = frozenset(claim.id for claim in submission.finding.claims)
+    return with_canary(task_id, claims, taken, lambda one: quote_problem(library, one))
 
 
 def _verify_contract(member: Member, task: Task) -> Contract:
@@ -132,11 +166,16 @@ def _verify_contract(member: Member, task: Task) -> Contract:
 
 
 async def reopen(member: Member, step: steps.Reopen) -> None:
-    """Put a task back on the board, for its last holder if it is still there."""
+    """Put a task back on the board, for its last holder if it is still there.
+
+    A verification whose verifier has let a canary pass goes to whoever else is free first.
+    """
     task = member.state.board.tasks[step.task]
     last = member.state.roster.seats.get(task.holder or task.offered_to or "")
     may = last is not None and last.is_in and last.name not in step.not_by
     to = last.name if last is not None and may else None
+    if task.purpose == "verify" and is_void(member.state, task):
+        to = None
     body = opened_again(member, task, step.round, step.reasons, offered_to=to, not_by=step.not_by)
     entries = _close_verifications(member, step.verifications)
     entries.append(member.world.entry("task", task.id, body=body, expect=task.head_seq))

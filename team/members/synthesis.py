@@ -17,7 +17,14 @@ from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.rules import steps
 from team.rules.approvals import cut, next_id, refusals, result_answer
-from team.rules.synthesis import AdmittedClaim, Synthesis, admitted_claims, render, struck_lines
+from team.rules.synthesis import (
+    AdmittedClaim,
+    Synthesis,
+    admitted_claims,
+    rejected_claims,
+    render,
+)
+from team.rules.synthesis_gate import Asked, asked_of
 
 SYNTHESIS_BYTES_MAX: Final = 200_000
 """Size of the claims from which the synthesis is written without their evidence."""
@@ -29,22 +36,24 @@ async def synthesize(member: Member) -> None:
     """Write the answer from admitted claims; the gate is inside the returning tool."""
     state = member.state
     admitted = admitted_claims(state)
-    missing = steps.missing_lanes(state)
+    missing, asked = steps.missing_lanes(state), asked_of(state)
     said_no = refusals(state, "result")
     briefing = Briefing(
         kind="synthesis",
         me=LEAD,
         goal=member.goal,
         reasons=said_no,
-        claims=_citable(admitted),
+        claims=_citable(admitted, asked),
         missing=missing,
+        aspects=asked.aspects,
+        constraints=asked.constraints,
     )
-    tools = synthesis_tools(member.spec.role_of_seat("lead"), tuple(admitted))
     heads = [task.head_seq for task in state.board.of_purpose("research")]
     heads += [conflict.head_seq for conflict in state.conflicts.all.values()]
     context = f"synthesis:{max(heads)}"
     if said_no:
         context += f":{len(said_no) + 1}"
+    tools = synthesis_tools(member.spec.role_of_seat("lead"), tuple(admitted), asked)
     outcome = await lead_turns(member, context, briefing, tools, "submit_synthesis")
     is_due = isinstance(steps.next_step(member.state, time.time()), steps.Synthesize)
     if not is_due or admitted_claims(member.state) != admitted:
@@ -55,7 +64,7 @@ async def synthesize(member: Member) -> None:
     else:
         synthesis = msgspec.json.decode(outcome.answer, type=Synthesis)
         said = tuple(dict.fromkeys((*missing, *synthesis.missing)))
-        text, citations = render(synthesis, admitted, said)
+        text, citations = render(synthesis, admitted, said, rejected_claims(member.state))
         result = ResultPublished(
             status="partial" if missing else "admitted",
             text=text,
@@ -83,10 +92,17 @@ async def _waits_for_person(member: Member, text: str) -> bool:
     return True
 
 
-def _citable(admitted: Sequence[AdmittedClaim]) -> tuple[CitableClaim, ...]:
+def _citable(admitted: Sequence[AdmittedClaim], asked: Asked) -> tuple[CitableClaim, ...]:
     """The claims as the synthesis needs them; without their evidence if there is too much."""
     whole = tuple(
-        CitableClaim(ref=a.ref, lane=a.lane, member=a.member, claim=a.claim) for a in admitted
+        CitableClaim(
+            ref=a.ref,
+            lane=a.lane,
+            member=a.member,
+            claim=a.claim,
+            covers=asked.covers.get(a.task, ()),
+        )
+        for a in admitted
     )
     if len(msgspec.json.encode(whole)) <= SYNTHESIS_BYTES_MAX:
         return whole
@@ -96,7 +112,6 @@ def _citable(admitted: Sequence[AdmittedClaim]) -> tuple[CitableClaim, ...]:
 
 async def publish(member: Member, result: ResultPublished) -> None:
     """End the run; the first result is the only one."""
-    refused = (*steps.rejected_findings(member.state), *struck_lines(member.state))
-    result = msgspec.structs.replace(result, rejected=refused)
+    result = msgspec.structs.replace(result, rejected=rejected_claims(member.state))
     await member.commit([member.world.entry("result", body=result, expect=0)])
     log.info("result.published", status=result.status, missing=len(result.missing))

@@ -24,7 +24,13 @@ from team.rules.conflicts import (
     unraised,
 )
 from team.rules.disputes import areas_needed, next_ruling_at, ripe_dispute
-from team.rules.gate import as_reason, unverified_claims, verification_problems
+from team.rules.gate import (
+    as_reason,
+    barred_from,
+    is_void,
+    unverified_claims,
+    verification_problems,
+)
 from team.rules.premises import CHECK as PREMISES
 from team.rules.premises import awaits_ruling, fallen_premises, is_news, unseen_premises
 from team.rules.step_types import (
@@ -50,7 +56,7 @@ from team.rules.step_types import (
     WidenWorld,
 )
 from team.rules.synthesis import admitted_claims, upheld_claims
-from team.state import Conflict, RunState, Task
+from team.state import Conflict, RunState, Submission, Task
 
 __all__ = [
     "WAIT_S",
@@ -81,6 +87,8 @@ __all__ = [
 ]
 
 VERIFICATION_ROUNDS_MAX: Final = 2
+VOID: Final = "a claim known to be false was upheld: it is judged anew"
+"""Why a verification comes back when its verifier has let a canary pass."""
 WRAP_UP_SHARE: Final = 0.8
 """Share of the run's wall time after which members are told to wrap up."""
 WAIT_S: Final = 30.0
@@ -158,14 +166,20 @@ def missing_lanes(state: RunState) -> tuple[str, ...]:
 
 
 def rejected_findings(state: RunState) -> tuple[str, ...]:
-    """Findings that the gate refused before a later one was admitted, with the reasons."""
+    """Findings that the gate refused, with the reasons; not what enough verifiers upheld."""
     return tuple(
         f"{submission.member} on {task}, round {submission.finding.round}: "
         + "; ".join(as_reason(judgement) for judgement in submission.objections)
         for task, submissions in state.findings.submissions.items()
         for submission in submissions
-        if submission.objections
+        if submission.objections and not _is_admitted(state, submission)
     )
+
+
+def _is_admitted(state: RunState, submission: Submission) -> bool:
+    task = state.board.tasks.get(submission.task)
+    is_task_admitted = task is not None and task.state is TaskState.admitted
+    return is_task_admitted and submission == state.findings.upheld_by(GATE, submission.task)
 
 
 def _of_decisions(state: RunState, now: float) -> AnyStep | None:
@@ -326,7 +340,7 @@ def _free_members(state: RunState, task: Task) -> list[str]:
     """Members of the task's role that have nothing to do and have not judged its finding.
 
     Who has had the fewest tasks comes first: another pair of eyes for what depends on
-    another's finding.
+    another's finding. So does, for a verification that is made anew, anybody but who made it.
     """
     busy = {
         other.offered_to
@@ -336,8 +350,10 @@ def _free_members(state: RunState, task: Task) -> list[str]:
     }
     had = Counter(other.holder for other in state.board.tasks.values())
     away = busy | {*task.not_by}
+    if task.purpose == "verify":
+        away |= barred_from(state, task.subject_task or "")
     free = [seat.name for seat in state.roster.present(task.role) if seat.name not in away]
-    return sorted(free, key=lambda name: had[name])
+    return sorted(free, key=lambda name: (name == task.holder, had[name]))
 
 
 def _is_sibling(other: Task, task: Task) -> bool:
@@ -367,10 +383,20 @@ def _of_submitted(state: RunState, task: Task) -> AnyStep | None:
     if not verifications and not unverified_claims(submission):
         return Settle(task=task.id, state="admitted")
     if not verifications:
-        assert state.spec is not None
-        verifiers = state.roster.present(state.spec.team.roles.verifier)
-        return Verify(task=task.id) if len(verifiers) >= state.spec.team.gate.verifiers else None
+        return _of_checked(state, task)
     return _of_verified(state, task, verifications)
+
+
+def _of_checked(state: RunState, task: Task) -> Verify | Recruit | None:
+    """Verify once there are enough verifiers who had no part in the finding."""
+    assert state.spec is not None
+    needed = state.spec.team.gate.verifiers
+    present = {seat.name for seat in state.roster.present(state.spec.team.roles.verifier)}
+    free = present - barred_from(state, task.id)
+    if len(free) >= needed:
+        return Verify(task=task.id)
+    # Where workers and verifiers play one role, those who are there may all be barred.
+    return Recruit(seat="verifier", count=needed - len(free)) if len(present) >= needed else None
 
 
 def _of_admitted(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
@@ -406,6 +432,9 @@ def _of_verified(state: RunState, task: Task, verifications: list[Task]) -> AnyS
             if _is_present(state, verification.holder):
                 return None
             return Reopen(task=verification.id, round=verification.round, reasons=())
+        if is_void(state, verification) and verification.round < VERIFICATION_ROUNDS_MAX:
+            again = verification.round + 1
+            return Reopen(task=verification.id, round=again, reasons=(VOID,))
     submission = state.findings.latest(task.id)
     assert submission is not None
     names = tuple(v.id for v in verifications if not v.is_settled)
@@ -413,7 +442,9 @@ def _of_verified(state: RunState, task: Task, verifications: list[Task]) -> AnyS
         v.holder if v.state is TaskState.submitted and v.holder else f"the verifier of {v.id}"
         for v in verifications
     )
-    problems = verification_problems(submission, verifiers)
+    assert state.spec is not None
+    needed, barred = state.spec.team.gate.upheld_needed, barred_from(state, task.id)
+    problems = verification_problems(submission, verifiers, needed, barred)
     if not problems:
         return Settle(task=task.id, state="admitted", verifications=names)
     step = _again_or(state, task, "rejected", tuple(as_reason(p) for p in problems))

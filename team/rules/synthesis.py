@@ -1,8 +1,6 @@
-"""The synthesis as the lead writes it, and the final gate that it must pass.
+"""The synthesis as the lead writes it, what it may cite, and how it is rendered.
 
-Every sentence that states a fact cites an admitted claim; every admitted lane is
-used; what stands in quotation marks stands in the evidence that is cited; the
-numbers of citations are given by code alone.
+The numbers of citations are given by code alone. What an answer must pass: `synthesis_gate`.
 """
 
 from __future__ import annotations
@@ -16,10 +14,14 @@ import msgspec
 from bus.ids import GATE
 from bus.messages import Citation, Claim, TaskState
 from team.rules.conflicts import struck_claims
+from team.rules.gate import Instructions, as_reason
 from team.state import RunState
 
-QUOTED_WORDS_MIN: Final = 4
-_QUOTED: Final = re.compile(r"[\"“«]([^\"”»]+)[\"”»]")
+REJECTED_MAX: Final = 20
+"""Refused claims that an answer names one by one."""
+REJECTED_CHARACTERS_MAX: Final = 300
+ORDER: Final = "(words that would order an agent about)"
+"""What stands for a claim that the answer does not repeat."""
 _MARK: Final = re.compile(r"\[(\d+)\]")
 
 
@@ -37,6 +39,13 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     sentences: Annotated[tuple[Sentence, ...], msgspec.Meta(min_length=1)]
 
 
+class ConstraintMet(msgspec.Struct, frozen=True, kw_only=True):
+    """How the answer keeps a constraint of the goal, as the lead puts it."""
+
+    constraint: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+    how: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+
+
 class Synthesis(msgspec.Struct, frozen=True, kw_only=True):
     """The answer, before it is rendered.
 
@@ -44,11 +53,13 @@ class Synthesis(msgspec.Struct, frozen=True, kw_only=True):
         title: What it is called.
         sections: What it says.
         missing: What the goal asked for and the claims do not answer.
+        constraints: How it keeps the constraints of the goal that code can't check.
     """
 
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
     sections: Annotated[tuple[Section, ...], msgspec.Meta(min_length=1)]
     missing: tuple[str, ...] = ()
+    constraints: tuple[ConstraintMet, ...] = ()
 
 
 class AdmittedClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,33 +110,45 @@ def upheld_claims(state: RunState) -> list[AdmittedClaim]:
     return found
 
 
-def synthesis_problems(synthesis: Synthesis, admitted: Sequence[AdmittedClaim]) -> list[str]:
-    """Say what the final gate refuses; empty if it opens."""
-    by_ref = {claim.ref: claim for claim in admitted}
-    problems: list[str] = []
-    cited: set[str] = set()
-    for sentence in (s for section in synthesis.sections for s in section.sentences):
-        if not sentence.cites:
-            problems.append(f"no claim is cited for: {sentence.text!r}")
-        unknown = [ref for ref in sentence.cites if ref not in by_ref]
-        problems += [
-            f"{ref!r} is not an admitted claim, cited for: {sentence.text!r}" for ref in unknown
-        ]
-        known = [by_ref[ref] for ref in sentence.cites if ref in by_ref]
-        cited |= {claim.task for claim in known}
-        problems += _loose_quotes(sentence.text, known)
-        problems += _own_marks(sentence.text, known)
-    lanes = {claim.task: claim.lane for claim in admitted}
-    problems += [
-        f"lane {lane!r} was admitted and is not used"
-        for task, lane in lanes.items()
-        if task not in cited
-    ]
-    return problems
+def rejected_claims(state: RunState) -> tuple[str, ...]:
+    """Claims that were refused and not mended later, and those struck out, with the reasons."""
+    admitted = {one.ref: one for one in admitted_claims(state)}
+    texts = {one.claim.text for one in admitted.values()}
+    lines: dict[str, str] = {}
+    for task in state.board.of_purpose("research"):
+        for submission in state.findings.submissions.get(task.id, ()):
+            for claim in submission.finding.claims:
+                reasons = [as_reason(j) for j in submission.objections if j.claim == claim.id]
+                is_mended = f"{task.id}.{claim.id}" in admitted or claim.text in texts
+                checks = {j.check for j in submission.objections if j.claim == claim.id}
+                if reasons and not is_mended:
+                    # An order would be one in the answer too: it is named, not repeated.
+                    text = ORDER if Instructions.name in checks else claim.text
+                    who = f"{submission.member} on {task.title}"
+                    lines[f"{task.id}.{claim.id}"] = _rejected(text, who, reasons[-1])
+    upheld = upheld_claims(state)
+    struck = struck_claims(state, {one.ref: one.claim for one in upheld})
+    for one in upheld:
+        if one.ref in struck:
+            why = f"struck out: {struck[one.ref]}"
+            lines[one.ref] = _rejected(one.claim.text, f"{one.member} on {one.lane}", why)
+    more = len(lines) - REJECTED_MAX
+    kept = tuple(lines.values())[:REJECTED_MAX]
+    return (*kept, f"and {more} more") if more > 0 else kept
+
+
+def _rejected(text: str, who: str, why: str) -> str:
+    said = " ".join(text.split())
+    half = REJECTED_CHARACTERS_MAX // 2
+    short = said if len(said) <= half else said[: half - 1] + "…"
+    return f"“{short}” ({who}): {why[:REJECTED_CHARACTERS_MAX]}"
 
 
 def render(
-    synthesis: Synthesis, admitted: Sequence[AdmittedClaim], missing: Sequence[str]
+    synthesis: Synthesis,
+    admitted: Sequence[AdmittedClaim],
+    missing: Sequence[str],
+    rejected: Sequence[str] = (),
 ) -> tuple[str, tuple[Citation, ...]]:
     """Write the answer as Markdown with numbered citations.
 
@@ -143,6 +166,8 @@ def render(
         lines.append("")
     if missing:
         lines += ["## What is missing", "", *(f"- {_shown(line)}" for line in missing), ""]
+    if rejected:
+        lines += ["## What was rejected", "", *(f"- {_shown(line)}" for line in rejected), ""]
     lines += ["## Evidence", ""]
     citations = tuple(_citation(by_ref[ref]) for ref in numbers)
     for number, citation in enumerate(citations, start=1):
@@ -163,36 +188,6 @@ def _citation(admitted: AdmittedClaim) -> Citation:
     )
 
 
-def _loose_quotes(text: str, cited: Sequence[AdmittedClaim]) -> list[str]:
-    """Quotations of some length that stand in none of the cited claims or their evidence."""
-    grounds = [_plain(e.quote) for claim in cited for e in claim.claim.evidence]
-    grounds += [_plain(claim.claim.text) for claim in cited]
-    return [
-        f"the quotation {quoted!r} stands in no claim that is cited for it"
-        for quoted in _QUOTED.findall(text)
-        if len(quoted.split()) >= QUOTED_WORDS_MIN
-        and not any(_plain(quoted).rstrip(".,;") in ground for ground in grounds)
-    ]
-
-
-def _own_marks(text: str, cited: Sequence[AdmittedClaim]) -> list[str]:
-    """Citation marks that the text gives itself, and no cited claim or quote has."""
-    grounds = " ".join(
-        part
-        for claim in cited
-        for part in (claim.claim.text, *(e.quote for e in claim.claim.evidence))
-    )
-    return [
-        f"name claims in `cites` and write no mark {mark!r} yourself: {text!r}"
-        for mark in dict.fromkeys(found.group() for found in _MARK.finditer(text))
-        if mark not in grounds
-    ]
-
-
 def _shown(text: str) -> str:
     """A text on one line, in which nothing passes for a citation mark of ours."""
     return _MARK.sub(r"\[\1\]", " ".join(text.split()))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.replace("“", '"').replace("”", '"').split()).lower()

@@ -43,6 +43,8 @@ FROM words JOIN passages ON passages.id = words.rowid JOIN docs ON docs.id = doc
 WHERE words MATCH ? ORDER BY rank, path, page, first
 """
 _SHOWN_CHARS_MAX = 200
+_SERIALIZED = 3
+"""What `sqlite3.threadsafety` is where threads may share a connection."""
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -84,7 +86,8 @@ class Hit(Struct, frozen=True, kw_only=True):
 class Library:
     """A library, open for reading. Close it, or use it in a `with`.
 
-    For the thread that opened it; as many as like may have one, since nothing is written.
+    As many as like may have one, since nothing is written. Other threads may use it too where
+    SQLite serializes (`_SERIALIZED`), as it does by default; elsewhere they get an error.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -115,7 +118,8 @@ class Library:
         uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         try:
             with ExitStack() as stack:
-                connection = sqlite3.connect(uri, uri=True)
+                is_shared = sqlite3.threadsafety >= _SERIALIZED
+                connection = sqlite3.connect(uri, uri=True, check_same_thread=not is_shared)
                 stack.callback(connection.close)
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 if version == LIBRARY_VERSION:

@@ -22,6 +22,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         incarnation: How many processes it has had.
         left: Why it left; absent while it is in.
         lost: Why it was given up; absent unless it was.
+        lost_seq: Where in the stream that was said; 0 unless it was.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     joined_at: float = 0.0
     left: str | None = None
     lost: str | None = None
+    lost_seq: int = 0
 
     @property
     def takes_mail(self) -> bool:
@@ -78,11 +80,12 @@ class Roster:
                     joined_at=record.at,
                     left=None,
                     lost=None,
+                    lost_seq=0,
                 )
             case MemberLeft(reason=reason) if seat and author == name:
                 self.seats[name] = change(seat, left=reason)
             case MemberLost(reason=reason) if seat and author in (name, SUPERVISOR, LEAD):
-                self.seats[name] = change(seat, lost=reason)
+                self.seats[name] = change(seat, lost=reason, lost_seq=record.seq)
             case _:
                 pass
 

@@ -122,7 +122,7 @@ class RunState:
 
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "member": ("roster",),
-    "task": ("board",),
+    "task": ("board", "findings"),
     "mail": ("mail",),
     "journal": ("mail",),
     "decision": ("decisions",),

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from bus.messages import ApprovalAsked, MemberSeated
+import msgspec
+
+from bus.messages import ApprovalAsked, MemberSeated, VerdictGiven
 from bus.run_stream import Record
 from team.rules.approvals import awaited
 from team.state import RunState
@@ -39,9 +41,20 @@ async def show_progress(follower: Follower, *, is_quiet: bool = False) -> AsyncI
 def _print_line(record: Record, state: RunState) -> None:
     if isinstance(record.body, ApprovalAsked):
         write_note(waiting_text(record.subject.run, awaited(state)[-1:]))
-    line = story_line(record)
+    line = story_line(_without_canaries(record, state))
     if line is not None and not _is_reseated(record, state):
         write_note(line)
+
+
+def _without_canaries(record: Record, state: RunState) -> Record:
+    """A verdict as it bears on the finding: what was slipped to its author is no part of that."""
+    verdict, envelope = record.body, record.envelope
+    if not isinstance(verdict, VerdictGiven) or envelope is None:
+        return record
+    planted = state.findings.canaries_of(verdict.finding_seq)
+    kept = tuple(one for one in verdict.judgements if one.claim not in planted)
+    body = msgspec.structs.replace(verdict, judgements=kept)
+    return msgspec.structs.replace(record, envelope=msgspec.structs.replace(envelope, body=body))
 
 
 def _is_reseated(record: Record, state: RunState) -> bool:

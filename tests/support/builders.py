@@ -266,6 +266,7 @@ def a_task(task_id: str = "t1", *, state: TaskState = TaskState.submitted, **cha
         purpose="research",
         state=state,
         head_seq=9,
+        claim_seq=5,
         holder="ada",
     )
     return msgspec.structs.replace(task, **changes)

@@ -34,7 +34,8 @@ from bus.messages import (
 )
 from team.rules import steps
 from team.rules.conflicts import compared_by, comparison_id
-from team.state import RunState, Task
+from team.rules.gate import barred_from, is_void, with_canary
+from team.state import RunState, Submission, Task
 from tests.support.builders import (
     OPENED_AT,
     Story,
@@ -63,6 +64,7 @@ class PaperTeam:
         self.lanes = lanes or (opens("pools"), opens("timeouts"))
         self.now = OPENED_AT + 1.0
         self.done: list[steps.AnyStep] = []
+        self.canaries = False
         self.refuses: Callable[[Task], bool] = lambda _: False
         self.claims: Callable[[Task], tuple[Claim, ...]] = lambda _: ()
         self.stands: Callable[[str], Literal["first", "second", "both", "neither"]] = lambda _: (
@@ -182,22 +184,34 @@ class PaperTeam:
         submission = state.findings.latest(task)
         assert submission is not None
         assert state.spec is not None
-        present = state.roster.present("skeptic")[: state.spec.team.gate.verifiers]
-        for number, seat in enumerate(present, start=1):
+        barred = barred_from(state, task)
+        free = [s for s in state.roster.present("skeptic") if s.name not in barred]
+        for number, seat in enumerate(free[: state.spec.team.gate.verifiers], start=1):
             opened = opens(
                 f"verify {lane.title}",
+                contract=lane.contract,
                 role="skeptic",
                 purpose="verify",
                 subject_task=task,
                 subject_seq=submission.seq,
-                material=submission.finding.claims,
+                material=self._material(f"v-{task}-{lane.round}-{number}", submission),
                 offered_to=seat.name,
             )
             self.story.tell("task", f"v-{task}-{lane.round}-{number}", body=opened)
 
+    def _material(self, verification: str, submission: Submission) -> tuple[Claim, ...]:
+        """What a verifier is asked about."""
+        claims = submission.finding.claims
+        if not self.canaries:
+            return claims
+        taken = frozenset(claim.id for claim in claims)
+        return with_canary(verification, claims, taken, lambda _: "it stands nowhere")
+
     def _reopen(self, step: steps.Reopen) -> None:
         task, seats = self.task(step.task), self.state.roster.seats
         last = seats.get(task.holder or task.offered_to or "")
+        if task.purpose == "verify" and is_void(self.state, task):
+            last = None
         self._close_verifications(step.verifications)
         may = last is not None and last.is_in and last.name not in step.not_by
         to = last.name if last is not None and may else None
@@ -242,6 +256,8 @@ class PaperTeam:
             held = self.state.board.held_by(seat.name)
             if held is not None and held.purpose == "verify":
                 found += [(verb, seat.name, held.id) for verb in ("uphold", "refute", "fail")]
+                if self.canaries:
+                    found.append(("see", seat.name, held.id))
             elif held is not None and held.purpose == "compare":
                 found += [(verb, seat.name, held.id) for verb in COMPARED]
             elif held is not None:
@@ -264,6 +280,8 @@ class PaperTeam:
                 tell("task", task, author=member, body=TaskSubmitted())
             case "fail":
                 tell("task", task, author=member, body=TaskFailed(reason="out of turns"))
+            case "see":
+                self._judge(member, task, "upheld", sees=True)
             case "uphold" | "refute":
                 self._judge(member, task, "upheld" if verb == "uphold" else "refuted")
             case "contradict" | "compatible" | "unsure":
@@ -273,12 +291,19 @@ class PaperTeam:
             case _:
                 raise AssertionError(verb)
 
-    def _judge(self, member: str, task: str, outcome: Outcome) -> None:
+    def _judge(self, member: str, task: str, outcome: Outcome, *, sees: bool = False) -> None:
+        """Judge all alike; who sees refutes what is not in the finding."""
         held = self.task(task)
         assert held.subject_task is not None
         assert held.subject_seq is not None
+        canaries = self.state.findings.canaries_of(held.subject_seq) if sees else ()
         judgements = tuple(
-            Judgement(check="verification", outcome=outcome, reason="so it is", claim=claim.id)
+            Judgement(
+                check="verification",
+                outcome="refuted" if claim.id in canaries else outcome,
+                reason="so it is",
+                claim=claim.id,
+            )
             for claim in held.material
         )
         verdict = VerdictGiven(finding_seq=held.subject_seq, judgements=judgements)

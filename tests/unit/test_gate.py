@@ -10,19 +10,15 @@ from team.rules.gate import (
     CHECKS,
     CLAIM_CHARACTERS_MAX,
     CLAIMS_MAX,
+    Check,
     GateInput,
     as_reason,
     carried_verdicts,
-    check_budget,
-    check_contract,
-    check_premises,
-    check_quotes,
-    check_shape,
     judge,
     unverified_claims,
     verification_problems,
 )
-from team.state import Submission
+from team.state import Seat, Submission
 from tests.support.builders import (
     a_budget,
     a_claim,
@@ -52,8 +48,15 @@ def given_(**changes: object) -> GateInput:
         spent=spent(),
         quote_problem=lambda _: None,
         is_within=lambda _source, _within: True,
+        seat=Seat(name="ada", role="researcher", seated_seq=2),
     )
     return msgspec.structs.replace(sound, **changes)
+
+
+def said_by(name: str, given: GateInput) -> list[Judgement]:
+    """What one check has against a finding."""
+    judgements = judge(given, {name: CHECKS[name]})
+    return [judgement for judgement in judgements if judgement.outcome != "upheld"]
 
 
 def reasons(problems: list[Judgement]) -> str:
@@ -61,7 +64,7 @@ def reasons(problems: list[Judgement]) -> str:
 
 
 def test_a_sound_finding_is_upheld_by_every_check() -> None:
-    judgements = judge(given_())
+    judgements = judge(given_(), CHECKS)
 
     assert [(j.check, j.outcome) for j in judgements] == [(name, "upheld") for name in CHECKS]
 
@@ -85,7 +88,7 @@ def test_a_sound_finding_is_upheld_by_every_check() -> None:
     ],
 )
 def test_a_finding_of_the_wrong_shape_is_refused(submission: object, wanted: str) -> None:
-    problems = check_shape(given_(submission=submission))
+    problems = said_by("shape", given_(submission=submission))
 
     assert wanted in reasons(problems)
     assert {problem.outcome for problem in problems} == {"refuted"}
@@ -94,7 +97,7 @@ def test_a_finding_of_the_wrong_shape_is_refused(submission: object, wanted: str
 def test_a_finding_at_its_limits_has_the_right_shape() -> None:
     claims = (a_claim(f"c{n}", "x" * CLAIM_CHARACTERS_MAX) for n in range(CLAIMS_MAX))
 
-    assert check_shape(given_(submission=a_submission(*claims))) == []
+    assert said_by("shape", given_(submission=a_submission(*claims))) == []
 
 
 # --- contract ----------------------------------------------------------------------
@@ -111,7 +114,7 @@ def test_a_finding_at_its_limits_has_the_right_shape() -> None:
 def test_a_finding_for_another_round_or_of_another_member_is_refused(
     task: object, wanted: str
 ) -> None:
-    assert wanted in reasons(check_contract(given_(task=task)))
+    assert wanted in reasons(said_by("contract", given_(task=task)))
 
 
 def test_a_source_outside_the_contract_is_refused_by_name() -> None:
@@ -122,7 +125,9 @@ def test_a_source_outside_the_contract_is_refused_by_name() -> None:
         asked.append((source, within))
         return source.startswith("/src/docs")
 
-    problems = check_contract(given_(submission=a_submission(inside, outside), is_within=is_within))
+    problems = said_by(
+        "sources", given_(submission=a_submission(inside, outside), is_within=is_within)
+    )
 
     assert [problem.claim for problem in problems] == ["c2"]
     assert "/etc/passwd" in problems[0].reason
@@ -132,7 +137,7 @@ def test_a_source_outside_the_contract_is_refused_by_name() -> None:
 def test_a_finding_for_its_round_from_its_sources_keeps_the_contract() -> None:
     finding = a_submission(round=2)
 
-    assert check_contract(given_(task=a_task(round=2), submission=finding)) == []
+    assert said_by("contract", given_(task=a_task(round=2), submission=finding)) == []
 
 
 # --- quotes ------------------------------------------------------------------------
@@ -145,7 +150,9 @@ def test_every_quote_of_every_claim_is_looked_up() -> None:
     def quote_problem(evidence: Evidence) -> str | None:
         return None if evidence.quote == "one" else f"no {evidence.quote!r} there"
 
-    problems = check_quotes(given_(submission=a_submission(*claims), quote_problem=quote_problem))
+    problems = said_by(
+        "quotes", given_(submission=a_submission(*claims), quote_problem=quote_problem)
+    )
 
     assert [(p.claim, p.reason) for p in problems] == [
         ("c1", "no 'two' there"),
@@ -154,7 +161,7 @@ def test_every_quote_of_every_claim_is_looked_up() -> None:
 
 
 def test_quotes_that_stand_are_upheld() -> None:
-    assert check_quotes(given_()) == []
+    assert said_by("quotes", given_()) == []
 
 
 # --- premises ----------------------------------------------------------------------
@@ -168,14 +175,14 @@ def rests_on(*premises: Premise) -> Submission:
 def test_a_finding_may_rest_on_a_decision_in_force() -> None:
     finding = rests_on(a_premise(3))
 
-    assert check_premises(given_(submission=finding)) == []
+    assert said_by("premises", given_(submission=finding)) == []
 
 
 def test_a_contested_decision_is_still_in_force() -> None:
     decisions = decisions_of(PAGING, challenges(4, revision=3))
     finding = rests_on(a_premise(3))
 
-    assert check_premises(given_(submission=finding, decisions=decisions)) == []
+    assert said_by("premises", given_(submission=finding, decisions=decisions)) == []
 
 
 def test_a_finding_that_rests_on_what_was_superseded_is_refused_and_told_by_what() -> None:
@@ -185,7 +192,7 @@ def test_a_finding_that_rests_on_what_was_superseded_is_refused_and_told_by_what
     )
     finding = rests_on(a_premise(3))
 
-    said = reasons(check_premises(given_(submission=finding, decisions=decisions)))
+    said = reasons(said_by("premises", given_(submission=finding, decisions=decisions)))
 
     assert "api/paging revision 3" in said
     assert "superseded by 5 of lead: Cursors only." in said
@@ -195,7 +202,7 @@ def test_a_finding_that_rests_on_what_was_superseded_is_refused_and_told_by_what
 def test_a_finding_that_rests_on_no_decision_is_refused(premise: Premise) -> None:
     finding = rests_on(premise)
 
-    assert "there is no decision" in reasons(check_premises(given_(submission=finding)))
+    assert "there is no decision" in reasons(said_by("premises", given_(submission=finding)))
 
 
 def test_a_finding_that_rests_on_what_rests_on_a_fallen_decision_is_refused() -> None:
@@ -206,7 +213,7 @@ def test_a_finding_that_rests_on_what_rests_on_a_fallen_decision_is_refused() ->
     )
     finding = rests_on(a_premise(4, key="limits"))
 
-    said = reasons(check_premises(given_(submission=finding, decisions=decisions)))
+    said = reasons(said_by("premises", given_(submission=finding, decisions=decisions)))
 
     assert "api/limits revision 4" in said
     assert "withdrawn by ada: no use" in said
@@ -215,7 +222,9 @@ def test_a_finding_that_rests_on_what_rests_on_a_fallen_decision_is_refused() ->
 def test_a_finding_that_rests_on_what_is_only_proposed_is_refused() -> None:
     finding = rests_on(a_premise(3))
 
-    said = reasons(check_premises(given_(submission=finding, decisions=decisions_of(proposes(3)))))
+    said = reasons(
+        said_by("premises", given_(submission=finding, decisions=decisions_of(proposes(3))))
+    )
 
     assert "is only proposed" in said
 
@@ -223,7 +232,7 @@ def test_a_finding_that_rests_on_what_is_only_proposed_is_refused() -> None:
 def test_a_finding_may_not_rest_on_a_decision_that_its_author_was_never_shown() -> None:
     finding = a_submission(relied_on=(a_premise(3),), in_context=(a_premise(2),))
 
-    said = reasons(check_premises(given_(submission=finding)))
+    said = reasons(said_by("premises", given_(submission=finding)))
 
     assert "api/paging revision 3 never was in its author's context" in said
 
@@ -233,7 +242,7 @@ def test_a_claim_that_rests_on_what_fell_is_refused_by_name() -> None:
     finding = a_submission(*claims, in_context=(a_premise(3),))
     fallen = decisions_of(PAGING, withdraws(4, revision=3))
 
-    problems = check_premises(given_(submission=finding, decisions=fallen))
+    problems = said_by("premises", given_(submission=finding, decisions=fallen))
 
     assert [problem.claim for problem in problems] == ["c2"]
 
@@ -257,7 +266,7 @@ def test_a_finding_that_cost_more_than_was_granted_is_refused(
     """Each round grants the budget once more."""
     task = a_task(contract=a_contract(budget=a_budget(turns_max=4, tokens_max=100)), round=round_)
 
-    said = reasons(check_budget(given_(task=task, spent=spent(calls, tokens))))
+    said = reasons(said_by("budget", given_(task=task, spent=spent(calls, tokens))))
 
     assert (wanted in said) if wanted else not said
 
@@ -266,21 +275,24 @@ def test_a_finding_that_cost_more_than_was_granted_is_refused(
 
 
 def test_a_check_that_raises_is_a_no() -> None:
-    def broken(_: GateInput) -> list[Judgement]:
-        raise RuntimeError("no disk")
+    class Broken(Check):
+        code, name = "X1", "broken"
 
-    judgements = judge(given_(), {"shape": check_shape, "broken": broken})
+        def problems(self, given: GateInput) -> list[Judgement]:  # noqa: ARG002
+            raise RuntimeError("no disk")
+
+    judgements = judge(given_(), {"shape": CHECKS["shape"], "broken": Broken})
 
     assert [(j.check, j.outcome) for j in judgements] == [("shape", "upheld"), ("broken", "unsure")]
     assert "no disk" in judgements[1].reason
 
 
-@pytest.mark.parametrize("name", ["quotes", "contract"])
+@pytest.mark.parametrize("name", ["quotes", "sources"])
 def test_a_source_that_cannot_be_read_is_a_no(name: str) -> None:
     def fails(*_: object) -> bool:
         raise OSError("the library is gone")
 
-    judgements = judge(given_(quote_problem=fails, is_within=fails))
+    judgements = judge(given_(quote_problem=fails, is_within=fails), CHECKS)
 
     assert {j.outcome for j in judgements if j.check == name} == {"unsure"}
 
@@ -288,7 +300,7 @@ def test_a_source_that_cannot_be_read_is_a_no(name: str) -> None:
 def test_one_failed_check_does_not_hide_the_others() -> None:
     finding = a_submission(summary="", round=3, relied_on=(a_premise(99),))
 
-    refused = {j.check for j in judge(given_(submission=finding)) if j.outcome != "upheld"}
+    refused = {j.check for j in judge(given_(submission=finding), CHECKS) if j.outcome != "upheld"}
 
     assert refused == {"shape", "contract", "premises"}
 

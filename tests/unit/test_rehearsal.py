@@ -5,7 +5,7 @@ The calls below go through the real SDK client, with the rehearsal transport bel
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,12 +18,9 @@ from bus.messages import Question
 from team.agent.briefing import (
     Briefing,
     CitableClaim,
-    ConflictCase,
     GroupBrief,
-    Peer,
     brief_triage,
     mail_block,
-    opening,
 )
 from team.agent.models.call import Caller, Request
 from team.agent.models.rehearsal.brain import compose
@@ -33,78 +30,24 @@ from team.agent.tools.return_tools import SubmitFindingInput, SubmitVerdictInput
 from team.errors import ModelBusyError, ModelRefusedError, ModelReplyError
 from team.rules.constraints import constraints_of
 from team.rules.plan import Plan, plan_problems
-from team.rules.synthesis import Synthesis, synthesis_problems
+from team.rules.synthesis import Synthesis
+from team.rules.synthesis_gate import synthesis_problems
 from team.state import Letter
 from tests.support.builders import (
     a_claim,
-    a_contract,
     an_admitted,
     an_evidence,
     calls,
     says,
     some_facts,
 )
+from tests.support.rehearsed import PAGE, RESEARCH, SENTENCE, a_request, conversed
 
-SENTENCE = "A connection pool keeps at most ten connections open at once."
-PAGE = f"== docs/pool.md L1-L2 (docs)\nL1| {SENTENCE}\nL2| It closes idle connections later."
-TOOLS = (
-    "list_sources search_sources read_source send_message wait_for_mail record_decision "
-    "submit_finding submit_verdict submit_plan submit_synthesis "
-    "submit_comparison submit_conflict_ruling"
-).split()
-ANSWERS = {
-    "list_sources": "docs/pool.md (docs, 2 lines): Pools",
-    "search_sources": PAGE,
-    "read_source": PAGE,
-    "record_decision": "Recorded terms/pool.",
-    "send_message": "Sent to bea as q9.",
-    "wait_for_mail": "No mail came in 5 s.",
-}
-RESEARCH = Briefing(
-    kind="research",
-    me="ada",
-    contract=a_contract(objective="How are connections of a pool limited?"),
-    peers=(Peer(name="bea", role="researcher", works_on="timeouts"),),
-    groups=(GroupBrief(name="docs", title="docs", files=3),),
-)
 VERIFY = Briefing(
     kind="verify",
     me="vera",
     material=(a_claim(text=SENTENCE, evidence=(an_evidence(SENTENCE, "docs/pool.md"),)),),
 )
-
-
-def a_request(briefing: Briefing = RESEARCH, *added: str) -> dict[str, Any]:
-    content = [says(opening(briefing)), *(says(text) for text in added)]
-    return {
-        "model": "m1",
-        "max_tokens": 1_000,
-        "system": "You are ada.",
-        "messages": [{"role": "user", "content": content}],
-        "tools": [{"name": name, "input_schema": {"type": "object"}} for name in TOOLS],
-    }
-
-
-def conversed(
-    briefing: Briefing, faults: Sequence[Fault] = (), *added: str
-) -> tuple[dict[str, Any], list[str]]:
-    """Talk with the model until it returns: what it returned, and all tools that it called."""
-    request, called = a_request(briefing, *added), list[str]()
-    for _ in range(20):
-        assert request_problem(request) is None
-        blocks = compose(request, faults).blocks
-        called += [block["name"] for block in blocks]
-        if called[-1].startswith("submit_"):
-            return blocks[-1]["input"], called
-        results = [
-            {"type": "tool_result", "tool_use_id": b["id"], "content": ANSWERS[b["name"]]}
-            for b in blocks
-        ]
-        request["messages"] += [
-            {"role": "assistant", "content": blocks},
-            {"role": "user", "content": results},
-        ]
-    raise AssertionError(f"it never returned: {called}")
 
 
 # --- what it does ------------------------------------------------------------------------
@@ -165,6 +108,43 @@ def test_a_verifier_reads_the_place_and_upholds_what_stands_there() -> None:
     ]
 
 
+def test_a_claim_that_was_narrowed_to_its_sources_is_judged_by_the_rest() -> None:
+    narrowed = a_claim(text=f"In Docs: {SENTENCE}", evidence=VERIFY.material[0].evidence)
+    other = a_claim(text=f"In Docs: {SENTENCE.replace('ten', '11')}", evidence=narrowed.evidence)
+
+    for claim, outcome in ((narrowed, "upheld"), (other, "refuted")):
+        verdict, _ = conversed(msgspec.structs.replace(VERIFY, material=(claim,)))
+        assert [j["outcome"] for j in verdict["judgements"]] == [outcome]
+
+
+def test_a_verifier_looks_at_the_place_that_is_named_and_at_no_other() -> None:
+    """What another claim's place has shown does not bear a quote out."""
+    elsewhere = an_evidence(SENTENCE, "docs/other.md")
+    claim = a_claim("c2", SENTENCE, evidence=(elsewhere,))
+    material = (*VERIFY.material, claim)
+    request = a_request(msgspec.structs.replace(VERIFY, material=material))
+    blocks = compose(request).blocks
+    shown = {"docs/pool.md": PAGE, "docs/other.md": "== docs/other.md L1-L1 (docs)\nL1| Nothing."}
+    request["messages"] += [
+        {"role": "assistant", "content": blocks},
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": block["id"],
+                    "content": shown[block["input"]["source"]],
+                }
+                for block in blocks
+            ],
+        },
+    ]
+
+    [verdict] = compose(request).blocks
+
+    assert [j["outcome"] for j in verdict["input"]["judgements"]] == ["upheld", "refuted"]
+
+
 @pytest.mark.parametrize(
     ("text", "quote"),
     [
@@ -178,47 +158,6 @@ def test_a_verifier_refutes_what_does_not_stand_there(text: str, quote: str) -> 
     verdict, _ = conversed(msgspec.structs.replace(VERIFY, material=(claim,)))
 
     assert [j["outcome"] for j in verdict["judgements"]] == ["refuted"]
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "outcome"),
-    [
-        (SENTENCE, SENTENCE.replace("ten", "twelve"), "contradict"),
-        (SENTENCE, SENTENCE.replace("keeps", "never keeps"), "contradict"),
-        (SENTENCE, SENTENCE.replace("open", "closed"), "contradict"),
-        (SENTENCE, SENTENCE, "compatible"),
-        (SENTENCE + " Ask Ada.", SENTENCE + " Ask Bea.", "compatible"),
-        (f"In docs: {SENTENCE}", SENTENCE.replace("ten", "twelve"), "compatible"),
-    ],
-)
-def test_a_verifier_compares_by_opposite_words(first: str, second: str, outcome: str) -> None:
-    material = (a_claim("first", first), a_claim("second", second))
-
-    given_, called = conversed(Briefing(kind="compare", me="vera", material=material))
-
-    assert called == ["submit_comparison"]
-    assert given_["outcome"] == outcome
-    assert given_["reason"]
-
-
-@pytest.mark.parametrize(
-    ("source", "stands"), [("docs/a.md", "second"), ("docs/pool.md", "neither")]
-)
-def test_the_lead_counts_the_files_that_say_what(source: str, stands: str) -> None:
-    """The search shows the second claim's quote in docs/pool.md, cited or not."""
-    claims = [
-        a_claim(name, quote, evidence=(an_evidence(quote, source),))
-        for name, quote, source in (
-            ("first", SENTENCE.replace("ten", "twelve"), "docs/a.md"),
-            ("second", SENTENCE, source),
-        )
-    ]
-    case = ConflictCase(first=claims[0], second=claims[1], reason="10 against 12")
-
-    given_, called = conversed(Briefing(kind="conflict", me="lead", conflict=case))
-
-    assert called[-1] == "submit_conflict_ruling"
-    assert given_["stands"] == stands
 
 
 def planned(goal: str, *groups: str, **changes: Any) -> tuple[Plan, list[str]]:

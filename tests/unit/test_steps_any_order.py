@@ -29,6 +29,8 @@ def gate_held(team: PaperTeam, verifiers: int) -> None:
         judges = {by for by, _ in submission.judgements}
         assert GATE in judges
         assert len(judges - {GATE}) == verifiers
+        planted = team.state.findings.canaries_of(submission.seq)
+        assert not planted & {judgement.claim for _, judgement in submission.judgements}
 
 
 def nobody_judges_twice(team: PaperTeam) -> None:
@@ -83,11 +85,18 @@ def clashing_claims(task: Task, clashing: set[int]) -> tuple[Claim, ...]:
     shape=st.sampled_from([(), (0,), (0, 1)]),
     rounds_max=st.integers(1, 3),
     fresh=st.integers(0, 2),
+    canaries=st.booleans(),
 )
 def test_whatever_members_do_a_run_ends_and_its_gate_holds(
-    data: st.DataObject, verifiers: int, shape: tuple[int, ...], rounds_max: int, fresh: int
+    data: st.DataObject,
+    *,
+    verifiers: int,
+    shape: tuple[int, ...],
+    rounds_max: int,
+    fresh: int,
+    canaries: bool,
 ) -> None:
-    """Claims, findings, refusals, failures and losses in any order."""
+    """Claims, findings, refusals, canaries that pass, failures and losses in any order."""
     needs = tuple(f"t{n + 1}" for n in shape)
     team = PaperTeam(
         [opens("a"), opens("b"), opens("c", depends_on=needs)],
@@ -100,6 +109,7 @@ def test_whatever_members_do_a_run_ends_and_its_gate_holds(
     team.claims = lambda task: clashing_claims(task, clashing)
     stands = data.draw(st.sampled_from(["first", "second", "both", "neither"]))
     team.stands = lambda _: stands
+    team.canaries = canaries
     refused = data.draw(st.sets(st.tuples(st.integers(1, 3), st.integers(1, 3)), max_size=4))
     team.refuses = lambda task: (int(task.id[1:]), task.round) in refused
     late_from = data.draw(st.integers(0, 120))

@@ -18,8 +18,8 @@ from team.rules.synthesis import (
     Synthesis,
     admitted_claims,
     render,
-    synthesis_problems,
 )
+from team.rules.synthesis_gate import synthesis_problems
 from tests.support.builders import (
     QUOTE,
     Story,

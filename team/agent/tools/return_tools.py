@@ -20,7 +20,8 @@ from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.agent.world import World, task_context
 from team.errors import SourceError
 from team.rules.plan import REQUIRED, Plan, PlanFacts, plan_problems
-from team.rules.synthesis import AdmittedClaim, Synthesis, synthesis_problems
+from team.rules.synthesis import AdmittedClaim, Synthesis
+from team.rules.synthesis_gate import Asked, synthesis_problems
 from team.state import Task
 
 FINDING_BYTES_MAX = 48 * 1024
@@ -190,17 +191,19 @@ class SubmitPlan(Tool[Plan]):
 class SubmitSynthesis(Tool[Synthesis]):
     """Return the answer, written from the admitted claims only.
 
-    Each sentence cites the claims that it rests on by their `ref`.
+    Each sentence cites the claims that it rests on by their `ref`. Every aspect of the goal is
+    answered from a lane that covers it, or named in `missing`. Of each constraint that code
+    can't check, `constraints` says how it is met.
     """
 
     name: ClassVar[str] = "submit_synthesis"
     input_type = Synthesis
 
-    def __init__(self, admitted: tuple[AdmittedClaim, ...]) -> None:
-        self._admitted = admitted
+    def __init__(self, admitted: tuple[AdmittedClaim, ...], asked: Asked) -> None:
+        self._admitted, self._asked = admitted, asked
 
     async def run(self, given: Synthesis) -> ToolAnswer:
-        problems = synthesis_problems(given, self._admitted)
+        problems = synthesis_problems(given, self._admitted, self._asked)
         if problems:
             return refuse("The gate stays shut: " + "; ".join(problems[:20]))
         return ToolAnswer(content="Accepted.", answer=msgspec.json.encode(given))

@@ -28,6 +28,7 @@ from team.agent.world import World, task_context
 from team.rules.contracts import within_of
 from team.rules.plan import PlanFacts
 from team.rules.synthesis import AdmittedClaim
+from team.rules.synthesis_gate import Asked
 from team.state import Task
 
 AnyTool = Tool[Any]
@@ -127,9 +128,11 @@ def plan_tools(world: World, role: Role, facts: PlanFacts) -> tuple[AnyTool, ...
     return _allowed([*_source_tools(world, None), SubmitPlan(facts)], role)
 
 
-def synthesis_tools(role: Role, admitted: tuple[AdmittedClaim, ...]) -> tuple[AnyTool, ...]:
+def synthesis_tools(
+    role: Role, admitted: tuple[AdmittedClaim, ...], asked: Asked
+) -> tuple[AnyTool, ...]:
     """The lead's tools to write the answer: none to look anything up."""
-    return _allowed([SubmitSynthesis(admitted)], role)
+    return _allowed([SubmitSynthesis(admitted, asked)], role)
 
 
 def _source_tools(world: World, within: tuple[str, ...] | None) -> list[AnyTool]:

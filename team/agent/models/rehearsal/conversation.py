@@ -84,7 +84,11 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     def passages(self) -> list[Passage]:
         """Everything that searches and reads have shown, in order."""
         shown = (*self.calls_of("search_sources"), *self.calls_of("read_source"))
-        return [passage for call in shown if not call.is_error for passage in _passages(call)]
+        return [passage for call in shown for passage in self.shown_by(call)]
+
+    def shown_by(self, call: Done) -> list[Passage]:
+        """What one search or read has shown; nothing if it failed."""
+        return [] if call.is_error else list(_passages(call))
 
     @property
     def decisions(self) -> dict[tuple[str, str], Choice]:

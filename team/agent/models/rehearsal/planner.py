@@ -48,8 +48,13 @@ def _effort(briefing: Briefing, lanes: int) -> Effort | None:
 
 
 def synthesis(situation: Situation) -> dict[str, Any]:
-    """One section for each lane, one sentence for each admitted claim."""
+    """One section for each lane, one sentence for each admitted claim.
+
+    An aspect that no claim's lane covers is missing. Of a constraint it says what is so: that
+    it can only pass on what the gate has admitted.
+    """
     briefing = situation.briefing
+    covered = {aspect for claim in briefing.claims for aspect in claim.covers}
     lanes = dict.fromkeys(claim.lane for claim in briefing.claims)
     return {
         "title": briefing.goal,
@@ -64,7 +69,18 @@ def synthesis(situation: Situation) -> dict[str, Any]:
             }
             for lane in lanes
         ],
-        "missing": list(briefing.missing),
+        "missing": [
+            *briefing.missing,
+            *(
+                f"{aspect}: no lane covers it"
+                for aspect in briefing.aspects
+                if aspect not in covered
+            ),
+        ],
+        "constraints": [
+            {"constraint": constraint, "how": "Every lane's contract has it; I can't tell more."}
+            for constraint in briefing.constraints
+        ],
     }
 
 

@@ -1,0 +1,128 @@
+"""Exact checks of what a finding is: its shape, its contract, its evidence, its cost."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bus.messages import Judgement
+from team.rules.gate.check import Check, GateInput, refuted
+from team.rules.premises import CHECK as PREMISES
+from team.rules.premises import fallen_premises, unseen_premises
+
+CLAIMS_MAX: Final = 40
+CLAIM_CHARACTERS_MAX: Final = 1_200
+
+
+class Shape(Check):
+    """A finding has a summary and claims; each claim has text and evidence."""
+
+    code, name = "G101", "shape"
+
+    def problems(self, given: GateInput) -> list[Judgement]:
+        """Say what is missing, double or too much."""
+        finding = given.submission.finding
+        problems: list[Judgement] = []
+        if not finding.summary.strip():
+            problems.append(refuted("the summary is empty"))
+        if not finding.claims:
+            problems.append(refuted("there is no claim"))
+        if len(finding.claims) > CLAIMS_MAX:
+            problems.append(refuted(f"{len(finding.claims)} claims, at most {CLAIMS_MAX}"))
+        ids = [claim.id for claim in finding.claims]
+        for claim in finding.claims:
+            if not claim.text.strip():
+                problems.append(refuted("the claim says nothing", claim.id))
+            if len(claim.text) > CLAIM_CHARACTERS_MAX:
+                problems.append(refuted("the claim is too long to be one claim", claim.id))
+            if not claim.evidence:
+                problems.append(refuted("the claim has no evidence", claim.id))
+            if ids.count(claim.id) > 1:
+                problems.append(refuted(f"claim id {claim.id!r} is used twice", claim.id))
+        return problems
+
+
+class Contract(Check):
+    """A finding answers the round that was asked, by whoever holds the task."""
+
+    code, name = "G102", "contract"
+
+    def problems(self, given: GateInput) -> list[Judgement]:
+        """Say what does not fit the task."""
+        finding, task = given.submission.finding, given.task
+        problems: list[Judgement] = []
+        if finding.round != task.round:
+            problems.append(refuted(f"it answers round {finding.round}, asked was {task.round}"))
+        if given.submission.member != task.holder:
+            problems.append(refuted(f"{given.submission.member!r} does not hold the task"))
+        return problems
+
+
+class Sources(Check):
+    """A finding quotes only sources inside the contract, and none that it is to avoid."""
+
+    code, name = "G103", "sources"
+
+    def problems(self, given: GateInput) -> list[Judgement]:
+        """Name each source that is out of bounds."""
+        contract = given.task.contract
+        problems: list[Judgement] = []
+        for claim in given.submission.finding.claims:
+            for source in dict.fromkeys(evidence.source for evidence in claim.evidence):
+                if not given.is_within(source, contract.sources):
+                    said = f"source {source!r} is outside the contract's sources"
+                    problems.append(refuted(said, claim.id))
+                elif contract.sources_avoided and given.is_within(source, contract.sources_avoided):
+                    said = f"source {source!r} is one that the contract avoids"
+                    problems.append(refuted(said, claim.id))
+        return problems
+
+
+class Quotes(Check):
+    """Each quote stands word for word, whitespace aside, where its locator says."""
+
+    code, name = "G104", "quotes"
+
+    def problems(self, given: GateInput) -> list[Judgement]:
+        """Name each quote that does not stand."""
+        problems: list[Judgement] = []
+        for claim in given.submission.finding.claims:
+            for evidence in claim.evidence:
+                problem = given.quote_problem(evidence)
+                if problem is not None:
+                    problems.append(refuted(problem, claim.id))
+        return problems
+
+
+class Premises(Check):
+    """Each decision that the finding relied on was shown to its author and still stands."""
+
+    code, name = "G105", PREMISES
+
+    def problems(self, given: GateInput) -> list[Judgement]:
+        """Name each decision that was never shown, or has fallen."""
+        finding = given.submission.finding
+        return [*unseen_premises(finding), *fallen_premises(given.decisions, finding)]
+
+
+class Budget(Check):
+    """The task's model calls stayed within the contract's budget; each round grants it anew."""
+
+    code, name = "G106", "budget"
+
+    def problems(self, given: GateInput) -> list[Judgement]:
+        """Say what was spent beyond what was granted."""
+        budget, spent, rounds = given.task.contract.budget, given.spent, given.task.round
+        problems: list[Judgement] = []
+        if spent.tokens > budget.tokens_max * rounds:
+            granted = budget.tokens_max * rounds
+            problems.append(refuted(f"{spent.tokens} tokens, granted were {granted}"))
+        if spent.calls > budget.turns_max * rounds:
+            problems.append(
+                refuted(f"{spent.calls} turns, granted were {budget.turns_max * rounds}")
+            )
+        if budget.usd_max is not None and spent.cost_usd is None:
+            problems.append(refuted(f"its cost is unknown, granted were ${budget.usd_max:g}"))
+        elif budget.usd_max is not None and (spent.cost_usd or 0.0) > budget.usd_max * rounds:
+            granted_usd = budget.usd_max * rounds
+            problems.append(refuted(f"${spent.cost_usd:g}, granted were ${granted_usd:g}"))
+        return problems
