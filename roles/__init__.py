@@ -11,6 +11,7 @@ from roles.files import (
     find_roles,
     get_role,
     load_role,
+    review_role_file,
     search_path,
 )
 from roles.front_matter import IgnoredField, RoleError
@@ -27,5 +28,6 @@ __all__ = [
     "find_roles",
     "get_role",
     "load_role",
+    "review_role_file",
     "search_path",
 ]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from team.codes import audit, gate, limits, lint, plan
-from team.codes.entry import Rule
+from team.codes.entry import Rule, Severity
 
-__all__ = ["RULES", "Rule"]
+__all__ = ["RULES", "Rule", "Severity"]
 
 RULES: Final[dict[str, Rule]] = {
     rule.code: rule
@@ -24,6 +24,7 @@ RULES: Final[dict[str, Rule]] = {
         *gate.CHECKS,
         *gate.SYNTHESIS,
         *lint.FILES,
+        *lint.TOGETHER,
         *audit.BREACHES,
         *audit.MODES,
     )
