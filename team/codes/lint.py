@@ -15,7 +15,7 @@ MISSING_FIELD: Final = "L106"
 BAD_NAME: Final = "L107"
 NO_CHOICE: Final = "L108"
 GIVEN_TWICE: Final = "L109"
-NO_ROLE_FILE: Final = "L110"
+BROKEN_ROLE: Final = "L110"
 WRONG_VALUE: Final = "L111"
 NO_EFFECT: Final = "L112"
 CONTRADICTION: Final = "L201"
@@ -102,8 +102,8 @@ FILES: Final = (
         fix="Keep one of them.",
     ),
     Rule(
-        code=NO_ROLE_FILE,
-        name="no-role-file",
+        code=BROKEN_ROLE,
+        name="broken-role",
         says="A role file has front matter between two lines `---`, and instructions after it.",
         why="A member without instructions does what it likes.",
         fix="Write the front matter first, then what the role is to do.",
