@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roles.checks import EFFORTS, Role
+from roles.checks import EFFORTS, Review, Role
 from roles.files import (
     BUILT_IN_DIR,
     ROLE_BYTES_MAX,
@@ -22,6 +22,7 @@ __all__ = [
     "ROLE_BYTES_MAX",
     "FoundRole",
     "IgnoredField",
+    "Review",
     "Role",
     "RoleError",
     "SearchPlace",

@@ -96,21 +96,32 @@ def check_role(
     Raises:
         RoleError: It says something wrong; the text names file, line, field and fix.
     """
-    role, errors = review_role(path, content, known_tools, is_built_in=is_built_in)
-    if role is None:
-        raise errors[0]
-    return role
+    review = review_role(path, content, known_tools, is_built_in=is_built_in)
+    if review.role is None:
+        raise review.errors[0]
+    return review.role
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """All that can be said of a role file."""
+
+    role: Role | None = None
+    """The role, or None if anything is wrong."""
+    errors: tuple[RoleError, ...] = ()
+    """What is wrong; `check_role` raises the first."""
+    ignored: tuple[IgnoredField, ...] = ()
+    """What has no effect, in a broken file too."""
 
 
 def review_role(
     path: Path, content: bytes, known_tools: frozenset[str], *, is_built_in: bool = False
-) -> tuple[Role | None, tuple[RoleError, ...]]:
+) -> Review:
     """Turn a file's bytes into a role, or into everything that is wrong with it."""
     try:
         front, body, body_line = split(path, content)
         draft = _Draft(str(path), known_tools, front)
     except RoleError as error:
-        return None, (error,)
+        return Review(errors=(error,))
     name = draft.take(draft.name)
     description = draft.take(partial(draft.words, "description", needed=True))
     tools, disallowed = draft.take(draft.tools), draft.take(draft.disallowed_tools)
@@ -122,7 +133,7 @@ def review_role(
             RoleError(str(path), "the file has no instructions", fix, line=body_line)
         )
     if draft.errors:
-        return None, tuple(draft.errors)
+        return Review(errors=tuple(draft.errors), ignored=tuple(draft.ignored))
     role = Role(
         name=name or "",
         description=description or "",
@@ -137,7 +148,7 @@ def review_role(
         honoured=tuple(key for key in draft.fields if key in HONOURED),
         ignored=tuple(draft.ignored),
     )
-    return role, ()
+    return Review(role=role, ignored=role.ignored)
 
 
 class _Draft:

@@ -18,6 +18,8 @@ from team.tool_names import TOOL_NAMES
 
 CHECKS_GROUP: Final = "peerteam.checks"
 """The entry points under which installed packages offer checks of their own."""
+READING: Final = ("read_source", "search_sources")
+"""Tools of which a worker and a verifier need one."""
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):

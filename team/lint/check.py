@@ -11,7 +11,7 @@ import msgspec
 from team.lint.around import Around, look_around
 from team.lint.files import Targets, find_targets
 from team.lint.policies import Project, problems_of_policy
-from team.lint.role_files import fields_without_effect, problems_of_role
+from team.lint.role_files import problems_of_role
 from team.lint.teams import Team, problems_of_team
 from team.policy import ProjectPolicy
 from team.spec import BUILT_IN, TeamSpec, list_specs
@@ -123,4 +123,3 @@ class _Check:
     def _roles(self) -> Iterator[Problem]:
         for path in self.targets.roles:
             yield from problems_of_role(path, self.around)
-            yield from fields_without_effect(path, self.around)

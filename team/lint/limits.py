@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from team.codes import Severity
 from team.codes.lint import CONTRADICTION, CORE_CHECK, UNKNOWN_CHECK, UPHELD
-from team.lint.words import near
+from team.lint.words import names, near, number
 from team.policy import CORE_CHECKS, GateLimits, GateRules
-from team.written import Document, Keys, Problem
+from team.written import Document, Keys, Problem, dotted
 
 PART_OF_WHOLE: Final = (
     ("seconds_max", "run_seconds_max"),
@@ -52,15 +52,15 @@ def _above(
     written = [keys for keys in (part, whole) if keys in document.spots]
     if not written or ours is None or theirs is None or ours <= theirs:
         return
-    severity: Severity = "error" if len(written) == 2 else "warning"  # noqa: PLR2004 - both
-    other = whole if written[0] == part else part
-    of_other = theirs if other == whole else ours
-    default = "" if len(written) == 2 else ", its default"  # noqa: PLR2004 - both
-    reason = f"{ours if other == whole else theirs:,} is {'above' if other == whole else 'below'}"
+    at_part = written[0] == part
+    ours, theirs, other = (ours, theirs, whole) if at_part else (theirs, ours, part)
+    both = len(written) > 1
+    severity: Severity = "error" if both else "warning"
     yield document.problem(
         CONTRADICTION,
         written[0],
-        f"{reason} `{'.'.join(map(str, other))}`, which is {of_other:,}{default}",
+        f"{number(ours)} is {'above' if at_part else 'below'} `{dotted(other)}`, "
+        f"which is {number(theirs)}{'' if both else ' by default'}",
         "lower the one or raise the other",
         severity=severity,
     )
@@ -85,8 +85,8 @@ def left_out_checks(document: Document, gate: GateRules) -> Iterator[Problem]:
         yield document.problem(
             CORE_CHECK,
             ("gate", "checks"),
-            f"{_names(missing)} can't be left out",
-            "add it, or delete the field to have all of them",
+            f"{names(missing)} can't be left out",
+            "add what is missing, or delete the field to have all of them",
         )
 
 
@@ -104,10 +104,6 @@ def texts(document: Document, *keys: str) -> Iterator[tuple[Keys, str]]:
     value: Any = document.data
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
-    for number, one in enumerate(value if isinstance(value, list) else ()):
+    for at, one in enumerate(value if isinstance(value, list) else ()):
         if isinstance(one, str):
-            yield (*keys, number), one
-
-
-def _names(names: list[str]) -> str:
-    return " and ".join(f"`{name}`" for name in names)
+            yield (*keys, at), one

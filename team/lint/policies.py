@@ -14,12 +14,13 @@ from team.codes.lint import (
     AREA_OF_NOBODY,
     NO_SUCH_SOURCE,
     OUTSIDE,
+    SEAT_TOOLS,
     TOOL_REFUSED,
     UNKNOWN_ROLE,
     UNKNOWN_TOOL,
     UNUSED_ROLE,
 )
-from team.lint.around import Around
+from team.lint.around import READING, Around
 from team.lint.limits import (
     contradictions,
     never_asked,
@@ -28,7 +29,7 @@ from team.lint.limits import (
     triage_contradictions,
     unknown_checks,
 )
-from team.lint.words import near
+from team.lint.words import names, near
 from team.policy import ProjectPolicy
 from team.spec import TeamSpec
 from team.tool_names import TOOL_NAMES
@@ -36,6 +37,8 @@ from team.written import Document, Problem
 
 SCANNED_MAX: Final = 20_000
 """Files and folders that are looked at for a pattern; in a larger project none is doubted."""
+RETURNING: Final = "submit_"
+"""How the tools begin that a member returns with; it always has the one of its assignment."""
 _SKIPPED: Final = frozenset({"__pycache__", "node_modules"})
 
 
@@ -102,16 +105,28 @@ def _tools(project: Project, name: str) -> Iterator[Problem]:
             fix = near(tool, sorted(TOOL_NAMES))
             yield project.document.problem(UNKNOWN_TOOL, keys, f"there is no tool {tool!r}", fix)
     allowed, found = project.policy.of_role(name).tools, project.around.file_of(name)
-    if allowed is None or found is None or found.role is None or found.origin == "built-in":
+    if allowed is None or found is None or found.role is None:
         return
-    refused = [tool for tool in found.role.tools or () if tool not in allowed]
-    if refused:
+    keys = ("roles", name, "tools")
+    needed = [tool for tool in found.role.allowed(READING) if name in _reading(project.teams)]
+    if needed and not set(needed) & set(allowed):
+        yield project.document.problem(
+            SEAT_TOOLS, keys, f"role {name!r} is left without {names(needed)}", "add one of them"
+        )
+    asked = [tool for tool in found.role.tools or () if not tool.startswith(RETURNING)]
+    refused = [tool for tool in asked if tool not in allowed]
+    if refused and found.origin != "built-in":
         yield project.document.problem(
             TOOL_REFUSED,
-            ("roles", name, "tools"),
-            f"{project.around.shown(found.path)} asks for {', '.join(refused)} too",
-            "add them here, or delete them there",
+            keys,
+            f"{project.around.shown(found.path)} asks for {names(refused)} too",
+            "add it here, or delete it there",
         )
+
+
+def _reading(teams: tuple[TeamSpec, ...]) -> set[str]:
+    """The roles whose members must read sources."""
+    return {name for team in teams for name in (team.roles.worker, team.roles.verifier)}
 
 
 def _writes(project: Project, name: str) -> Iterator[Problem]:

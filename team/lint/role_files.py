@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from roles import Role, RoleError, load_role, review_role_file
+from roles import IgnoredField, RoleError, review_role_file
 from team.codes.lint import (
     BROKEN_ROLE,
     GIVEN_TWICE,
@@ -22,38 +21,34 @@ from team.written import Problem, severity_of
 
 
 def problems_of_role(path: Path | str, around: Around) -> Iterator[Problem]:
-    """Find all that is wrong with one role file."""
-    for error in review_role_file(Path(path), TOOL_NAMES):
+    """Find all that is wrong with one role file, and what has no effect there."""
+    review, shown = review_role_file(Path(path), TOOL_NAMES), around.shown(path)
+    for error in review.errors:
         yield Problem(
             code=_code_of(error),
-            path=around.shown(path),
+            path=shown,
             line=error.line,
             field=error.field or "",
             reason=error.reason,
             fix=error.fix,
         )
+    yield from _without_effect(review.ignored, shown)
 
 
-def fields_without_effect(path: Path, around: Around) -> Iterator[Problem]:
-    """Fields of a sound file that nobody knows, here or in Claude Code; mostly typos."""
-    with suppress(RoleError):
-        yield from _without_effect(load_role(path, TOOL_NAMES), around.shown(path))
-
-
-def _without_effect(role: Role, shown: str) -> Iterator[Problem]:
-    for ignored in role.ignored:
-        meant, _, rest = ignored.why.rpartition("no such field here")
-        if rest:
-            continue
-        yield Problem(
-            code=NO_EFFECT,
-            path=shown,
-            line=ignored.line,
-            field=ignored.field,
-            reason="no such field here, so it has no effect",
-            fix=meant.strip() or "delete the line",
-            severity=severity_of(NO_EFFECT),
-        )
+def _without_effect(ignored: Iterable[IgnoredField], shown: str) -> Iterator[Problem]:
+    """Fields that nobody knows, here or in Claude Code; mostly typos."""
+    for one in ignored:
+        meant, _, rest = one.why.rpartition("no such field here")
+        if not rest:
+            yield Problem(
+                code=NO_EFFECT,
+                path=shown,
+                line=one.line,
+                field=one.field,
+                reason="no such field here, so it has no effect",
+                fix=meant.strip() or "delete the line",
+                severity=severity_of(NO_EFFECT),
+            )
 
 
 def stands_for_missing(error: RoleError) -> bool:

@@ -20,7 +20,7 @@ from team.codes.lint import (
     VERIFIER_SEAT,
     VERIFIER_TOOLS,
 )
-from team.lint.around import Around
+from team.lint.around import READING, Around
 from team.lint.limits import (
     contradictions,
     left_out_checks,
@@ -31,6 +31,7 @@ from team.lint.limits import (
     unknown_checks,
 )
 from team.lint.role_files import problems_of_role, stands_for_missing
+from team.lint.words import names, number
 from team.places import find_place
 from team.policy import ProjectPolicy
 from team.runtime.permitted import dollar_limits, narrowed
@@ -39,8 +40,6 @@ from team.tool_names import TOOL_NAMES
 from team.written import Document, Keys, Problem
 
 SEATS: Final = ("lead", "worker", "verifier")
-READING: Final = ("read_source", "search_sources")
-"""Tools of which a worker and a verifier need one."""
 TAKING_PART: Final = (
     "send_message",
     "wait_for_mail",
@@ -98,13 +97,8 @@ def _seats(team: Team) -> Iterator[Problem]:
     yield from _same_role(team)
     roles = {role.name: role for role in found.values() if isinstance(role, Role)}
     left = narrowed(roles, team.project)
-    yield from _tools(team, left)
-    if len(roles) == len(set(_names(team))):
-        yield from _models(team, left)
-
-
-def _names(team: Team) -> list[str]:
-    return [getattr(team.spec.roles, seat) for seat in SEATS]
+    yield from _tools(team, roles, left)
+    yield from _models(team, left)
 
 
 def _no_role(team: Team, seat: str, error: RoleError) -> Iterator[Problem]:
@@ -129,16 +123,19 @@ def _same_role(team: Team) -> Iterator[Problem]:
             )
 
 
-def _tools(team: Team, roles: dict[str, Role]) -> Iterator[Problem]:
-    """What a verifier must not have, and what nobody can work without."""
-    verifier = roles.get(team.spec.roles.verifier)
+def _tools(team: Team, roles: dict[str, Role], left: dict[str, Role]) -> Iterator[Problem]:
+    """What a verifier must not have, and what nobody can work without.
+
+    What the policy takes away is told of the policy; so is what it mends.
+    """
+    verifier = left.get(team.spec.roles.verifier)
     if verifier is not None and verifier.tools is not None:
         asked = verifier.allowed(TAKING_PART)
         if asked:
             yield team.document.problem(
                 VERIFIER_TOOLS,
                 ("roles", "verifier"),
-                f"the verifier's role {verifier.name!r} asks for {', '.join(asked)}",
+                f"the verifier's role {verifier.name!r} asks for {names(asked)}",
                 f"delete that from {team.around.shown(verifier.source)}, or choose another role",
             )
     for seat in ("worker", "verifier"):
@@ -147,8 +144,8 @@ def _tools(team: Team, roles: dict[str, Role]) -> Iterator[Problem]:
             yield team.document.problem(
                 SEAT_TOOLS,
                 ("roles", seat),
-                f"role {role.name!r} is left without {' and '.join(READING)}",
-                f"give it one of them in {team.around.shown(role.source)} and in the policy",
+                f"role {role.name!r} has neither {' nor '.join(READING)}",
+                f"give it one of them in {team.around.shown(role.source)}",
             )
 
 
@@ -162,6 +159,8 @@ def _models(team: Team, roles: dict[str, Role]) -> Iterator[Problem]:
     limits = dollar_limits(strict)
     for seat in SEATS:
         role = getattr(team.spec.roles, seat)
+        if role not in roles:
+            continue
         model = resolved.model_of(role)
         where: Keys = ("roles", seat) if roles[role].model else ("models", seat)
         if not team.project.allows_model(role, model):
@@ -203,9 +202,9 @@ def _missing_records(team: Team) -> Iterator[Problem]:
 
 def _looser(team: Team) -> Iterator[Problem]:
     """What the spec itself says and the policy makes stricter."""
-    strict = tightened(team.spec, team.project)
+    alone, strict = tightened(team.spec, ProjectPolicy()), tightened(team.spec, team.project)
     for table in COMPARED:
-        ours, theirs = getattr(team.spec, table), getattr(strict, table)
+        ours, theirs = getattr(alone, table), getattr(strict, table)
         for name in ours.__struct_fields__:
             asked, holds = getattr(ours, name), getattr(theirs, name)
             if name == "checks" or asked == holds or not team.document.has(table, name):
@@ -221,7 +220,7 @@ def _looser(team: Team) -> Iterator[Problem]:
 def _said(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:,}" if isinstance(value, int | float) else str(value)
+    return number(value) if isinstance(value, int | float) else str(value)
 
 
-assert set(READING) | set(TAKING_PART) <= TOOL_NAMES
+assert {*READING, *TAKING_PART} <= TOOL_NAMES

@@ -44,9 +44,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.fix}, {self.allowed}" if self.allowed else self.fix
 
     @property
-    def order(self) -> tuple[str, int, int, str, str]:
+    def order(self) -> tuple[str, int, int, str, str, str]:
         """By file and place."""
-        return (self.path, self.line or 0, self.column or 0, self.code, self.field)
+        return (self.path, self.line or 0, self.column or 0, self.code, self.field, self.reason)
 
     def error(self) -> SpecError:
         """The same as an error."""
