@@ -69,8 +69,10 @@ def _rule(asked: str) -> Rule:
     by_name = {rule.name: rule for rule in RULES.values()}
     found = RULES.get(asked.upper()) or by_name.get(asked.lower())
     if found is None:
-        known = [*RULES, *by_name]
-        hint = near(asked.upper(), list(RULES)) if asked[1:].isdigit() else near(asked, known)
+        # What looks like a code is compared with codes, letters that look like digits as digits.
+        is_name = "-" in asked or not any(character.isdigit() for character in asked)
+        code = asked[:1].upper() + asked[1:].upper().replace("O", "0").replace("I", "1")
+        hint = near(asked.lower(), list(by_name)) if is_name else near(code, list(RULES))
         fix = hint if hint.startswith("did") else "'team check --explain' lists them"
         raise SpecError("--explain", asked, "there is no such code", fix)
     return found
