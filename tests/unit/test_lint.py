@@ -12,6 +12,7 @@ from team.codes.lint import FILES, TOGETHER
 from team.errors import SpecError
 from team.lint import Report, check_files
 from team.policy import CORE_CHECKS
+from tests.support.mistakes import TEN_MISTAKES
 
 SPEC = 'name = "mine"\n'
 ROLE = "---\nname: {name}\ndescription: d\n{more}---\nDo it.\n"
@@ -48,35 +49,6 @@ def check(folder: Path, files: dict[str, str]) -> list[Found]:
 
 
 # --- all at once -----------------------------------------------------------------------
-
-TEN_MISTAKES = """\
-[limits]
-teammate_max = 4
-turns_max = "many"
-rounds_max = 65
-seconds_max = 3_000
-run_seconds_max = 1_800
-
-[gate]
-verifiers = 1
-upheld_min = 2
-checks = [
-    "acceptance",
-    "speling",
-]
-
-[roles.reseacher]
-tools = ["read_source"]
-
-[roles.researcher]
-tools = ["read_source", "serch_sources"]
-writes = ["../elsewhere"]
-
-[approve]
-areas = [
-    "api.v2",
-]
-"""
 
 
 def test_of_a_policy_with_ten_mistakes_all_ten_are_found_with_file_and_line(

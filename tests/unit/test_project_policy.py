@@ -218,7 +218,7 @@ def test_models_that_the_policy_allows_may_answer() -> None:
 
 
 def test_under_a_limit_in_dollars_a_model_without_a_price_is_refused() -> None:
-    with pytest.raises(SpecError, match="'nobodys-1' .* its price is not known"):
+    with pytest.raises(SpecError, match=r"'nobodys-1' .* its price is not known"):
         check_models(a_spec(worker="nobodys-1", dollars_max=1.0))
 
 
