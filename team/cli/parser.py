@@ -257,6 +257,7 @@ def _add_project_commands(commands: Any) -> None:
         "team check --format sarif > check.sarif",
         "team check --explain L201",
         has_bus=False,
+        has_logs=False,  # the library for logs takes longer to import than a check takes
     )
     check.add_argument("paths", nargs="*", metavar="PATH", help="files or folders; default: all")
     check.add_argument(
@@ -313,7 +314,13 @@ def _add_server_commands(commands: Any) -> None:
 
 
 def _command(
-    commands: Any, name: str, handler: str, help_text: str, *examples: str, has_bus: bool = True
+    commands: Any,
+    name: str,
+    handler: str,
+    help_text: str,
+    *examples: str,
+    has_bus: bool = True,
+    has_logs: bool = True,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -322,7 +329,7 @@ def _command(
         epilog="\n  ".join(("examples:", *examples)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(handler=handler)
+    parser.set_defaults(handler=handler, has_logs=has_logs)
     parser.add_argument("--json", action="store_true", help="print JSON on stdout")
     if has_bus:
         parser.add_argument(

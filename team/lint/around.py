@@ -57,12 +57,12 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
             return error
 
     def shown(self, path: Path | str) -> str:
-        """A path from here if it lies below, else whole."""
+        """A path from here if it lies below, else whole; as text that can be written anywhere."""
         whole = Path(path)
-        for base in (self.cwd, self.cwd.resolve()):
-            if whole.is_relative_to(base):
-                return str(whole.relative_to(base))
-        return str(whole)
+        bases = (base for base in (self.cwd, self.cwd.resolve()) if whole.is_relative_to(base))
+        base = next(bases, None)
+        shown = str(whole if base is None else whole.relative_to(base))
+        return shown.encode(errors="replace").decode()  # a name on disk need not be UTF-8
 
 
 def look_around(cwd: Path) -> Around:

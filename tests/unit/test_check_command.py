@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,8 @@ from team.lint import Report
 from team.views.problems import github_lines
 from team.views.sarif import sarif
 from team.written import Problem
+from tests.support.documents import ROOT
+from tests.support.mistakes import TEN_MISTAKES
 
 POLICY = "[limits]\nteammate_max = 4\n"
 WARNED = '[roles.lead]\nsources = ["no/such"]\n'
@@ -241,3 +246,29 @@ def test_a_code_is_explained_for_people_or_programs_only(
 ) -> None:
     assert main(["check", "--explain", "L103", "--format", "sarif"]) == BAD_INPUT
     assert "use text or json" in capsys.readouterr().err
+
+
+# --- what it costs ----------------------------------------------------------------------------
+
+
+def test_a_check_loads_nothing_that_it_does_not_need(project: Path) -> None:
+    """Imports are nearly all of its time; a check stands in CI and in editors."""
+    (project / "peerteam.toml").write_text(TEN_MISTAKES)
+    script = (
+        "import sys\n"
+        "from team.cli.main import main\n"
+        "status = main(['check'])\n"
+        "heavy = {'anthropic', 'genai_prices', 'httpx2', 'nats', 'rich', 'structlog'}\n"
+        "print('loaded:', status, sorted(heavy & set(sys.modules)))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+    assert done.stdout.splitlines()[-1] == "loaded: 2 []", done.stderr

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from team.codes import RULES
 from team.codes.lint import FILES, TOGETHER
 from team.errors import SpecError
 from team.lint import Report, check_files
 from team.policy import CORE_CHECKS
+from team.views.problems import github_lines
+from team.views.sarif import sarif
 from tests.support.mistakes import TEN_MISTAKES
 
 SPEC = 'name = "mine"\n'
@@ -381,6 +389,86 @@ def test_a_file_that_can_not_be_read_is_a_problem(tmp_path: Path) -> None:
         ("roles/x.md", "L102"),
         ("teams/m.toml", "L102"),
     ]
+
+
+def test_every_mistake_of_a_role_file_is_found(tmp_path: Path) -> None:
+    text = "---\nname: bad one\ntools: Raed, Grpe\nmaxTurns: 0\nefort: high\nmodel: a b\n---\n"
+
+    said = check(tmp_path, {"roles/x.md": text})
+
+    assert [(line, code) for _, line, code, _ in said] == [
+        (1, "L106"),
+        (2, "L111"),
+        (3, "L208"),
+        (3, "L208"),
+        (4, "L111"),
+        (5, "L112"),
+        (6, "L111"),
+        (8, "L110"),
+    ]
+
+
+def test_a_check_of_an_installed_package_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {"teams/m.toml": SPEC + f"[gate]\nchecks = {[*CORE_CHECKS, 'ours']}\n"}
+    installed = tmp_path / "site" / "ours-1.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text("[peerteam.checks]\nours = ours.checks:Ours\n")
+    folder = a_project(tmp_path, **spec)
+
+    before = found(check_files(folder))
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+
+    assert [code for _, _, code, _ in before] == ["L204"]
+    assert found(check_files(folder)) == []
+
+
+def test_a_name_that_is_no_text_is_a_name_too(tmp_path: Path) -> None:
+    folder = a_project(tmp_path, **{"teams/m.toml": SPEC})
+    (folder / os.fsdecode(b"teams/\xff.toml")).write_text("name = 1\n")
+
+    report = check_files(folder)
+
+    assert found(report) == [("teams/?.toml", 1, "L104", "error")]
+    assert github_lines(report)
+    assert msgspec.json.encode(sarif(report, "1"))
+
+
+# What a policy may hold, and what it may not, in any mixture: numbers, names, lists of both.
+_LEAF = st.one_of(
+    st.integers(-1, 70),
+    st.floats(0, 10, allow_nan=False).map(lambda number: round(number, 2)),
+    st.booleans(),
+    st.sampled_from(["lead", "note", "claude-*", "api", "../x", "!docs", "", "shape", "*["]),
+)
+_FIELDS = st.sampled_from(
+    "teammates_max seconds_max run_seconds_max dollars_max run_dollars_max tokens_max checks "
+    "verifiers upheld_min canaries allow tools sources areas writes models lanes_min plan "
+    "comparison_max over_dollars standing name lead worker verifier zz".split()
+)
+_TABLE = st.dictionaries(_FIELDS, _LEAF | st.lists(_LEAF, max_size=3), max_size=5)
+_NAMES = st.sampled_from(
+    "limits triage gate models roles approve policy decisions roles.lead roles.skeptic "
+    "roles.nobody zz".split()
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(_NAMES, _TABLE, max_size=6))
+def test_whatever_a_file_says_a_check_ends_with_problems_and_not_with_an_error(
+    tables: dict[str, dict[str, object]],
+) -> None:
+    text = "".join(
+        f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+        for name, table in tables.items()
+    )
+    with tempfile.TemporaryDirectory() as name:
+        files = {"peerteam.toml": text, "teams/m.toml": SPEC + text}
+        report = check_files(a_project(Path(name), **files))
+
+    assert {problem.code for problem in report.problems} <= set(RULES)
 
 
 # --- what comes with the package -----------------------------------------------------------
