@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from team.cli.exit_codes import BAD_INPUT, OK
+from team.cli.exit_codes import BAD_INPUT, INTERNAL, OK
 from team.cli.main import main
 from team.codes import RULES
 from team.lint import Report
@@ -102,6 +102,19 @@ def test_warnings_alone_are_no_failure_unless_strictly(
     assert "0 errors, 1 warning" in said(capsys, "--format", "text", status=OK)
     assert "[L214 pattern-matches-nothing, warning]" in said(capsys, status=OK)
     assert "1 error, 0 warnings" in said(capsys, "--strict")
+
+
+def test_a_check_that_can_not_be_done_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here an installed package whose list of checks can't be read."""
+    broken = tmp_path / "site" / "broken-1.dist-info"
+    broken.mkdir(parents=True)
+    (broken / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (broken / "entry_points.txt").write_bytes(b"\xff")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+
+    assert said(capsys, status=INTERNAL) == ""
 
 
 # --- for GitHub -------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from team.runtime.permitted import check_models, narrowed
 from team.runtime.run import Prepared, RunRequest, prepare
 from team.spec import Models, ResolvedSpec, TeamSpec
 from tests.support.builders import a_resolved_spec, a_role
+from tests.support.documents import ROOT
 
 POLICY = '[limits]\nteammates_max = 3\n[roles.researcher]\ntools = ["read_source", "note"]\n'
 
@@ -247,3 +251,31 @@ def test_a_request_for_a_model_that_is_not_allowed_is_refused(tmp_path: Path) ->
         assert prepared(tmp_path).spec.provider == "anthropic"
         with pytest.raises(SpecError, match="P204"):
             prepared(tmp_path, model="other-1")
+
+
+def test_a_price_table_that_fails_lets_no_model_pass(tmp_path: Path) -> None:
+    """Whatever goes wrong while a model is judged, it was not allowed."""
+    (tmp_path / "genai_prices.py").write_text(
+        "class Usage:\n    def __init__(self, **counts): pass\n"
+        "def calc_price(*asked, **more): raise RuntimeError('the table is gone')\n"
+    )
+    script = (
+        "from tests.unit.test_project_policy import a_spec, check_models\n"
+        "check_models(a_spec())\n"
+        "print('no limit, no question')\n"
+        "check_models(a_spec(dollars_max=1.0))\n"
+        "print('passed')\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+    )
+
+    assert done.stdout == "no limit, no question\n"
+    assert done.returncode != 0
+    assert "the table is gone" in done.stderr
