@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from team.codes import audit, gate, limits, lint, plan
-from team.codes.entry import Rule, Severity
+from team.codes.entry import Rule
 
-__all__ = ["RULES", "Rule", "Severity"]
+__all__ = ["RULES", "Rule"]
 
 RULES: Final[dict[str, Rule]] = {
     rule.code: rule
@@ -24,7 +24,6 @@ RULES: Final[dict[str, Rule]] = {
         *gate.CHECKS,
         *gate.SYNTHESIS,
         *lint.FILES,
-        *lint.TOGETHER,
         *audit.BREACHES,
         *audit.MODES,
     )

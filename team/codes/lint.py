@@ -37,7 +37,7 @@ AREA_OF_NOBODY: Final = "L216"
 NO_RECORDS: Final = "L217"
 OUTSIDE: Final = "L218"
 
-FILES: Final = (
+ALONE: Final = (
     Rule(
         code=BROKEN_TOML,
         name="broken-toml",
@@ -260,3 +260,6 @@ TOGETHER: Final = (
     ),
 )
 """What does not fit together."""
+
+FILES: Final = (*ALONE, *TOGETHER)
+"""All of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from team.codes import Severity
+from team.codes.entry import Severity
 from team.codes.lint import CONTRADICTION, CORE_CHECK, UNKNOWN_CHECK, UPHELD
 from team.lint.words import names, near, number
 from team.policy import CORE_CHECKS, GateLimits, GateRules

@@ -6,7 +6,8 @@ import os
 
 import msgspec
 
-from team.codes import RULES, Severity
+from team.codes import RULES
+from team.codes.entry import Severity
 from team.lint import Report
 from team.written import Problem
 

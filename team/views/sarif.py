@@ -14,7 +14,8 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from team.codes import RULES, Rule, Severity
+from team.codes import RULES, Rule
+from team.codes.entry import Severity
 from team.lint import Report
 from team.views.problems import from_root
 from team.written import Problem

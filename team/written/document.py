@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from team.codes import Severity
+from team.codes.entry import Severity
 from team.codes.lint import BROKEN_TOML, UNREADABLE
 from team.written.positions import Keys, Spot, positions
 from team.written.problem import Problem, severity_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from team.codes import RULES, Severity
+from team.codes import RULES
+from team.codes.entry import Severity
 from team.errors import SpecError
 
 

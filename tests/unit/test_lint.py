@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from team.codes import RULES
-from team.codes.lint import FILES, TOGETHER
+from team.codes.lint import FILES
 from team.errors import SpecError
 from team.lint import Report, check_files
 from team.policy import CORE_CHECKS
@@ -370,7 +370,7 @@ def test_a_rule_that_is_kept_is_not_mentioned(tmp_path: Path, code: str) -> None
 
 def test_every_rule_of_files_is_broken_by_a_test() -> None:
     """L102 and L108 are those of files that can't be read, and of fields with a choice."""
-    codes = {rule.code for rule in (*FILES, *TOGETHER)}
+    codes = {rule.code for rule in FILES}
 
     assert codes - set(NO) == {"L102", "L108"}
     assert set(NO) <= codes
