@@ -223,7 +223,7 @@ TOGETHER: Final = (
     Rule(
         code=NO_SUCH_SOURCE,
         name="pattern-matches-nothing",
-        says="A pattern of sources matches a file or a folder of the project.",
+        says="A pattern of sources matches a file of the project.",
         why="A role may read nothing, or what was to be forbidden is not.",
         fix="Mend the pattern; it may stand if the sources come from outside the project.",
         severity="warning",

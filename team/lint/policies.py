@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 
 import msgspec
@@ -31,12 +30,13 @@ from team.lint.limits import (
 )
 from team.lint.words import names, near
 from team.policy import ProjectPolicy
+from team.sources.locators import is_covered
 from team.spec import TeamSpec
 from team.tool_names import TOOL_NAMES
 from team.written import Document, Problem
 
-SCANNED_MAX: Final = 20_000
-"""Files and folders that are looked at for a pattern; in a larger project none is doubted."""
+SCANNED_MAX: Final = 5_000
+"""Files that are looked at for a pattern; in a larger project no pattern is doubted."""
 RETURNING: Final = "submit_"
 """How the tools begin that a member returns with; it always has the one of its assignment."""
 _SKIPPED: Final = frozenset({"__pycache__", "node_modules"})
@@ -174,34 +174,35 @@ def _sources(project: Project, name: str, paths: _Paths) -> Iterator[Problem]:
             yield project.document.problem(
                 NO_SUCH_SOURCE,
                 keys,
-                f"{pattern!r} matches no file and no folder of the project",
+                f"{pattern!r} matches no file of the project",
                 "mend the pattern, unless the sources come from elsewhere",
             )
 
 
 class _Paths:
-    """The files and folders below the project's root, listed when first asked for."""
+    """The files below the project's root, listed when first asked for."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._listed: list[str] | None = None
+        self._listed: list[tuple[PurePath, ...]] | None = None
 
     def has(self, pattern: str) -> bool:
-        """Whether a pattern matches a path, or the end of one, as a group of sources has it."""
+        """Whether a pattern covers a file, as it does in a run, whatever folder is its source."""
         if self._listed is None:
             self._listed = list(_below(self._root))
         if len(self._listed) >= SCANNED_MAX:
             return True
-        ending = f"*/{pattern}"
-        return any(fnmatchcase(p, pattern) or fnmatchcase(p, ending) for p in self._listed)
+        return any(is_covered(views, pattern) for views in self._listed)
 
 
-def _below(root: Path) -> Iterator[str]:
+def _below(root: Path) -> Iterator[tuple[PurePath, ...]]:
+    """Each file as it is seen from the root and from each folder on the way to it."""
     count = 0
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in _SKIPPED)
-        for name in (*folders, *files):
-            yield (Path(folder) / name).relative_to(root).as_posix()
+        parts = Path(folder).relative_to(root).parts
+        for name in files:
+            yield tuple(PurePath(*parts[at:], name) for at in range(len(parts) + 1))
             count += 1
             if count >= SCANNED_MAX:
                 return
