@@ -10,11 +10,11 @@ from team.cli import exit_codes
 from team.codes import RULES, Rule
 from team.errors import SpecError
 from team.lint import Report, check_files
-from team.lint.words import near
 from team.views.codes import rule_text, rules_list
 from team.views.output import write_data, write_json
 from team.views.problems import github_lines, report_text, shown_report
 from team.views.sarif import sarif
+from team.written.words import near
 
 
 def check(options: argparse.Namespace) -> int:

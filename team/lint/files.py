@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -11,7 +12,7 @@ from team.lint.around import Around
 from team.project import POLICY_FILE, find_policy
 from team.spec import list_specs
 
-README = "README.md"
+README: Final = "README.md"
 
 
 class Targets(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from team.codes.entry import Severity
 from team.codes.lint import CONTRADICTION, CORE_CHECK, UNKNOWN_CHECK, UPHELD
-from team.lint.words import names, near, number
 from team.policy import CORE_CHECKS, GateLimits, GateRules
 from team.written import Document, Keys, Problem, dotted
+from team.written.words import names, near, number
 
 PART_OF_WHOLE: Final = (
     ("seconds_max", "run_seconds_max"),

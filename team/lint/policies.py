@@ -28,12 +28,12 @@ from team.lint.limits import (
     triage_contradictions,
     unknown_checks,
 )
-from team.lint.words import names, near
 from team.policy import ProjectPolicy
 from team.sources.locators import is_covered
 from team.spec import TeamSpec
 from team.tool_names import TOOL_NAMES
 from team.written import Document, Problem
+from team.written.words import names, near
 
 SCANNED_MAX: Final = 5_000
 """Files that are looked at for a pattern; in a larger project no pattern is doubted."""

@@ -31,13 +31,13 @@ from team.lint.limits import (
     unknown_checks,
 )
 from team.lint.role_files import problems_of_role, stands_for_missing
-from team.lint.words import names, number
 from team.places import find_place
 from team.policy import ProjectPolicy
 from team.runtime.permitted import dollar_limits, narrowed
 from team.spec import ResolvedSpec, TeamSpec, tightened
 from team.tool_names import TOOL_NAMES
 from team.written import Document, Keys, Problem
+from team.written.words import names, number
 
 SEATS: Final = ("lead", "worker", "verifier")
 TAKING_PART: Final = (

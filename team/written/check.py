@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -24,6 +23,7 @@ from team.codes.lint import (
 from team.written.document import Document
 from team.written.positions import Keys
 from team.written.problem import Problem
+from team.written.words import near, number
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -69,7 +69,7 @@ class _Walk:
         sound: dict[str, Any] = {}
         for name, value in data.items():
             if name not in fields:
-                self._say(UNKNOWN_FIELD, (*keys, name), "unknown field", _near(name, fields))
+                self._say(UNKNOWN_FIELD, (*keys, name), "unknown field", near(name, list(fields)))
                 continue
             kept = self.value((*keys, name), value, _present(fields[name].type))
             if kept is not _DROPPED:
@@ -145,14 +145,8 @@ def _allowed(kind: Any, code: str) -> str:
 
 def _bounds(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> Iterator[str]:
     if info.ge is not None and info.le is not None:
-        yield f"{info.ge:,} to {info.le:,}"
+        yield f"{number(info.ge)} to {number(info.le)}"
         return
     for sign, bound in (("at least", info.ge), ("more than", info.gt), ("at most", info.le)):
         if bound is not None:
-            yield f"{sign} {bound:,}"
-
-
-def _near(word: str, known: Iterable[str]) -> str:
-    """What may have been meant, or all that is known."""
-    near = difflib.get_close_matches(word, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"
+            yield f"{sign} {number(bound)}"

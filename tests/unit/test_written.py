@@ -26,6 +26,7 @@ from team.written import (
     read_document,
 )
 from team.written.document import FILE_BYTES_MAX
+from team.written.words import names, number
 from tests.support.toml_texts import toml_texts, written_key
 
 
@@ -204,6 +205,22 @@ def test_a_document_has_a_problem_exactly_if_its_type_refuses_it(
     else:
         assert not checked.problems
         assert checked.value == value
+
+
+def test_numbers_and_names_are_written_as_people_write_them() -> None:
+    assert [number(n) for n in (1_200, 2_592_000.0, 0.5, 1_200.5, 0)] == [
+        "1,200",
+        "2,592,000",
+        "0.5",
+        "1,200.5",
+        "0",
+    ]
+    assert [names(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "`a`",
+        "`a` and `b`",
+        "`a`, `b` and `c`",
+    ]
 
 
 # --- files that can't be used ----------------------------------------------------------------
