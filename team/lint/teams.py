@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from roles import Role, RoleError
-from team.adr import AdrError
 from team.agent.models.priced import has_price
 from team.codes.lint import (
     LOOSER,
@@ -20,6 +19,7 @@ from team.codes.lint import (
     VERIFIER_SEAT,
     VERIFIER_TOOLS,
 )
+from team.errors import SpecError
 from team.lint.around import READING, Around
 from team.lint.limits import (
     contradictions,
@@ -194,10 +194,14 @@ def _about_model(team: Team, code: str, where: Keys, reason: str, fix: str) -> P
 def _missing_records(team: Team) -> Iterator[Problem]:
     for keys, argument in texts(team.document, "decisions", "standing"):
         try:
-            find_place(argument, team.around.cwd, AdrError, matches_max=1)
-        except AdrError as error:
+            find_place(argument, team.around.cwd, _refused, matches_max=1)
+        except SpecError as error:
             reason = f"{argument!r}: {error.reason}"
             yield team.document.problem(NO_RECORDS, keys, reason, error.fix)
+
+
+def _refused(argument: str, reason: str, fix: str) -> SpecError:
+    return SpecError(argument, "", reason, fix)
 
 
 def _looser(team: Team) -> Iterator[Problem]:
