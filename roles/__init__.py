@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roles.checks import EFFORTS, Role
+from roles.checks import EFFORTS, Review, Role
 from roles.files import (
     BUILT_IN_DIR,
     ROLE_BYTES_MAX,
@@ -11,6 +11,7 @@ from roles.files import (
     find_roles,
     get_role,
     load_role,
+    review_role_file,
     search_path,
 )
 from roles.front_matter import IgnoredField, RoleError
@@ -21,11 +22,13 @@ __all__ = [
     "ROLE_BYTES_MAX",
     "FoundRole",
     "IgnoredField",
+    "Review",
     "Role",
     "RoleError",
     "SearchPlace",
     "find_roles",
     "get_role",
     "load_role",
+    "review_role_file",
     "search_path",
 ]

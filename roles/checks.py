@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import msgspec
 import yaml
@@ -45,6 +46,8 @@ CLAUDE_TOOLS_ELSEWHERE = frozenset(
     "TaskCreate TaskGet TaskList TaskOutput TaskStop TaskUpdate TeamCreate TeamDelete TodoRead "
     "TodoWrite ToolSearch WaitForMcpServers WebFetch WebSearch Workflow Write".split()
 )
+
+T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -93,21 +96,50 @@ def check_role(
     Raises:
         RoleError: It says something wrong; the text names file, line, field and fix.
     """
-    front, body, body_line = split(path, content)
-    draft = _Draft(str(path), known_tools, front)
-    name = draft.name()
-    description = draft.words("description", needed=True)
-    tools, disallowed = draft.tools(), draft.disallowed_tools()
-    model, effort, max_turns = draft.model(), draft.effort(), draft.max_turns()
+    review = review_role(path, content, known_tools, is_built_in=is_built_in)
+    if review.role is None:
+        raise review.errors[0]
+    return review.role
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """All that can be said of a role file."""
+
+    role: Role | None = None
+    """The role, or None if anything is wrong."""
+    errors: tuple[RoleError, ...] = ()
+    """What is wrong; `check_role` raises the first."""
+    ignored: tuple[IgnoredField, ...] = ()
+    """What has no effect, in a broken file too."""
+
+
+def review_role(
+    path: Path, content: bytes, known_tools: frozenset[str], *, is_built_in: bool = False
+) -> Review:
+    """Turn a file's bytes into a role, or into everything that is wrong with it."""
+    try:
+        front, body, body_line = split(path, content)
+        draft = _Draft(str(path), known_tools, front)
+    except RoleError as error:
+        return Review(errors=(error,))
+    name = draft.take(draft.name)
+    description = draft.take(partial(draft.words, "description", needed=True))
+    tools, disallowed = draft.take(draft.tools), draft.take(draft.disallowed_tools)
+    model, effort = draft.take(draft.model), draft.take(draft.effort)
+    max_turns = draft.take(draft.max_turns)
     if not body.strip():
         fix = "write the role's instructions after the second `---`"
-        raise RoleError(str(path), "the file has no instructions", fix, line=body_line)
-    return Role(
-        name=name,
+        draft.errors.append(
+            RoleError(str(path), "the file has no instructions", fix, line=body_line)
+        )
+    if draft.errors:
+        return Review(errors=tuple(draft.errors), ignored=tuple(draft.ignored))
+    role = Role(
+        name=name or "",
         description=description or "",
         instructions=body.strip(),
         tools=tools,
-        disallowed_tools=disallowed,
+        disallowed_tools=disallowed or (),
         model=model,
         effort=effort,
         max_turns=max_turns,
@@ -116,14 +148,16 @@ def check_role(
         honoured=tuple(key for key in draft.fields if key in HONOURED),
         ignored=tuple(draft.ignored),
     )
+    return Review(role=role, ignored=role.ignored)
 
 
 class _Draft:
-    """A role file half checked: its fields, and what was ignored so far."""
+    """A role file half checked: its fields, what was ignored so far, and what is wrong."""
 
     def __init__(self, path: str, known_tools: frozenset[str], front: str) -> None:
         self.path, self.known_tools = path, known_tools
         self.ignored: list[IgnoredField] = []
+        self.errors: list[RoleError] = []
         self.fields: dict[str, Field] = {}
         fields, remark = read_fields(path, front)
         if remark is not None:
@@ -131,13 +165,26 @@ class _Draft:
         for field in fields:
             if field.key in self.fields:
                 first = self.fields[field.key].line
-                self._refuse(field, f"given twice, first on line {first}", "keep one of them")
+                reason = f"given twice, first on line {first}"
+                self.errors.append(self._error(field, reason, "keep one of them"))
+                continue
             self.fields[field.key] = field
             if field.key not in HONOURED:
                 self._ignore(field, field.raw, _why_ignored(field.key))
 
+    def take(self, read: Callable[[], T]) -> T | None:
+        """Read a field, and keep the error if it can't be."""
+        try:
+            return read()
+        except RoleError as error:
+            self.errors.append(error)
+            return None
+
     def _refuse(self, field: Field, reason: str, fix: str) -> NoReturn:
-        raise RoleError(self.path, reason, fix, line=field.line, field=short(field.key))
+        raise self._error(field, reason, fix)
+
+    def _error(self, field: Field, reason: str, fix: str) -> RoleError:
+        return RoleError(self.path, reason, fix, line=field.line, field=short(field.key))
 
     def _ignore(self, field: Field, value: str, why: str) -> None:
         self.ignored.append(
@@ -236,7 +283,7 @@ class _Draft:
         return tools
 
     def _ours(self, field: Field, asked: list[str]) -> tuple[str, ...]:
-        found = [self._one_of_ours(field, tool) for tool in asked]
+        found = [self.take(partial(self._one_of_ours, field, tool)) for tool in asked]
         return tuple(dict.fromkeys(tool for tool in found if tool is not None))
 
     def _one_of_ours(self, field: Field, asked: str) -> str | None:

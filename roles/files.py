@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from roles.checks import NAME, Role, check_role
+from roles.checks import NAME, Review, Role, check_role, review_role
 from roles.front_matter import RoleError, did_you_mean, short, split
 
 BUILT_IN_DIR = Path(__file__).resolve().parent
@@ -72,6 +72,15 @@ def load_role(path: Path, known_tools: frozenset[str]) -> Role:
     """
     is_built_in = _is_built_in(path.parent)
     return check_role(path, _read_bytes(path), known_tools, is_built_in=is_built_in)
+
+
+def review_role_file(path: Path, known_tools: frozenset[str]) -> Review:
+    """Return everything that is wrong with one role file; `load_role` raises the first of it."""
+    try:
+        content = _read_bytes(path)
+    except RoleError as error:
+        return Review(errors=(error,))
+    return review_role(path, content, known_tools)
 
 
 def search_path(

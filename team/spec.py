@@ -7,10 +7,8 @@ field and fix, never a silent default.
 from __future__ import annotations
 
 import difflib
-import re
-import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -29,6 +27,7 @@ from team.policy import (
     tightened_policy,
     tightened_triage,
 )
+from team.written import Problem, check_document, read_document
 
 BUILT_IN: Final = Path(__file__).parent / "specs"
 USER_FOLDER: Final = "teams"
@@ -133,24 +132,16 @@ def load_spec(path: Path) -> TeamSpec:
     """Read a team spec.
 
     Raises:
-        SpecError: The file, the field, what is wrong and how to mend it.
+        SpecError: The first thing that is wrong, with file, line, field and fix;
+            `team check` tells all of them.
     """
-    if path.exists() and not path.is_file():
-        raise SpecError(str(path), "", "it is not a file", "name a TOML file")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(str(path), "", f"can't be read: {error}", "check the path") from error
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(
-            _at(path, text, str(error)), "", f"broken TOML: {error}", "mend it"
-        ) from error
-    try:
-        return msgspec.convert(data, TeamSpec)
-    except msgspec.ValidationError as error:
-        raise _explain(path, text, error) from error
+    document = read_document(path)
+    if isinstance(document, Problem):
+        raise document.error()
+    checked = check_document(document, TeamSpec)
+    if checked.problems or checked.value is None:
+        raise checked.problems[0].error()
+    return checked.value
 
 
 def find_spec(name: str, cwd: Path) -> Path:
@@ -181,49 +172,3 @@ def list_specs(cwd: Path) -> dict[str, Path]:
     found = {path.stem: path for path in sorted(BUILT_IN.glob("*.toml"))}
     found |= {path.stem: path for path in sorted((cwd / USER_FOLDER).glob("*.toml"))}
     return found
-
-
-def _at(path: Path, text: str, message: str) -> str:
-    line = re.search(r"line (\d+)", message)
-    return f"{path}:{line.group(1) if line else len(text.splitlines()) or 1}"
-
-
-def _explain(path: Path, text: str, error: msgspec.ValidationError) -> SpecError:
-    message = str(error)
-    inside = re.search(r"at `\$\.?([^`]*)`", message)
-    place = inside.group(1) if inside else ""
-    reason, _, _ = message.partition(" - at")
-    missing = re.search(r"missing required field `([^`]+)`", message)
-    if missing:
-        return SpecError(f"{path}:1", missing.group(1), "it is missing", "add it at the top")
-    unknown = re.search(r"unknown field `([^`]+)`", message)
-    if not unknown:
-        return SpecError(_line_of(path, text, place), place, reason, "give a value of that type")
-    field = unknown.group(1)
-    known = _fields_at(place)
-    near = difflib.get_close_matches(field, known, 1)
-    fix = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"
-    full = f"{place}.{field}" if place else field
-    return SpecError(_line_of(path, text, full), full, "unknown field", fix)
-
-
-def _fields_at(place: str) -> list[str]:
-    kind: Any = TeamSpec
-    for part in filter(None, place.split(".")):
-        kind = next(f.type for f in msgspec.structs.fields(kind) if f.encode_name == part)
-    return [field.encode_name for field in msgspec.structs.fields(kind)]
-
-
-def _line_of(path: Path, text: str, place: str) -> str:
-    """Name the line on which a field, or else what it is part of, stands if it can be found."""
-    table = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        head = re.match(r"\s*\[+([^\]]+)\]", line)
-        key = re.match(r"\s*([\w.-]+)\s*=", line)
-        if head:
-            table = head.group(1).strip()
-        named = f"{table}.{key.group(1)}".removeprefix(".") if key else table
-        if place and named == place:
-            return f"{path}:{number}"
-    parent = place.rpartition(".")[0]
-    return _line_of(path, text, parent) if parent else str(path)

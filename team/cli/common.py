@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import msgspec
-
 from bus.access import Access, find_access, open_access
 from bus.connection import Connection, connect
 from bus.errors import BusUnavailableError
@@ -18,7 +16,7 @@ from bus.live import heard_runs
 from bus.run_stream import RunStream, open_run
 from team.runtime.home import run_dir, state_dir
 from team.state import RunState
-from team.views.output import write_data
+from team.views.output import write_json
 from team.views.run_object import RunObject, run_object
 
 NATS_VARIABLE: Final = "NATS_URL"
@@ -107,4 +105,4 @@ async def describe_run(
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON on stdout."""
-    write_data(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    write_json(value)

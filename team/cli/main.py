@@ -58,7 +58,8 @@ def _mend_standard_streams() -> None:
 
 
 def _dispatch(options: argparse.Namespace) -> int:
-    _configure_logs()
+    if options.has_logs:
+        _configure_logs()
     module, function = options.handler.split(":")
     handler = getattr(importlib.import_module(f"team.cli.{module}"), function)
     return int(handler(options))

@@ -73,6 +73,9 @@ def _add_run_commands(commands: Any) -> None:
         metavar="PATH",
         help="decision records (ADR files) that hold from the start; may be given often",
     )
+    run.add_argument(
+        "--policy", metavar="FILE", help="a policy in place of the project's peerteam.toml"
+    )
     run.add_argument("--mode", choices=("auto", "team", "solo"), default="auto")
     run.add_argument("--model", metavar="NAME", help="a model for all; 'rehearsal' uses none")
     run.add_argument("--run", metavar="ID", help="name the run; otherwise one is made up")
@@ -300,14 +303,28 @@ def _add_project_commands(commands: Any) -> None:
     check = _command(
         commands,
         "check",
-        "project_commands:check",
-        "check team specs and role files before anything is spent",
+        "check_command:check",
+        "check policy, team specs and role files before anything is spent",
         "team check",
-        "team check teams/mine.toml",
-        "team check .claude/agents --json",
+        "team check teams/mine.toml .claude/agents",
+        "team check --format sarif > check.sarif",
+        "team check --explain L201",
         has_bus=False,
+        has_logs=False,  # the library for logs takes longer to import than a check takes
     )
     check.add_argument("paths", nargs="*", metavar="PATH", help="files or folders; default: all")
+    check.add_argument(
+        "--format",
+        choices=("text", "json", "sarif", "github"),
+        help="for people (default), programs, code scanning, or as GitHub's annotations",
+    )
+    check.add_argument(
+        "--policy", metavar="FILE", help="a policy in place of the project's peerteam.toml"
+    )
+    check.add_argument("--strict", action="store_true", help="warnings are errors")
+    check.add_argument(
+        "--explain", nargs="?", const="all", metavar="CODE", help="what a code means; default: all"
+    )
     _command(
         commands,
         "doctor",
@@ -350,7 +367,13 @@ def _add_server_commands(commands: Any) -> None:
 
 
 def _command(
-    commands: Any, name: str, handler: str, help_text: str, *examples: str, has_bus: bool = True
+    commands: Any,
+    name: str,
+    handler: str,
+    help_text: str,
+    *examples: str,
+    has_bus: bool = True,
+    has_logs: bool = True,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -359,7 +382,7 @@ def _command(
         epilog="\n  ".join(("examples:", *examples)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(handler=handler)
+    parser.set_defaults(handler=handler, has_logs=has_logs)
     parser.add_argument("--json", action="store_true", help="print JSON on stdout")
     if has_bus:
         parser.add_argument(

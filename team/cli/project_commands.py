@@ -1,4 +1,4 @@
-"""`team roles`, `check`, `doctor`, `schema`: what is here, and is it sound?"""
+"""`team roles`, `doctor`, `schema`: what is here, and is it sound?"""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from bus.connection import connect
 from bus.errors import BusError
 from bus.messages import AnyMessage, type_name
 from bus.server import find_binary
-from roles import RoleError, find_roles, load_role
+from roles import find_roles
 from team.cli import exit_codes
 from team.cli.common import nats_url, print_json
-from team.errors import SpecError, TeamError
+from team.errors import SpecError
+from team.policy import ProjectPolicy
 from team.runtime.home import state_dir
-from team.runtime.run import choose_provider, load_roles
-from team.spec import TeamSpec, list_specs, load_spec
+from team.runtime.run import choose_provider
+from team.spec import TeamSpec
 from team.tool_names import TOOL_NAMES
 from team.views.columns import columns
 from team.views.output import write_data
@@ -51,60 +52,6 @@ def roles(options: argparse.Namespace) -> int:
                 f"\n{one.path}: {ignored.field}: {ignored.value!r} has no effect: {ignored.why}"
             )
     return exit_codes.OK
-
-
-# --- check -----------------------------------------------------------------------
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that `team check` found wrong."""
-
-    path: str
-    message: str
-
-
-def check(options: argparse.Namespace) -> int:
-    """Check team specs and role files."""
-    cwd = Path.cwd()
-    problems: list[Problem] = []
-    checked = 0
-    for path in _paths_to_check(options.paths, cwd):
-        checked += 1
-        try:
-            _check_one(path, cwd)
-        except (RoleError, TeamError) as error:
-            problems.append(Problem(path=str(path), message=str(error)))
-    if options.json:
-        print_json({"checked": checked, "problems": problems})
-    else:
-        for problem in problems:
-            write_data(problem.message)
-        write_data(f"{checked} files checked, {len(problems)} problems")
-    return exit_codes.BAD_INPUT if problems else exit_codes.OK
-
-
-def _paths_to_check(paths: list[str], cwd: Path) -> list[Path]:
-    if not paths:
-        found = [Path(one.path) for one in find_roles(cwd, TOOL_NAMES) if Path(one.path).exists()]
-        return [*list_specs(cwd).values(), *found]
-    chosen: list[Path] = []
-    for text in paths:
-        path = cwd / text
-        if path.is_dir():
-            inside = sorted([*path.rglob("*.toml"), *path.rglob("*.md")])
-            chosen += [one for one in inside if one.name != "README.md"]
-        elif path.exists():
-            chosen.append(path)
-        else:
-            raise SpecError(text, "", "there is no such file or folder", "check the path")
-    return chosen
-
-
-def _check_one(path: Path, cwd: Path) -> None:
-    if path.suffix == ".md":
-        load_role(path, TOOL_NAMES)
-        return
-    load_roles(load_spec(path), cwd)
 
 
 # --- doctor ----------------------------------------------------------------------
@@ -201,6 +148,7 @@ def schema(options: argparse.Namespace) -> int:
     """Print a JSON Schema."""
     kinds: dict[str, Any] = {type_name(kind): kind for kind in AnyMessage.__args__}
     kinds |= {"message": AnyMessage, "result": RunObject, "spec": TeamSpec}
+    kinds |= {"policy": ProjectPolicy}
     if options.type is None and options.json:
         print_json(sorted(kinds))
         return exit_codes.OK

@@ -53,6 +53,7 @@ def run_command(options: argparse.Namespace) -> int:
             model=options.model,
             run=options.run,
             decisions=tuple(options.decisions),
+            policy=options.policy,
         )
     )
     warm_up()
@@ -84,6 +85,7 @@ async def _run(options: argparse.Namespace, access: Access, prepared: Prepared) 
         )
         if skipped:
             write_note(f"{len(skipped)} files were left out, first: {skipped[0]}")
+        _say_policy(prepared)
         _say_standing(prepared.standing)
         _say_provider(prepared.spec)
         return await _session(options, access, connection, stream, prepared.spec)
@@ -105,6 +107,11 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
         warm_up()
         _say_provider(state.spec)
         return await _session(options, access, connection, stream, state.spec)
+
+
+def _say_policy(prepared: Prepared) -> None:
+    if prepared.policy is not None:
+        write_note(f"policy: {prepared.policy} holds for this run")
 
 
 def _say_standing(standing: Standing) -> None:

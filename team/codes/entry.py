@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+Severity = Literal["error", "warning"]
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,6 +18,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         says: What holds, in one sentence.
         why: What goes wrong without it, in a sentence or two.
         fix: What to do about it.
+        severity: Whether it holds up who breaks it, or only tells him.
     """
 
     code: str
@@ -21,3 +26,4 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     says: str
     why: str
     fix: str
+    severity: Severity = "error"

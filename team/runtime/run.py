@@ -36,9 +36,10 @@ from team.members.library_cache import library_path
 from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
 from team.runtime.home import cache_dir
+from team.runtime.permitted import check_models, narrowed, policy_of_project
 from team.runtime.standing import Standing, bring_in, read_standing
 from team.sources import GENERATED, Collection, LibraryInfo, Skipped, build_library, collect
-from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec, find_spec, load_spec
+from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec, find_spec, load_spec, tightened
 from team.tool_names import TOOL_NAMES
 
 Provider = Literal["anthropic", "rehearsal"]
@@ -58,6 +59,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         model: A model for every seat; `rehearsal` for none.
         run: The run's id, if the user chose one.
         decisions: Decision records that hold from the start, beside those of the spec.
+        policy: A policy in place of the project's own.
     """
 
     team: str
@@ -68,10 +70,11 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     run: str | None = None
     decisions: tuple[str, ...] = ()
+    policy: str | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that was checked, and nothing was started yet."""
+    """A request that was checked, and nothing was started yet; `policy` is the file that holds."""
 
     run: str
     goal: str
@@ -79,6 +82,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     spec: ResolvedSpec
     collection: Collection
     standing: Standing = Standing()
+    policy: Path | None = None
 
 
 def choose_provider(model: str | None) -> Provider:
@@ -104,7 +108,7 @@ def prepare(request: RunRequest) -> Prepared:
     """Check a request and load all that it names.
 
     Raises:
-        SpecError: Goal, spec or model are not usable.
+        SpecError: Goal, spec, policy or model are not usable.
         RoleError: A role file is not usable.
         SourceError: A source is not there or not readable.
         AdrError: Decision records are not there.
@@ -119,8 +123,9 @@ def prepare(request: RunRequest) -> Prepared:
         raise SpecError(
             "goal", "", f"{len(goal)} characters, at most {GOAL_CHARACTERS_MAX}", "put it in a file"
         )
-    team = load_spec(find_spec(request.team, request.cwd))
-    roles = load_roles(team, request.cwd)
+    project, policy = policy_of_project(request.cwd, request.policy)
+    team = tightened(load_spec(find_spec(request.team, request.cwd)), project)
+    roles = narrowed(load_roles(team, request.cwd), project)
     check_cassette()
     provider = choose_provider(request.model)
     check_rehearsal(provider)
@@ -144,7 +149,9 @@ def prepare(request: RunRequest) -> Prepared:
         provider=provider,
         groups=groups,
         model=REHEARSAL_MODEL if provider == "rehearsal" else request.model,
+        project=project,
     )
+    check_models(spec)
     return Prepared(
         run=_run_id(request.run),
         goal=goal,
@@ -152,6 +159,7 @@ def prepare(request: RunRequest) -> Prepared:
         spec=spec,
         collection=collection,
         standing=read_standing((*team.decisions.standing, *request.decisions), request.cwd),
+        policy=policy,
     )
 
 

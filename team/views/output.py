@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Final
 
+import msgspec
+
 _TURNING: Final = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _UNSEEN: Final = dict.fromkeys(
     (*(n for n in range(0x20) if chr(n) not in "\n\t"), *range(0x7F, 0xA0), *_TURNING), "�"
@@ -26,6 +28,11 @@ def write_data(text: str) -> None:
     except BrokenPipeError:
         _discard(_STDOUT)
         raise
+
+
+def write_json(value: object) -> None:
+    """Print a value as indented JSON on stdout."""
+    write_data(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def write_note(text: str) -> None:

@@ -68,6 +68,16 @@ def _nothing(folder: Path) -> None:
             "roles/researcher.md:4: tools: there is no tool 'serch_sources'; did you mean",
         ),
         (
+            _write("peerteam.toml", "[limits]\nteammate_max = 3\n"),
+            ["run", "research", GOAL, "-s", "."],
+            "peerteam.toml:2: limits.teammate_max: unknown field; did you mean 'teammates_max'?",
+        ),
+        (
+            _nothing,
+            ["run", "research", GOAL, "-s", ".", "--policy", "none"],
+            "none: can't be read",
+        ),
+        (
             _write("roles/researcher.md", BROKEN_ROLE),
             ["check"],
             "there is no tool 'serch_sources'",

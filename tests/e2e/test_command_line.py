@@ -186,6 +186,21 @@ def test_a_finished_run_is_not_run_again_by_resume(cli: Cli, lanes: list[Path]) 
     assert json.loads(again.stdout) == shown
 
 
+def test_a_run_says_which_policy_holds_and_keeps_to_it(cli: Cli, lanes: list[Path]) -> None:
+    """The stricter of the two, and the run knows no other."""
+    policy = cli.cwd / "peerteam.toml"
+    policy.write_text("[limits]\nteammates_max = 1\n[gate]\nverifiers = 2\n")
+
+    done, shown = cli.team_run(lanes, "--run", "held")
+
+    assert f"policy: {policy.resolve()} holds for this run" in done.stderr
+    assert shown["status"] == "admitted"
+    opened = json.loads(_lines(cli, "log", "held", "--kind", "spec", "--json")[0])
+    assert opened["body"]["spec"]["project"]["limits"]["teammates_max"] == 1
+    assert opened["body"]["spec"]["team"]["policy"]["teammates_max"] == 1
+    assert opened["body"]["spec"]["team"]["gate"]["verifiers"] == 2
+
+
 def test_every_command_has_help_with_an_example(cli: Cli) -> None:
     """Help is where a newcomer looks first."""
     listed = cli.run("--help").stdout

@@ -31,9 +31,8 @@ from team.spec import Models, RoleNames, TeamSpec
 from team.state.board import MOVES
 from team.state.decision import DECISION_MOVES
 from team.views.run_object import RunObject
+from tests.support.documents import DOCS, ROOT, blocks, plain, rows, section
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCS = ROOT / "docs"
 PROTOCOL, CLI, TEAM = DOCS / "protocol.md", DOCS / "cli.md", DOCS / "writing-a-team.md"
 RUN_GOES, REHEARSAL = DOCS / "how-a-run-goes.md", DOCS / "rehearsal.md"
 OURS = [
@@ -41,39 +40,6 @@ OURS = [
     ROOT / "README.md",
     ROOT / "examples" / "README.md",
 ]
-
-
-# ------------------------------------------------------------------ how a document is read
-
-
-def rows(path: Path, *heads: str) -> list[tuple[str, ...]]:
-    """Give the rows of the one table of a document that has these heads."""
-    tables = [table for table in _tables(path.read_text()) if table[0] == heads]
-    assert len(tables) == 1, f"{path.name} has {len(tables)} tables {heads}"
-    return tables[0][1:]
-
-
-def _tables(text: str) -> Iterator[list[tuple[str, ...]]]:
-    for block in re.findall(r"(?m)(?:^\|.*\|\n)+", text):
-        lines = [line[1:-1].split("|") for line in block.splitlines()]
-        cells = [tuple(cell.strip() for cell in line) for line in lines]
-        yield [line for line in cells if not set("".join(line)) <= set("- |")]
-
-
-def section(path: Path, heading: str) -> str:
-    """Give what stands below a heading, up to the next of any level."""
-    found = re.search(rf"(?ms)^#+ {re.escape(heading)}$(.*?)(?=^#+ |\Z)", path.read_text())
-    assert found, f"{path.name} has no heading {heading!r}"
-    return found.group(1)
-
-
-def blocks(path: Path, language: str) -> list[str]:
-    """Give the code blocks of a document in one language."""
-    return re.findall(rf"(?ms)^```{language}\n(.*?)^```", path.read_text())
-
-
-def plain(cell: str) -> str:
-    return cell.strip("`")
 
 
 # ------------------------------------------------------------------ protocol

@@ -1,0 +1,230 @@
+"""Team specs: what in one of them does not fit together, or not with roles and policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from roles import Role, RoleError
+from team.agent.models.priced import has_price
+from team.codes.lint import (
+    LOOSER,
+    MODEL_REFUSED,
+    NO_PRICE,
+    NO_RECORDS,
+    SEAT_TOOLS,
+    UNKNOWN_ROLE,
+    VERIFIER_SEAT,
+    VERIFIER_TOOLS,
+)
+from team.errors import SpecError
+from team.lint.around import READING, Around
+from team.lint.limits import (
+    contradictions,
+    left_out_checks,
+    never_asked,
+    texts,
+    too_many_upheld,
+    triage_contradictions,
+    unknown_checks,
+)
+from team.lint.role_files import problems_of_role, stands_for_missing
+from team.places import find_place
+from team.policy import ProjectPolicy
+from team.runtime.permitted import dollar_limits, narrowed
+from team.spec import ResolvedSpec, TeamSpec, tightened
+from team.tool_names import TOOL_NAMES
+from team.written import Document, Keys, Problem
+from team.written.words import names, number
+
+SEATS: Final = ("lead", "worker", "verifier")
+TAKING_PART: Final = (
+    "send_message",
+    "wait_for_mail",
+    "record_decision",
+    "challenge_decision",
+    "rebut_challenge",
+    "withdraw_decision",
+)
+"""Tools that a verifier's role must not ask for."""
+COMPARED: Final = ("policy", "triage", "gate")
+_OTHERWISE: Final = "run it with another --model, or write a team of this name in teams/"
+
+
+class Team(msgspec.Struct, frozen=True, kw_only=True):
+    """A team spec under check, with what it is checked against.
+
+    Attributes:
+        document: Its file.
+        spec: What the file says.
+        project: The policy that holds; one that says nothing if there is none.
+        around: Roles, checks and files.
+        is_built_in: Whether it comes with the package, so that nobody here can mend it.
+    """
+
+    document: Document
+    spec: TeamSpec
+    project: ProjectPolicy
+    around: Around
+    is_built_in: bool
+
+
+def problems_of_team(team: Team) -> Iterator[Problem]:
+    """Find what does not fit."""
+    document, spec = team.document, team.spec
+    yield from contradictions(document, "policy", spec.policy)
+    yield from triage_contradictions(document, spec.triage)
+    yield from never_asked(document, "policy", spec.approve, spec.policy)
+    yield from too_many_upheld(document, spec.gate)
+    yield from left_out_checks(document, spec.gate)
+    yield from unknown_checks(document, team.around.checks)
+    yield from _missing_records(team)
+    yield from _seats(team)
+    if not team.is_built_in:
+        yield from _looser(team)
+
+
+# --- seats -----------------------------------------------------------------------
+
+
+def _seats(team: Team) -> Iterator[Problem]:
+    found = {seat: team.around.role(getattr(team.spec.roles, seat)) for seat in SEATS}
+    for seat, role in found.items():
+        if isinstance(role, RoleError):
+            yield from _no_role(team, seat, role)
+    yield from _same_role(team)
+    roles = {role.name: role for role in found.values() if isinstance(role, Role)}
+    left = narrowed(roles, team.project)
+    yield from _tools(team, roles, left)
+    yield from _models(team, left)
+
+
+def _no_role(team: Team, seat: str, error: RoleError) -> Iterator[Problem]:
+    if not stands_for_missing(error):
+        yield from problems_of_role(error.path, team.around)
+        return
+    reason = f"there is no role {getattr(team.spec.roles, seat)!r}"
+    yield team.document.problem(UNKNOWN_ROLE, ("roles", seat), reason, error.fix)
+
+
+def _same_role(team: Team) -> Iterator[Problem]:
+    roles = team.spec.roles
+    for seat in ("lead", "worker"):
+        if getattr(roles, seat) == roles.verifier:
+            keys: Keys = ("roles", "verifier")
+            where = keys if keys in team.document.spots else ("roles", seat)
+            yield team.document.problem(
+                VERIFIER_SEAT,
+                where,
+                f"{roles.verifier!r} is the verifier's role and the {seat}'s",
+                "fill the two seats from different roles",
+            )
+
+
+def _tools(team: Team, roles: dict[str, Role], left: dict[str, Role]) -> Iterator[Problem]:
+    """What a verifier must not have, and what nobody can work without.
+
+    What the policy takes away is told of the policy; so is what it mends.
+    """
+    verifier = left.get(team.spec.roles.verifier)
+    if verifier is not None and verifier.tools is not None:
+        asked = verifier.allowed(TAKING_PART)
+        if asked:
+            yield team.document.problem(
+                VERIFIER_TOOLS,
+                ("roles", "verifier"),
+                f"the verifier's role {verifier.name!r} asks for {names(asked)}",
+                f"delete that from {team.around.shown(verifier.source)}, or choose another role",
+            )
+    for seat in ("worker", "verifier"):
+        role = roles.get(getattr(team.spec.roles, seat))
+        if role is not None and not role.allowed(READING):
+            yield team.document.problem(
+                SEAT_TOOLS,
+                ("roles", seat),
+                f"role {role.name!r} has neither {' nor '.join(READING)}",
+                f"give it one of them in {team.around.shown(role.source)}",
+            )
+
+
+# --- models ----------------------------------------------------------------------
+
+
+def _models(team: Team, roles: dict[str, Role]) -> Iterator[Problem]:
+    """Models that the policy refuses, and models without a price under a limit in dollars."""
+    strict = tightened(team.spec, team.project)
+    resolved = ResolvedSpec(team=strict, roles=roles, provider="anthropic")
+    limits = dollar_limits(strict)
+    for seat in SEATS:
+        role = getattr(team.spec.roles, seat)
+        if role not in roles:
+            continue
+        model = resolved.model_of(role)
+        where: Keys = ("roles", seat) if roles[role].model else ("models", seat)
+        if not team.project.allows_model(role, model):
+            yield _about_model(
+                team,
+                MODEL_REFUSED,
+                where,
+                f"the policy does not allow {model!r} for role {role!r}",
+                "name another model, or allow it in the policy",
+            )
+        elif limits and not has_price(model):
+            yield _about_model(
+                team,
+                NO_PRICE,
+                where,
+                f"the price of {model!r} is not known, and {limits[0]} is a limit in dollars",
+                "name a model with a price, or limit tokens",
+            )
+
+
+def _about_model(team: Team, code: str, where: Keys, reason: str, fix: str) -> Problem:
+    """A problem of a built-in team is a warning: `--model` or an own team of its name mends it."""
+    if team.is_built_in:
+        return team.document.problem(code, where, reason, _OTHERWISE, severity="warning")
+    return team.document.problem(code, where, reason, fix)
+
+
+# --- records and policy ----------------------------------------------------------
+
+
+def _missing_records(team: Team) -> Iterator[Problem]:
+    for keys, argument in texts(team.document, "decisions", "standing"):
+        try:
+            find_place(argument, team.around.cwd, _refused, matches_max=1)
+        except SpecError as error:
+            reason = f"{argument!r}: {error.reason}"
+            yield team.document.problem(NO_RECORDS, keys, reason, error.fix)
+
+
+def _refused(argument: str, reason: str, fix: str) -> SpecError:
+    return SpecError(argument, "", reason, fix)
+
+
+def _looser(team: Team) -> Iterator[Problem]:
+    """What the spec itself says and the policy makes stricter."""
+    alone, strict = tightened(team.spec, ProjectPolicy()), tightened(team.spec, team.project)
+    for table in COMPARED:
+        ours, theirs = getattr(alone, table), getattr(strict, table)
+        for name in ours.__struct_fields__:
+            asked, holds = getattr(ours, name), getattr(theirs, name)
+            if name == "checks" or asked == holds or not team.document.has(table, name):
+                continue
+            yield team.document.problem(
+                LOOSER,
+                (table, name),
+                f"{_said(asked)} is looser than the policy; {_said(holds)} will hold",
+                f"write {_said(holds)}, or delete the line",
+            )
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+assert {*READING, *TAKING_PART} <= TOOL_NAMES

@@ -1,0 +1,91 @@
+"""What the project's policy makes of a request, before a run is opened.
+
+Not for what members do later: each act is held where it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from roles import Role, find_roles
+from roles.front_matter import did_you_mean
+from team.agent.models.priced import has_price
+from team.codes.limits import MODEL
+from team.errors import SpecError
+from team.policy import ProjectPolicy
+from team.project import the_policy
+from team.spec import ResolvedSpec, TeamSpec
+from team.tool_names import TOOL_NAMES
+
+
+def policy_of_project(cwd: Path, named: str | None) -> tuple[ProjectPolicy, Path | None]:
+    """Read the policy that holds, and see that its rules for roles mean roles that there are.
+
+    Args:
+        cwd: Where it is looked for.
+        named: A file that the user names in its place.
+
+    Raises:
+        SpecError: Something is wrong with it. A rule for a role that nobody has would
+            limit nobody, so that is an error too.
+    """
+    project, path = the_policy(cwd, named)
+    if project.roles:
+        known = sorted({found.name for found in find_roles(cwd, TOOL_NAMES)})
+        for name in project.roles:
+            if name not in known:
+                fix = f"{did_you_mean(name, known)}known are: {', '.join(known)}"
+                raise SpecError(str(path), f"roles.{name}", "there is no such role", fix)
+    return project, path
+
+
+def narrowed(roles: dict[str, Role], project: ProjectPolicy) -> dict[str, Role]:
+    """Leave to each role the tools that the policy allows it; never more than its file asks."""
+    return {name: _narrowed(role, project.of_role(name).tools) for name, role in roles.items()}
+
+
+def _narrowed(role: Role, tools: tuple[str, ...] | None) -> Role:
+    if tools is None:
+        return role
+    left = tools if role.tools is None else tuple(tool for tool in role.tools if tool in tools)
+    return msgspec.structs.replace(role, tools=left)
+
+
+def dollar_limits(team: TeamSpec) -> tuple[str, ...]:
+    """The fields of a team that count dollars and are set."""
+    given = {
+        "policy.dollars_max": team.policy.dollars_max,
+        "policy.run_dollars_max": team.policy.run_dollars_max,
+        "approve.over_dollars": team.approve.over_dollars,
+    }
+    return tuple(name for name, amount in given.items() if amount is not None)
+
+
+def check_models(spec: ResolvedSpec) -> None:
+    """Refuse models that the policy does not allow, and unknown prices under a dollar limit.
+
+    The rehearsal model is no language model: it costs nothing and nothing leaves the machine,
+    so it always may answer.
+
+    Raises:
+        SpecError: Names the model, its role and what is wrong with it.
+    """
+    if spec.provider == "rehearsal":
+        return
+    limits = dollar_limits(spec.team)
+    for role, model in _models(spec):
+        named = f"model {model!r} of role {role!r}"
+        if not spec.project.allows_model(role, model):
+            fix = "name it in `[models] allow` and `[roles.NAME] models`, or choose another"
+            raise SpecError(named, "", f"the policy does not allow it ({MODEL})", fix)
+        if limits and not has_price(model):
+            reason = f"its price is not known, and {limits[0]} is a limit in dollars"
+            raise SpecError(named, "", reason, "choose a model with a price, or limit tokens")
+
+
+def _models(spec: ResolvedSpec) -> Iterable[tuple[str, str]]:
+    """Each role with the model that answers for it."""
+    return ((name, spec.model_of(name)) for name in spec.roles)
