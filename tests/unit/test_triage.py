@@ -212,6 +212,21 @@ def test_sizes_that_cannot_be_read_speak_against_a_team() -> None:
     assert "T106: the check failed: OSError('no library')" in ruling.reasons
 
 
+def test_lanes_whose_size_is_not_known_are_no_teams() -> None:
+    """Neither too short nor too broad can be ruled out."""
+
+    def covered(_: tuple[str, ...] | None) -> tuple[Any, ...]:
+        raise OSError("no library")
+
+    ruling = triage(a_plan(POOLS, TIMEOUTS), some_facts(covered=covered), {}, {})
+
+    assert ruling.mode == "solo"
+    assert ruling.reasons == (
+        "T103: the check failed: OSError('no library')",
+        "T107: the check failed: OSError('no library')",
+    )
+
+
 # --- whatever the plan --------------------------------------------------------------
 
 
