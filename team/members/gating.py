@@ -16,11 +16,13 @@ from bus.messages import (
 )
 from bus.run_stream import Entry
 from bus.subjects import build
+from team.agent.permits import refusal_entry
 from team.errors import SourceError
 from team.members.member import Member
 from team.members.planning import claims_only, lay_out_seat, opened_again
 from team.rules import steps
 from team.rules.gate import GateInput, carried_verdicts, judge, unverified_claims
+from team.rules.grants import Purpose, next_budget
 from team.rules.premises import fallen_premises
 from team.sources import quote_problem
 from team.state import Spent, Submission, Task
@@ -95,11 +97,13 @@ async def put_to_verifiers(member: Member, task: Task) -> None:
     assert submission is not None
     entries: list[Entry] = []
     verifiers = state.roster.present(roles.verifier)[: member.spec.team.gate.verifiers]
+    budget = next_budget(state, "verify", now=len(verifiers))
+    assert isinstance(budget, Budget), budget
     for number, seat in enumerate(verifiers, start=1):
         task_id = f"v-{task.id}-{task.round}-{number}"
         opened = TaskOpened(
             title=f"verify {task.title}"[:80],
-            contract=_verify_contract(member, task),
+            contract=_verify_contract(task, budget),
             role=roles.verifier,
             purpose="verify",
             subject_task=task.id,
@@ -114,19 +118,14 @@ async def put_to_verifiers(member: Member, task: Task) -> None:
         await member.commit(entries)
 
 
-def _verify_contract(member: Member, task: Task) -> Contract:
-    policy = member.spec.team.policy
+def _verify_contract(task: Task, budget: Budget) -> Contract:
     return Contract(
         objective="Try to refute each claim; uphold only what its evidence bears out.",
         output_format="One verdict for each claim, submitted with submit_verdict.",
         sources=task.contract.sources,
-        tools=("read_source", "search_sources", "submit_verdict"),
+        tools=("list_sources", "read_source", "search_sources", "submit_verdict"),
         boundaries=("Claims and evidence only; who wrote them does not matter.",),
-        budget=Budget(
-            turns_max=policy.turns_max,
-            tokens_max=policy.tokens_max,
-            seconds_max=policy.seconds_max,
-        ),
+        budget=budget,
     )
 
 
@@ -135,7 +134,10 @@ async def reopen(member: Member, step: steps.Reopen) -> None:
     task = member.state.board.tasks[step.task]
     last = member.state.roster.seats.get(task.holder or task.offered_to or "")
     to = last.name if last is not None and last.is_in else None
-    body = opened_again(member, task, step.round, step.reasons, offered_to=to)
+    purpose: Purpose = "research" if task.purpose == "research" else "verify"
+    budget = next_budget(member.state, purpose, like=task.contract.budget)
+    assert isinstance(budget, Budget), budget
+    body = opened_again(member, task, step.round, step.reasons, offered_to=to, budget=budget)
     entries = _close_verifications(member, step.verifications)
     entries.append(member.world.entry("task", task.id, body=body, expect=task.head_seq))
     await member.commit(entries)
@@ -148,6 +150,11 @@ async def settle(member: Member, step: steps.Settle) -> None:
     body = TaskSettled(state=step.state, reasons=step.reasons)
     entries = _close_verifications(member, step.verifications)
     entries.append(member.world.entry("task", task.id, body=body, expect=task.head_seq))
+    if step.code:
+        what = f"a grant for {task.id}"
+        entries.append(
+            refusal_entry(member.world, code=step.code, what=what, reason=step.reasons[0])
+        )
     await member.commit(entries)
     log.info("task.settled", task_id=task.id, state=step.state, reasons=list(step.reasons))
 

@@ -13,7 +13,7 @@ import structlog
 
 from bus.feed import create_feed
 from bus.ids import GATE, LEAD
-from bus.messages import Claim, MemberSeated, ResultPublished, RunTriaged, TaskOpened
+from bus.messages import Budget, Claim, MemberSeated, ResultPublished, RunTriaged, TaskOpened
 from bus.run_stream import Entry
 from team.agent.briefing import Briefing, brief_areas, brief_groups
 from team.agent.tools.toolbox import RESEARCH_TOOLS, plan_tools
@@ -22,6 +22,7 @@ from team.members.member import Member
 from team.members.names import next_names
 from team.members.synthesis import publish
 from team.rules.disputes import areas_needed
+from team.rules.grants import lane_budgets, pocket_of
 from team.rules.plan import Lane, Plan, contract_of, merge_same, one_lane
 from team.rules.triage import triage
 from team.rules.world import teammate_filters, verifier_filters
@@ -69,13 +70,18 @@ async def _open_lanes(member: Member, plan: Plan, lanes: Sequence[Lane]) -> list
     role = spec.role_of_seat("worker")
     tools = role.allowed(RESEARCH_TOOLS)
     ids = {lane.title: f"t{number}" for number, lane in enumerate(lanes, start=1)}
-    free = [lane.title for lane in lanes if not lane.depends_on][: spec.team.policy.teammates_max]
+    budgets = lane_budgets(state, len(lanes), role.max_turns)
+    paid = {
+        lane.title: budget for lane, budget in zip(lanes, budgets, strict=True) if budget.tokens_max
+    }
+    free = [lane.title for lane in lanes if not lane.depends_on and lane.title in paid]
+    free = free[: spec.team.policy.teammates_max]
     seats = dict(zip(free, next_names("worker", state.roster.seats, len(free)), strict=True))
     entries: list[Entry] = []
-    for lane in lanes:
+    for lane, budget in zip(lanes, budgets, strict=True):
         opened = TaskOpened(
             title=lane.title,
-            contract=contract_of(lane, plan, tools, spec.team.policy, role.max_turns),
+            contract=contract_of(lane, plan, tools, spec.team.policy, budget=budget),
             role=spec.team.roles.worker,
             depends_on=tuple(ids[needed] for needed in lane.depends_on),
             offered_to=seats.get(lane.title),
@@ -140,17 +146,27 @@ async def lay_out_seat(
     await create_feed(member.connection, member.key.run, name, filters)
     lanes = [task.title for task in tasks.values() if task.purpose == "research"]
     works_on = lanes[-1] if lanes else ""
-    seated = MemberSeated(role=role, filters=filters, areas=areas, works_on=works_on)
+    pocket = None if is_verifier else pocket_of(member.state, name)
+    seated = MemberSeated(role=role, filters=filters, areas=areas, works_on=works_on, pocket=pocket)
     return member.world.entry("member", name, body=seated)
 
 
 def opened_again(
-    member: Member, task: Task, number: int, reasons: tuple[str, ...], *, offered_to: str | None
+    member: Member,
+    task: Task,
+    number: int,
+    reasons: tuple[str, ...],
+    *,
+    offered_to: str | None,
+    budget: Budget | None = None,
 ) -> TaskOpened:
-    """The same task once more: in which round, why, who may claim it, what was noted so far."""
+    """The same task once more: in which round, why, who may claim it, what was noted so far.
+
+    A budget is a new grant; without one the task is open still, and keeps what it has.
+    """
     return TaskOpened(
         title=task.title,
-        contract=task.contract,
+        contract=msgspec.structs.replace(task.contract, budget=budget or task.contract.budget),
         role=task.role,
         purpose="verify" if task.purpose == "verify" else "research",
         depends_on=task.depends_on,

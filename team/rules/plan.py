@@ -146,9 +146,14 @@ def one_lane(plan: Plan, goal: str) -> Lane:
 
 
 def contract_of(
-    lane: Lane, plan: Plan, tools: Sequence[str], policy: Policy, turns_max: int | None = None
+    lane: Lane,
+    plan: Plan,
+    tools: Sequence[str],
+    policy: Policy,
+    turns_max: int | None = None,
+    budget: Budget | None = None,
 ) -> Contract:
-    """Make the contract of a lane: what the lead said, and the limits of policy."""
+    """Make the contract of a lane: what the lead said, and its slice or the limits of policy."""
     return Contract(
         objective=lane.objective,
         output_format=f"A finding submitted with submit_finding. {lane.output}",
@@ -158,10 +163,13 @@ def contract_of(
         acceptance=lane.acceptance,
         areas=tuple(dict.fromkeys((*lane.areas, COMMON_AREA))),
         constraints=plan.constraints,
-        budget=Budget(
+        budget=budget
+        or Budget(
             turns_max=min(policy.turns_max, turns_max or policy.turns_max),
             tokens_max=policy.tokens_max,
             seconds_max=policy.seconds_max,
+            tool_calls_max=policy.tool_calls_max,
+            usd_max=policy.dollars_max,
         ),
     )
 

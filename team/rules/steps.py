@@ -15,6 +15,7 @@ from bus.ids import GATE, LEAD
 from bus.messages import TaskState
 from team.rules.disputes import areas_needed, next_ruling_at, ripe_dispute
 from team.rules.gate import as_reason, unverified_claims, verification_problems
+from team.rules.grants import why_empty, why_not
 from team.rules.premises import CHECK as PREMISES
 from team.rules.premises import awaits_ruling, fallen_premises, is_news, unseen_premises
 from team.state import RunState, Task
@@ -88,12 +89,16 @@ class AskToWrapUp(Step, frozen=True, kw_only=True):
 
 
 class Settle(Step, frozen=True, kw_only=True):
-    """Close a task for good, with the verifications that belong to it."""
+    """Close a task for good, with the verifications that belong to it.
+
+    The code is that of the limit which ends it, if one does.
+    """
 
     task: str
     state: Literal["admitted", "rejected", "failed", "cancelled"]
     reasons: tuple[str, ...] = ()
     verifications: tuple[str, ...] = ()
+    code: str = ""
 
 
 class Synthesize(Step, frozen=True, kw_only=True):
@@ -158,7 +163,7 @@ def next_step(state: RunState, now: float) -> AnyStep:
     for task in lanes:
         step = _of_lane(state, task, is_late=now > ends_at)
         if step is not None:
-            return step
+            return _afforded(state, step)
     wrap_up_at = state.opened_at + policy.run_seconds_max * WRAP_UP_SHARE
     step = _recruit(state) or (_wrap_up(state) if now > wrap_up_at else None)
     if step is not None:
@@ -204,6 +209,29 @@ def _of_decisions(state: RunState, now: float) -> AnyStep | None:
     return None
 
 
+def _afforded(state: RunState, step: AnyStep) -> AnyStep:
+    """A step that grants something, or the end of its task if nothing is left to grant."""
+    match step:
+        case Reopen(task=name):
+            is_lane = state.board.tasks[name].purpose == "research"
+            denied = why_not(state, "research" if is_lane else "verify")
+        case Verify(task=name):
+            assert state.spec is not None
+            denied = why_not(state, "verify", now=state.spec.team.gate.verifiers)
+        case _:
+            return step
+    if denied is None:
+        return step
+    task = state.board.tasks[name]
+    return Settle(
+        task=name,
+        state="rejected" if task.state is TaskState.admitted else "failed",
+        reasons=(denied.reason, *getattr(step, "reasons", ())),
+        verifications=getattr(step, "verifications", ()),
+        code=denied.code,
+    )
+
+
 def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
     if task.is_settled:
         return _of_admitted(state, task, is_late=is_late)
@@ -227,6 +255,9 @@ def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
 
 def _of_open(state: RunState, task: Task) -> AnyStep | None:
     """Offer a task as soon as all that it depends on is admitted and a member is free."""
+    empty = why_empty(task.contract.budget)
+    if empty is not None:
+        return Settle(task=task.id, state="failed", reasons=(empty.reason,), code=empty.code)
     failed = _failed_need(state, task)
     if failed is not None:
         return failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bus.ids import LEAD, SUPERVISOR
-from bus.messages import MemberJoined, MemberLeft, MemberLost, MemberSeated
+from bus.messages import Budget, MemberJoined, MemberLeft, MemberLost, MemberSeated
 from bus.run_stream import Record
 
 
@@ -18,6 +18,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         filters: Its consumer's filter list.
         areas: Decision areas among these.
         works_on: Its lane in a few words.
+        pocket: What it may use up beside its tasks, if anything.
         pid: Its last process.
         incarnation: How many processes it has had.
         left: Why it left; absent while it is in.
@@ -30,6 +31,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     filters: tuple[str, ...] = ()
     areas: tuple[str, ...] = ()
     works_on: str = ""
+    pocket: Budget | None = None
     pid: int | None = None
     host: str = ""
     incarnation: int = 0
@@ -68,6 +70,7 @@ class Roster:
                     filters=seated.filters,
                     areas=seated.areas,
                     works_on=seated.works_on,
+                    pocket=seated.pocket,
                 )
             case MemberJoined(pid=pid, host=host, incarnation=number) if seat and author == name:
                 self.seats[name] = change(

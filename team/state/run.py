@@ -64,6 +64,8 @@ class RunState:
         is_late = self.result is not None and record.subject.kind in _ENDED_WITH_RESULT
         for part in () if is_late else _PARTS.get(record.subject.kind, ()):
             getattr(self, part).apply(record)
+        if record.subject.kind == "task" and record.subject.names[0] in self.board.tasks:
+            self.ledger.follow(self.board.tasks[record.subject.names[0]])
         self._move_heads(record)
         self._apply_run(record)
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bus.ids import LEAD, SUPERVISOR
 from bus.messages import (
+    ActRefused,
     CancelRun,
     ContextClosed,
     ContextOpened,
@@ -44,7 +45,18 @@ from bus.messages import (
 from bus.run_stream import Record
 
 _STORY_KINDS = frozenset(
-    {"spec", "member", "task", "mail", "decision", "finding", "verdict", "result", "control"}
+    {
+        "spec",
+        "member",
+        "task",
+        "mail",
+        "decision",
+        "finding",
+        "verdict",
+        "refusal",
+        "result",
+        "control",
+    }
 )
 
 
@@ -173,6 +185,7 @@ _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
         f"finds for {about}: {len(body.claims)} claims. {body.summary}"
     ),
     VerdictGiven: _judged,
+    ActRefused: lambda body, _: f"is refused {body.what} ({body.code}): {body.reason}",
     ContextOpened: lambda body, _: f"opens context {body.context}",
     TurnReplied: lambda body, _: f"turn {body.turn} of {body.context}: {body.stop_reason}",
     TurnActed: _acted,

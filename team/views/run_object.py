@@ -11,8 +11,9 @@ from typing import Literal
 import msgspec
 
 from bus.messages import Claim, Judgement, Premise, TaskState
+from team.rules.grants import Account, accounts
 from team.rules.steps import missing_lanes, rejected_findings
-from team.state import Letter, RunState, Seat, Spent, Submission
+from team.state import Letter, RunState, Seat, Submission
 from team.views.decisions import DecisionRow, decision_rows
 
 Status = Literal["running", "stopped", "admitted", "partial", "rejected", "cancelled", "stalled"]
@@ -111,6 +112,18 @@ class ResultRow(_Part, frozen=True, kw_only=True):
     citations: tuple[CitationRow, ...]
 
 
+class AllowanceRow(_Part, frozen=True, kw_only=True):
+    """One limit of the run: what was granted of it, spent, and is left to grant.
+
+    Each is null where there is no limit or the amount is not known.
+    """
+
+    limit: float | None
+    granted: float | None
+    spent: float | None
+    left: float | None
+
+
 class UsageRow(_Part, frozen=True, kw_only=True):
     """What was spent; `cost_usd` is null where a price is unknown."""
 
@@ -119,6 +132,19 @@ class UsageRow(_Part, frozen=True, kw_only=True):
     output_tokens: int
     cost_usd: float | None
     is_estimated: bool
+    tokens: AllowanceRow | None
+    dollars: AllowanceRow | None
+
+
+class RefusalRow(_Part, frozen=True, kw_only=True):
+    """Something that code has refused a member, and by which rule."""
+
+    member: str
+    code: str
+    what: str
+    reason: str
+    context: str
+    turn: int
 
 
 class RunObject(_Part, frozen=True, kw_only=True):
@@ -131,6 +157,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
         model: The model that answers; `rehearsal-1` is none.
         missing: What the result lacks, with reasons.
         rejected: Findings that the gate refused, with reasons.
+        refusals: What code has refused members before it was done.
         changed_by_peers: Claims that a peer's message changed, a sentence each.
         wall_s: From opening to the result, or to the last message, in seconds.
         report: Path of the report; null while there is none.
@@ -149,6 +176,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
     result: ResultRow | None
     missing: tuple[str, ...]
     rejected: tuple[str, ...]
+    refusals: tuple[RefusalRow, ...]
     changed_by_peers: tuple[str, ...]
     triage: tuple[str, ...]
     usage: UsageRow
@@ -188,9 +216,10 @@ def run_object(
         result=_result(state) if result is not None and result.text else None,
         missing=result.missing if result is not None else missing_lanes(state),
         rejected=rejected_findings(state),
+        refusals=_refusals(state),
         changed_by_peers=changed_by_peers(state),
         triage=state.triage.reasons if state.triage else (),
-        usage=_usage(state.ledger.total),
+        usage=_usage(state),
         wall_s=round(max(0.0, (state.ended_at or state.last_at) - state.opened_at), 3),
         report=report,
     )
@@ -328,11 +357,34 @@ def _result(state: RunState) -> ResultRow:
     )
 
 
-def _usage(spent: Spent) -> UsageRow:
+def _refusals(state: RunState) -> tuple[RefusalRow, ...]:
+    return tuple(
+        RefusalRow(
+            member=one.member,
+            code=one.refused.code,
+            what=one.refused.what,
+            reason=one.refused.reason,
+            context=one.refused.context,
+            turn=one.refused.turn,
+        )
+        for one in state.refusals.all
+    )
+
+
+def _usage(state: RunState) -> UsageRow:
+    spent, found = state.ledger.total, accounts(state)
     return UsageRow(
         calls=spent.calls,
         input_tokens=spent.input_tokens,
         output_tokens=spent.output_tokens,
         cost_usd=spent.cost_usd,
         is_estimated=spent.is_estimated,
+        tokens=_allowance(found[0]) if found else None,
+        dollars=_allowance(found[1]) if found else None,
+    )
+
+
+def _allowance(account: Account) -> AllowanceRow:
+    return AllowanceRow(
+        limit=account.limit, granted=account.granted, spent=account.spent, left=account.left
     )
