@@ -22,7 +22,7 @@ from team.members.member import Member
 from team.members.planning import claims_only, lay_out_seat, opened_again
 from team.rules import steps
 from team.rules.gate import GateInput, carried_verdicts, judge, unverified_claims
-from team.rules.grants import Purpose, next_budget
+from team.rules.grants import next_budget
 from team.rules.premises import fallen_premises
 from team.sources import quote_problem
 from team.state import Spent, Submission, Task
@@ -134,8 +134,7 @@ async def reopen(member: Member, step: steps.Reopen) -> None:
     task = member.state.board.tasks[step.task]
     last = member.state.roster.seats.get(task.holder or task.offered_to or "")
     to = last.name if last is not None and last.is_in else None
-    purpose: Purpose = "research" if task.purpose == "research" else "verify"
-    budget = next_budget(member.state, purpose, like=task.contract.budget)
+    budget = next_budget(member.state, task.purpose, again=task)
     assert isinstance(budget, Budget), budget
     body = opened_again(member, task, step.round, step.reasons, offered_to=to, budget=budget)
     entries = _close_verifications(member, step.verifications)

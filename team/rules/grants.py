@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import floor, inf
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -22,7 +22,7 @@ from bus.ids import LEAD
 from bus.messages import Budget
 from team.codes.limits import RUN_DOLLARS, RUN_TOKENS
 from team.policy import Policy
-from team.state import Ledger, RunState, Seat, Spent
+from team.state import Ledger, RunState, Spent, Task
 
 FLOOR_TOKENS: Final = 20_000
 """Tokens below which a slice is not worth granting: two calls that say little."""
@@ -35,8 +35,6 @@ POCKETS_SHARE: Final = 0.1
 POCKET: Final = Budget(turns_max=6, tokens_max=120_000, seconds_max=300.0)
 """What a member may use up beside its tasks: turns and seconds each time it answers mail or
 a challenge, tokens all these times together."""
-
-Purpose = Literal["research", "verify", "compare"]
 
 
 class Amount(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,28 +90,30 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 # --- how a run stands ------------------------------------------------------------
 
 
-def exposure(state: RunState) -> Amount:
+def exposure(state: RunState, back: str | None = None) -> Amount:
     """The most that a run can have spent once all that was granted is used up.
 
     Args:
         state: The lead's fold of the run, or the fold of its whole stream.
+        back: A task that is taken from a holder who is gone: what that one has not used
+            of it is not counted.
     """
-    return given_out(state).plus(_reserve_left(state))
+    return given_out(state, back).plus(_reserve_left(state))
 
 
-def given_out(state: RunState) -> Amount:
+def given_out(state: RunState, back: str | None = None) -> Amount:
     """What the lead has spent, and what others have spent or may still use up."""
     total = _spent_by(state, LEAD)
     for budget in state.ledger.waiting.values():
         total = total.plus(_amount_of(budget))
     for member in _others(state):
-        total = total.plus(_exposure_of(state, member))
+        total = total.plus(_exposure_of(state, member, back))
     return total
 
 
-def purse(state: RunState) -> Purse:
-    """What may be granted now without passing the run's limits."""
-    policy, used = _policy(state), exposure(state)
+def purse(state: RunState, back: str | None = None) -> Purse:
+    """What may be granted now, some task perhaps taken back, within the run's limits."""
+    policy, used = _policy(state), exposure(state, back)
     tokens = max(0, policy.run_tokens_max - used.tokens)
     if policy.run_dollars_max is None:
         return Purse(tokens=tokens)
@@ -168,7 +168,7 @@ def lane_budgets(state: RunState, lanes: int, turns_max: int | None = None) -> t
 
 
 def next_budget(
-    state: RunState, purpose: Purpose, *, now: int = 1, like: Budget | None = None
+    state: RunState, purpose: str, *, now: int = 1, again: Task | None = None
 ) -> Budget | Denied:
     """The slice of one more grant: a verification, a further round, a successor.
 
@@ -176,20 +176,24 @@ def next_budget(
         state: How the run stands.
         purpose: What the task is for.
         now: How many such grants are made together; each gets as much.
-        like: The task's present budget, whose other limits stay; absent: those of policy.
+        again: The task, if it is on the board: its turns, seconds and tool calls stay.
     """
     assert state.spec is not None
     policy = _policy(state)
     open_lanes = sum(not task.is_settled for task in state.board.of_purpose("research"))
     each = 1 if purpose == "research" else state.spec.team.gate.verifiers
     parts = max(1, open_lanes) * max(1, each, now)
-    return _slice(policy, like or _whole(policy), purse(state), parts=parts, now=now)
+    like = again.contract.budget if again is not None else _whole(policy)
+    left = purse(state, again.id if again is not None else None)
+    return _slice(policy, like, left, parts=parts, now=now)
 
 
-def why_not(state: RunState, purpose: Purpose, *, now: int = 1) -> Denied | None:
+def why_not(
+    state: RunState, purpose: str, *, now: int = 1, again: Task | None = None
+) -> Denied | None:
     """Why nothing can be granted for a purpose; nothing if it can. A check that fails is a no."""
     try:
-        found = next_budget(state, purpose, now=now)
+        found = next_budget(state, purpose, now=now, again=again)
     except Exception as error:
         return Denied(code=RUN_TOKENS, why=f"what is left can't be told: {error!r}")
     return found if isinstance(found, Denied) else None
@@ -333,27 +337,22 @@ def _others(state: RunState) -> set[str]:
     return {*names, *state.roster.seats} - {LEAD}
 
 
-def _exposure_of(state: RunState, member: str) -> Amount:
+def _exposure_of(state: RunState, member: str, back: str | None) -> Amount:
     """What a member has spent, or may still use up: slice by slice, and its pocket."""
     ledger, seat = state.ledger, state.roster.seats.get(member)
-    is_in = seat is not None and seat.is_in
+    back = None if state.roster.is_in(member) else back
     spent = {c: _amount_spent(s) for (name, c), s in ledger.by_context.items() if name == member}
-    total = _pocket_exposure(seat, spent) if seat is not None else _beside_tasks(spent)
+    total = _beside_tasks(spent)
+    if seat is not None and seat.pocket is not None:
+        total = total.at_least(_amount_of(seat.pocket))
     tasks = {c for c in spent if c.startswith("task:")}
     for context in tasks | {c for name, c in ledger.slices if name == member}:
         part = spent.get(context, Amount())
         held = ledger.slices.get((member, context))
-        if held is not None and is_in and held.state != "ended":
+        if held is not None and held.state != "ended" and held.task != back:
             part = part.at_least(_amount_of(held.budget))
         total = total.plus(part)
     return total
-
-
-def _pocket_exposure(seat: Seat, spent: dict[str, Amount]) -> Amount:
-    beside = _beside_tasks(spent)
-    if seat.is_in and seat.pocket is not None:
-        return beside.at_least(_amount_of(seat.pocket))
-    return beside
 
 
 def _beside_tasks(spent: dict[str, Amount]) -> Amount:

@@ -213,8 +213,8 @@ def _afforded(state: RunState, step: AnyStep) -> AnyStep:
     """A step that grants something, or the end of its task if nothing is left to grant."""
     match step:
         case Reopen(task=name):
-            is_lane = state.board.tasks[name].purpose == "research"
-            denied = why_not(state, "research" if is_lane else "verify")
+            again = state.board.tasks[name]
+            denied = why_not(state, again.purpose, again=again)
         case Verify(task=name):
             assert state.spec is not None
             denied = why_not(state, "verify", now=state.spec.team.gate.verifiers)

@@ -4,9 +4,11 @@ A contract's budget is a slice of the run's. It waits with an open task; whoever
 task holds it, for the context in which that round is worked on:
 
     waiting ──claim──▶ held ──submit, fail──▶ ended
-                        └──the lead takes the task back──▶ taken ──its next claim──▶ ended
+                        └──the lead takes the task back──▶ taken ──its next claim,
+                                                     its leaving or its loss──▶ ended
 
-What was taken from a member counts as granted until that member is known to be past it.
+What was taken from a member that is still in counts as granted until that member is known
+to be past it: it may be in the middle of a call.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import msgspec
 from bus.messages import Budget, TaskState, TokenCounts, UsageSpent
 from bus.run_stream import Record
 from team.state.board import Task
+from team.state.roster import Roster
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,24 +108,30 @@ class Ledger:
         if usage.model not in self.models:
             self.models.append(usage.model)
 
-    def follow(self, task: Task) -> None:
-        """Take into account how a task of the board stands now."""
+    def follow(self, task: Task, roster: Roster) -> None:
+        """Take into account how a task of the board stands now, and who is in."""
+        holder, _ = self._holding.get(task.id, ("", ""))
+        taken: Literal["taken", "ended"] = "taken" if roster.is_in(holder) else "ended"
         self.waiting.pop(task.id, None)
         match task.state:
             case TaskState.open:
-                self._end(task.id, "taken")
+                self._end(task.id, taken)
                 self.waiting[task.id] = task.contract.budget
             case TaskState.claimed if not task.is_settled:
                 self._claimed(task)
             case _:
                 # Its holder has ended it, unless the lead has settled it before.
-                self._end(task.id, "taken" if task.is_settled else "ended")
+                self._end(task.id, taken if task.is_settled else "ended")
+
+    def give_back(self, member: str) -> None:
+        """A member is gone: what was taken from it, it uses no more."""
+        for key, one in self.slices.items():
+            if key[0] == member and one.state == "taken":
+                self.slices[key] = msgspec.structs.replace(one, state="ended")
 
     def _claimed(self, task: Task) -> None:
         assert task.holder is not None
-        for key, held in self.slices.items():
-            if key[0] == task.holder and held.state == "taken":
-                self.slices[key] = msgspec.structs.replace(held, state="ended")
+        self.give_back(task.holder)
         key = (task.holder, task.context)
         self._holding[task.id] = key
         self.slices[key] = Slice(task=task.id, round=task.round, budget=task.contract.budget)

@@ -18,7 +18,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         filters: Its consumer's filter list.
         areas: Decision areas among these.
         works_on: Its lane in a few words.
-        pocket: What it may use up beside its tasks, if anything.
+        pocket: What it may use up beside its tasks; given back when it leaves or is lost.
         pid: Its last process.
         incarnation: How many processes it has had.
         left: Why it left; absent while it is in.
@@ -83,11 +83,16 @@ class Roster:
                     lost=None,
                 )
             case MemberLeft(reason=reason) if seat and author == name:
-                self.seats[name] = change(seat, left=reason)
+                self.seats[name] = change(seat, left=reason, pocket=None)
             case MemberLost(reason=reason) if seat and author in (name, SUPERVISOR, LEAD):
-                self.seats[name] = change(seat, lost=reason)
+                self.seats[name] = change(seat, lost=reason, pocket=None)
             case _:
                 pass
+
+    def is_in(self, name: str) -> bool:
+        """Whether a member has a seat that it neither left nor lost."""
+        seat = self.seats.get(name)
+        return seat is not None and seat.is_in
 
     def present(self, role: str | None = None) -> list[Seat]:
         """Members that are in, in the order they were seated; of one role, if named."""

@@ -12,9 +12,9 @@ from math import inf
 import msgspec
 
 from bus.ids import LEAD
-from bus.messages import Budget, MemberSeated, RunTriaged, TaskOpened
+from bus.messages import Budget, MemberJoined, MemberSeated, RunTriaged, TaskOpened
 from team.rules import steps
-from team.rules.grants import Purpose, lane_budgets, lead_budget, next_budget, pocket_of
+from team.rules.grants import lane_budgets, lead_budget, next_budget, pocket_of
 from team.state import Task
 from tests.support.builders import a_contract, a_usage, opens
 from tests.support.paper_team import PaperTeam
@@ -73,8 +73,8 @@ class GrantingTeam(PaperTeam):
             self.story.tell("task", f"v-{task}-{lane.round}-{number}", body=opened)
 
     def _reopen(self, step: steps.Reopen) -> None:
-        purpose = self.task(step.task).purpose
-        self._budget = self._next("research" if purpose == "research" else "verify", 1)
+        task = self.task(step.task)
+        self._budget = self._next(task.purpose, 1, task)
         super()._reopen(step)
         self._budget = None
 
@@ -83,9 +83,9 @@ class GrantingTeam(PaperTeam):
         contract = msgspec.structs.replace(task.contract, budget=budget)
         super()._open(msgspec.structs.replace(task, contract=contract), number, reasons, to)
 
-    def _next(self, purpose: Purpose, now: int) -> Budget:
+    def _next(self, purpose: str, now: int, again: Task | None = None) -> Budget:
         """The rules take no step that grants what is not there."""
-        budget = next_budget(self.state, purpose, now=now)
+        budget = next_budget(self.state, purpose, now=now, again=again)
         assert isinstance(budget, Budget), budget
         return budget
 
@@ -104,6 +104,13 @@ class GrantingTeam(PaperTeam):
     def lose(self, member: str) -> None:
         super().lose(member)
         self.at_work.pop(member, None)
+
+    def join_again(self, member: str) -> None:
+        """A member that was given up comes back, and goes on with what it still holds."""
+        self.story.tell("member", member, author=member, body=MemberJoined(pid=2, host="h"))
+        held = self.state.board.held_by(member)
+        if held is not None:
+            self.at_work[member] = (member, held.context)
 
     def places(self) -> list[Place]:
         """Where somebody may make a call now: tasks at hand, pockets, the lead's own turns."""
