@@ -12,7 +12,7 @@ from math import inf
 import msgspec
 
 from bus.ids import LEAD
-from bus.messages import Budget, MemberJoined, MemberSeated, RunTriaged, TaskOpened
+from bus.messages import Budget, MemberJoined, MemberSeated, RunTriaged, TaskOpened, TaskState
 from team.rules import steps
 from team.rules.grants import lane_budgets, lead_budget, next_budget, pocket_of
 from team.state import Task
@@ -137,6 +137,23 @@ class GrantingTeam(PaperTeam):
         tokens, usd = (spent.tokens, spent.cost_usd or 0.0) if spent else (0, 0.0)
         most = inf if budget.usd_max is None else budget.usd_max
         return max(0, budget.tokens_max - tokens), max(0.0, most - usd)
+
+    def could_spend(self) -> tuple[int, float]:
+        """What everybody may still spend without asking anyone, beside the lead's reserve.
+
+        Slices at hand, those of whoever is gone and may come back, offers, and pockets.
+        """
+        board, seats = self.state.board.tasks.values(), self.state.roster.present()
+        claimed = {(t.holder or "", t.context) for t in board if t.state is TaskState.claimed}
+        at_hand = {*self.at_work.values(), *(place for place in claimed if place in self.granted)}
+        rooms = [self.room(place) for place in at_hand]
+        rooms += [self.room((s.name, f"mail:{len(s.name)}")) for s in seats if s.pocket is not None]
+        rooms += [
+            (t.contract.budget.tokens_max, t.contract.budget.usd_max or 0.0)
+            for t in board
+            if t.state is TaskState.open
+        ]
+        return sum(tokens for tokens, _ in rooms), sum(usd for _, usd in rooms)
 
     def spend(self, place: Place, tokens: int, usd: float) -> None:
         """One model call."""
