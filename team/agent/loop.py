@@ -29,15 +29,17 @@ from bus.messages import (
     UsageSpent,
 )
 from bus.run_stream import Entry
+from team.agent import permits
 from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
 from team.agent.models.call import Caller, Reply, Request, ToolCall
 from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.tools.toolbox import AnyTool
 from team.agent.world import World
+from team.codes.limits import TOKENS
 from team.errors import ModelBusyError, ModelReplyError, StopRequestedError
 from team.rules.digest import Digest
-from team.rules.limits import Used, rule
+from team.rules.limits import Ruling, rule
 
 T = TypeVar("T")
 
@@ -92,11 +94,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         returned: Whether it gave a clean answer.
         reason: How it ended, for people.
         answer: The typed answer as JSON, if there is one.
+        refusal: The code of the limit that ended it, if one did.
     """
 
     returned: bool
     reason: str
     answer: bytes | None = None
+    refusal: str = ""
 
 
 class _Coming(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,14 +191,10 @@ class Agent:
             return Outcome(returned=False, reason=TAKEN_BACK)
         coming = self._coming(assignment, transcript)
         request = self._request(assignment, transcript, coming.added)
-        used = Used(
-            turns=len(transcript.turns),
-            tokens=transcript.tokens,
-            seconds=time.time() - transcript.at,
-        )
-        ruling = rule(assignment.budget, used, request.estimated_tokens())
+        ruling = self._rule(assignment, transcript, request, coming.added)
         if ruling.verdict == "stop":
-            return Outcome(returned=False, reason=f"budget: {ruling.reason}")
+            reason = f"budget: {ruling.reason} ({ruling.code})"
+            return Outcome(returned=False, reason=reason, refusal=ruling.code)
         asked = self._world.inbox.take_wrap_up()
         if asked or ruling.verdict == "wrap up":
             coming.added.append(_wrap_up(assignment, asked or ruling.reason))
@@ -207,6 +207,19 @@ class Agent:
             return Outcome(returned=False, reason=str(error))
         await self._commit_reply(assignment.context, number, coming, reply)
         return None
+
+    def _rule(
+        self, assignment: Assignment, transcript: Transcript, request: Request, added: list[str]
+    ) -> Ruling:
+        """May the next call be made? What can't be found out is a no."""
+        try:
+            seconds = time.time() - transcript.at
+            used = permits.used_by(transcript, assignment.ends_with, seconds, self._caller)
+            call = permits.next_call(self._world, request, transcript, added, self._caller)
+        except Exception as error:
+            reason = f"what the call would take can't be told: {error!r}"
+            return Ruling(verdict="stop", reason=reason, code=TOKENS)
+        return rule(assignment.budget, used, call)
 
     def _coming(self, assignment: Assignment, transcript: Transcript) -> _Coming:
         """What enters before the next call: a nudge, mail, the digest of decisions."""
@@ -285,16 +298,24 @@ class Agent:
         tools = {tool.name: tool for tool in assignment.tools}
         names = ", ".join(call.name for call in turn.calls)
         self._on_state("working", f"{names} ({assignment.context})", len(transcript.turns))
-        read = await self._run_reads(tools, turn.calls)
+        refused = _refused(assignment, transcript, turn, tools)
+        read = refused | await self._run_reads(tools, turn.calls, refused)
         for _ in range(CONFLICTS_MAX):
             answers, staged = await self._run_writes(tools, turn.calls, read)
             try:
-                await self._journal.commit(_acted(assignment.context, turn, answers), staged)
+                await self._commit_acts(assignment.context, turn, answers, staged)
             except ConflictError:
                 continue
             return
         late = {call.id: read.get(call.id) or refuse(_OVERTAKEN) for call in turn.calls}
-        await self._journal.commit(_acted(assignment.context, turn, late))
+        await self._commit_acts(assignment.context, turn, late, [])
+
+    async def _commit_acts(
+        self, context: str, turn: Turn, answers: dict[str, ToolAnswer], staged: list[Entry]
+    ) -> None:
+        """Commit what the tools gave and send, with an event for each that a rule refused."""
+        events = permits.refusal_entries(self._world, context, turn, answers)
+        await self._journal.commit(_acted(context, turn, answers), [*staged, *events])
 
     async def _run_writes(
         self, tools: dict[str, AnyTool], calls: Sequence[ToolCall], read: dict[str, ToolAnswer]
@@ -305,7 +326,7 @@ class Agent:
         for call in calls:
             if call.id in answers:
                 continue
-            answer = await self._run_one(tools, call)
+            answer = await self._unless_interrupted(tools[call.name].call(call.input))
             keys = {entry.subject.key for entry in staged if entry.expect is not None}
             if keys & {entry.subject.key for entry in answer.entries}:
                 answer = refuse(f"{call.name}: you have written this in the same turn already")
@@ -316,18 +337,17 @@ class Agent:
         return answers, staged
 
     async def _run_reads(
-        self, tools: dict[str, AnyTool], calls: Sequence[ToolCall]
+        self,
+        tools: dict[str, AnyTool],
+        calls: Sequence[ToolCall],
+        refused: dict[str, ToolAnswer],
     ) -> dict[str, ToolAnswer]:
         """Run the read-only tools of a turn at the same time."""
-        reads = [call for call in calls if call.name in tools and tools[call.name].is_read_only]
-        answers = await asyncio.gather(*(self._run_one(tools, call) for call in reads))
+        may = [call for call in calls if call.id not in refused]
+        reads = [call for call in may if tools[call.name].is_read_only]
+        running = (self._unless_interrupted(tools[c.name].call(c.input)) for c in reads)
+        answers = await asyncio.gather(*running)
         return {call.id: answer for call, answer in zip(reads, answers, strict=True)}
-
-    async def _run_one(self, tools: dict[str, AnyTool], call: ToolCall) -> ToolAnswer:
-        tool = tools.get(call.name)
-        if tool is None:
-            return refuse(f"you have no tool {call.name!r}; you have: {', '.join(tools)}")
-        return await self._unless_interrupted(tool.call(call.input))
 
     async def _close(
         self, assignment: Assignment, outcome: Outcome, give_up: Callable[[str], Sequence[Entry]]
@@ -336,11 +356,49 @@ class Agent:
             context=assignment.context, returned=outcome.returned, reason=outcome.reason
         )
         others = () if outcome.returned else give_up(outcome.reason)
+        events = self._refusals_at_end(assignment, outcome)
         try:
-            await self._journal.commit(closed, others)
+            await self._journal.commit(closed, [*others, *events])
         except ConflictError:
             # The task was settled or taken back meanwhile: only our own part is left to say.
-            await self._journal.commit(closed)
+            await self._journal.commit(closed, events)
+
+    def _refusals_at_end(self, assignment: Assignment, outcome: Outcome) -> list[Entry]:
+        """A call that was not made is an event, too."""
+        if not outcome.refusal:
+            return []
+        turn = len(self._journal.transcripts[assignment.context].turns) + 1
+        return [
+            permits.refusal_entry(
+                self._world,
+                code=outcome.refusal,
+                what="model call",
+                reason=outcome.reason,
+                context=assignment.context,
+                turn=turn,
+            )
+        ]
+
+    def cost_usd(self, transcript: Transcript) -> float | None:
+        """What the calls of a transcript have cost in US dollars, if that is known."""
+        return permits.cost_usd(transcript, self._caller.cost_usd)
+
+
+def _refused(
+    assignment: Assignment, transcript: Transcript, turn: Turn, tools: dict[str, AnyTool]
+) -> dict[str, ToolAnswer]:
+    """The calls of a turn that are not run, each with the answer that says why."""
+    refused: dict[str, ToolAnswer] = {}
+    for call in turn.calls:
+        if call.name not in tools:
+            refused[call.id] = permits.refuse_unknown(call, list(tools))
+            continue
+        answer = permits.refusal_of_call(
+            assignment.budget, transcript, turn, call, assignment.ends_with
+        )
+        if answer is not None:
+            refused[call.id] = answer
+    return refused
 
 
 def _ended(transcript: Transcript) -> Outcome | None:

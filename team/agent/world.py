@@ -19,7 +19,7 @@ from team.state import Decisions, RunState, Task
 
 def task_context(task: Task) -> str:
     """The name of the transcript in which a task's present round is worked on."""
-    return f"task:{task.id}:{task.round}"
+    return task.context
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.rules.conflicts import FIRST, SECOND, comparison_id, judgement_on
 from team.rules.contradictions import Pair, task_of
+from team.rules.grants import next_budget
 from team.rules.synthesis import upheld_claims
 from team.state import Conflict
 
@@ -57,18 +58,15 @@ async def put_to_verifier(member: Member, conflict_id: str) -> None:
 
 def _compare_contract(member: Member, conflict: Conflict) -> Contract:
     tasks = [member.state.board.tasks[task_of(ref)] for ref in _refs(conflict)]
-    policy = member.spec.team.policy
+    budget = next_budget(member.state, "compare")
+    assert isinstance(budget, Budget), budget
     return Contract(
         objective="Say whether the two claims can both be true as they stand.",
         output_format="One outcome with its reason, submitted with submit_comparison.",
         sources=tuple(dict.fromkeys(s for task in tasks for s in task.contract.sources)),
-        tools=("read_source", "search_sources", "submit_comparison"),
+        tools=("list_sources", "read_source", "search_sources", "submit_comparison"),
         boundaries=("Claims and evidence only; who wrote them does not matter.",),
-        budget=Budget(
-            turns_max=policy.turns_max,
-            tokens_max=policy.tokens_max,
-            seconds_max=policy.seconds_max,
-        ),
+        budget=budget,
     )
 
 

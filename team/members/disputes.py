@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import structlog
 
 from bus.ids import LEAD
-from bus.messages import Budget, DecisionRuled
+from bus.messages import DecisionRuled
 from team.agent.briefing import Briefing, DecisionCase, brief_case, brief_groups, opening
 from team.agent.loop import Assignment
 from team.agent.tools.toolbox import dispute_tools, ruling_tools
 from team.members.lead_turns import lead_turns
+from team.members.mail import pocket_budget
 from team.members.member import Member
 from team.rules import steps
 from team.rules.contracts import within_of
 from team.rules.digest import about
 from team.state import Decision
-
-DISPUTE_BUDGET: Final = Budget(turns_max=6, tokens_max=120_000, seconds_max=300.0)
-"""What answering one challenge outside a task may take."""
 
 log = structlog.get_logger()
 
@@ -56,7 +52,7 @@ async def _answer(member: Member, decision: Decision, context: str) -> Assignmen
         tools=dispute_tools(member.world, role, within),
         model=member.spec.model_of(role.name),
         effort=role.effort,
-        budget=DISPUTE_BUDGET,
+        budget=pocket_budget(member, context),
         output_tokens_max=member.spec.team.policy.output_tokens_max,
         about=about(contract) if contract else "",
     )

@@ -17,6 +17,7 @@ from bus.messages import (
 )
 from bus.run_stream import Entry
 from bus.subjects import build
+from team.agent.permits import refusal_entry
 from team.errors import SourceError
 from team.members.checks import load_checks, names_of, run_checks
 from team.members.member import Member
@@ -30,9 +31,10 @@ from team.rules.gate import (
     unverified_claims,
     with_canary,
 )
+from team.rules.grants import next_budget, overspent
 from team.rules.premises import fallen_premises
 from team.sources import Library, quote_problem
-from team.state import RunState, Spent, Submission, Task
+from team.state import RunState, Submission, Task
 
 log = structlog.get_logger()
 
@@ -74,7 +76,7 @@ def _given(
         task=task,
         submission=submission,
         decisions=state.decisions,
-        spent=_spent_on(state, task),
+        overspent=overspent(state.ledger, task.id, submission.member, submission.finding.round),
         quote_problem=lambda evidence: quote_problem(library, evidence),
         is_within=lambda source, within: _is_within(library, source, within),
         seat=state.roster.seats.get(submission.member),
@@ -93,22 +95,6 @@ def _is_within(library: Library | None, source: str, within: tuple[str, ...]) ->
     return True
 
 
-def _spent_on(state: RunState, task: Task) -> Spent:
-    """What its holder's transcripts of a task have cost, over all its rounds."""
-    spent = Spent()
-    for (name, context), part in state.ledger.by_context.items():
-        if name == task.holder and context.startswith(f"task:{task.id}:"):
-            is_known = spent.cost_usd is not None and part.cost_usd is not None
-            spent = Spent(
-                calls=spent.calls + part.calls,
-                input_tokens=spent.input_tokens + part.input_tokens,
-                output_tokens=spent.output_tokens + part.output_tokens,
-                cost_usd=(spent.cost_usd or 0.0) + (part.cost_usd or 0.0) if is_known else None,
-                is_estimated=spent.is_estimated or part.is_estimated,
-            )
-    return spent
-
-
 async def put_to_verifiers(member: Member, task: Task) -> None:
     """Put claims and evidence, nothing else, before each verifier who had no part in them."""
     state, roles = member.state, member.spec.team.roles
@@ -117,11 +103,14 @@ async def put_to_verifiers(member: Member, task: Task) -> None:
     entries: list[Entry] = []
     barred = barred_from(state, task.id)
     free = [seat for seat in state.roster.present(roles.verifier) if seat.name not in barred]
-    for number, seat in enumerate(free[: member.spec.team.gate.verifiers], start=1):
+    verifiers = free[: member.spec.team.gate.verifiers]
+    budget = next_budget(state, "verify", now=len(verifiers))
+    assert isinstance(budget, Budget), budget
+    for number, seat in enumerate(verifiers, start=1):
         task_id = f"v-{task.id}-{task.round}-{number}"
         opened = TaskOpened(
             title=f"verify {task.title}"[:80],
-            contract=_verify_contract(member, task),
+            contract=_verify_contract(task, budget),
             role=roles.verifier,
             purpose="verify",
             subject_task=task.id,
@@ -148,20 +137,15 @@ def material_for(
     return with_canary(task_id, claims, taken, lambda one: quote_problem(library, one))
 
 
-def _verify_contract(member: Member, task: Task) -> Contract:
-    policy = member.spec.team.policy
+def _verify_contract(task: Task, budget: Budget) -> Contract:
     return Contract(
         objective="Try to refute each claim; uphold only what its evidence bears out.",
         output_format="One verdict for each claim, submitted with submit_verdict.",
         sources=task.contract.sources,
         sources_avoided=task.contract.sources_avoided,
-        tools=("read_source", "search_sources", "submit_verdict"),
+        tools=("list_sources", "read_source", "search_sources", "submit_verdict"),
         boundaries=("Claims and evidence only; who wrote them does not matter.",),
-        budget=Budget(
-            turns_max=policy.turns_max,
-            tokens_max=policy.tokens_max,
-            seconds_max=policy.seconds_max,
-        ),
+        budget=budget,
     )
 
 
@@ -176,7 +160,17 @@ async def reopen(member: Member, step: steps.Reopen) -> None:
     to = last.name if last is not None and may else None
     if task.purpose == "verify" and is_void(member.state, task):
         to = None
-    body = opened_again(member, task, step.round, step.reasons, offered_to=to, not_by=step.not_by)
+    budget = next_budget(member.state, task.purpose, again=task)
+    assert isinstance(budget, Budget), budget
+    body = opened_again(
+        member,
+        task,
+        step.round,
+        step.reasons,
+        offered_to=to,
+        not_by=step.not_by,
+        budget=budget,
+    )
     entries = _close_verifications(member, step.verifications)
     entries.append(member.world.entry("task", task.id, body=body, expect=task.head_seq))
     await member.commit(entries)
@@ -189,6 +183,11 @@ async def settle(member: Member, step: steps.Settle) -> None:
     body = TaskSettled(state=step.state, reasons=step.reasons)
     entries = _close_verifications(member, step.verifications)
     entries.append(member.world.entry("task", task.id, body=body, expect=task.head_seq))
+    if step.code:
+        what = f"a grant for {task.id}"
+        entries.append(
+            refusal_entry(member.world, code=step.code, what=what, reason=step.reasons[0])
+        )
     await member.commit(entries)
     log.info("task.settled", task_id=task.id, state=step.state, reasons=list(step.reasons))
 

@@ -9,9 +9,10 @@ from team.agent.briefing import Briefing, opening
 from team.agent.loop import Assignment, Outcome
 from team.agent.tools.toolbox import AnyTool
 from team.members.member import Member
+from team.rules.grants import lead_budget
 
 LEAD_BUDGET: Final = Budget(turns_max=12, tokens_max=400_000, seconds_max=1_800.0)
-"""What one of the lead's own assignments (plan, synthesis) may take."""
+"""What one of the lead's own assignments (plan, synthesis) may take, while its reserve lasts."""
 
 
 async def lead_turns(
@@ -27,7 +28,7 @@ async def lead_turns(
             tools=tools,
             model=member.spec.model_of(role.name),
             effort=role.effort,
-            budget=LEAD_BUDGET,
+            budget=lead_budget(member.state, context, LEAD_BUDGET),
             output_tokens_max=member.spec.team.policy.output_tokens_max,
             ends_with=ends_with,
             about=member.goal,

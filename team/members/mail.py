@@ -5,7 +5,7 @@ The same for teammates whose task is done and for the lead while it waits.
 
 from __future__ import annotations
 
-from typing import Final
+from math import inf
 
 from bus.ids import LEAD
 from bus.messages import Budget
@@ -15,9 +15,7 @@ from team.agent.tools.toolbox import mail_tools
 from team.members.member import Member
 from team.rules.contracts import within_of
 from team.rules.digest import about
-
-MAIL_BUDGET: Final = Budget(turns_max=6, tokens_max=120_000, seconds_max=300.0)
-"""What answering mail outside a task may take."""
+from team.rules.grants import POCKET, Amount, from_pocket, lead_budget
 
 
 def open_mail(member: Member) -> str | None:
@@ -54,11 +52,24 @@ async def answer_mail(member: Member, context: str) -> None:
             tools=mail_tools(member.world, role, within),
             model=member.spec.model_of(role_name),
             effort=role.effort,
-            budget=MAIL_BUDGET,
+            budget=pocket_budget(member, context),
             output_tokens_max=member.spec.team.policy.output_tokens_max,
             about=about(contract) if contract else member.goal,
         )
     )
+
+
+def pocket_budget(member: Member, context: str) -> Budget:
+    """What a context beside the tasks may use up: of one's pocket, or of the lead's reserve."""
+    me, state = member.key.name, member.state
+    if me == LEAD:
+        return lead_budget(state, context, POCKET)
+    spent = Amount()
+    for name, transcript in member.journal.transcripts.items():
+        if name != context and not name.startswith("task:"):
+            usd = member.agent.cost_usd(transcript)
+            spent = spent.plus(Amount(tokens=transcript.tokens, usd=inf if usd is None else usd))
+    return from_pocket(state.roster.seats[me].pocket, spent)
 
 
 def peers_of(member: Member) -> tuple[Peer, ...]:

@@ -15,6 +15,7 @@ import structlog
 from bus.feed import create_feed
 from bus.ids import GATE, LEAD
 from bus.messages import (
+    Budget,
     Claim,
     MemberSeated,
     PlanMade,
@@ -34,6 +35,7 @@ from team.rules.approvals import next_id, plan_ask, refusals
 from team.rules.constraints import carried, constraints_of
 from team.rules.contracts import planned_problems
 from team.rules.disputes import areas_needed
+from team.rules.grants import lane_budgets, pocket_of, why_empty
 from team.rules.limits import tokens_of
 from team.rules.plan import Ability, Plan, PlanFacts, Size, contract_of
 from team.rules.triage import triage
@@ -121,18 +123,19 @@ def _made(member: Member, plan: Plan, facts: PlanFacts, number: int) -> PlanMade
     plan = msgspec.structs.replace(plan, constraints=carried(plan.constraints, member.goal))
     ruling = triage(plan, facts)
     turns_max = spec.role_of_seat("worker").max_turns
+    budgets = lane_budgets(member.state, len(ruling.lanes), turns_max)
     ids = {lane.title: f"t{number}" for number, lane in enumerate(ruling.lanes, start=1)}
     tasks = tuple(
         PlannedTask(
             id=ids[lane.title],
             opened=TaskOpened(
                 title=lane.title,
-                contract=contract_of(lane, plan, facts.worker.tools, spec.team.policy, turns_max),
+                contract=contract_of(lane, plan, facts.worker.tools, budget),
                 role=spec.team.roles.worker,
                 depends_on=tuple(ids[needed] for needed in lane.depends_on),
             ),
         )
-        for lane in ruling.lanes
+        for lane, budget in zip(ruling.lanes, budgets, strict=True)
     )
     return PlanMade(
         mode=ruling.mode,
@@ -168,7 +171,8 @@ async def dispatch(member: Member) -> None:
     if problems:  # It was sound when it was made; whoever changed it, nothing is dispatched.
         await _refuse(member, *problems)
         return
-    free = [task for task in made.tasks if not task.opened.depends_on]
+    paid = [task for task in made.tasks if why_empty(task.opened.contract.budget) is None]
+    free = [task for task in paid if not task.opened.depends_on]
     free = free[: spec.team.policy.teammates_max]
     names = next_names("worker", state.roster.seats, len(free))
     seats = {task.id: name for task, name in zip(free, names, strict=True)}
@@ -235,7 +239,8 @@ async def lay_out_seat(
     await create_feed(member.connection, member.key.run, name, filters)
     lanes = [task.title for task in tasks.values() if task.purpose == "research"]
     works_on = lanes[-1] if lanes else ""
-    seated = MemberSeated(role=role, filters=filters, areas=areas, works_on=works_on)
+    pocket = None if is_verifier else pocket_of(member.state, name)
+    seated = MemberSeated(role=role, filters=filters, areas=areas, works_on=works_on, pocket=pocket)
     return member.world.entry("member", name, body=seated)
 
 
@@ -247,11 +252,15 @@ def opened_again(
     *,
     offered_to: str | None,
     not_by: tuple[str, ...] = (),
+    budget: Budget | None = None,
 ) -> TaskOpened:
-    """The same task once more: in which round, why, who may claim it, what was noted so far."""
+    """The same task once more: in which round, why, who may claim it, what was noted so far.
+
+    A budget is a new grant; without one the task is open still, and keeps what it has.
+    """
     return TaskOpened(
         title=task.title,
-        contract=task.contract,
+        contract=msgspec.structs.replace(task.contract, budget=budget or task.contract.budget),
         role=task.role,
         purpose=task.purpose,
         depends_on=task.depends_on,

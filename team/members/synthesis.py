@@ -53,7 +53,7 @@ async def synthesize(member: Member) -> None:
     context = f"synthesis:{max(heads)}"
     if said_no:
         context += f":{len(said_no) + 1}"
-    tools = synthesis_tools(member.spec.role_of_seat("lead"), tuple(admitted), asked)
+    tools = synthesis_tools(tuple(admitted), asked)
     outcome = await lead_turns(member, context, briefing, tools, "submit_synthesis")
     is_due = isinstance(steps.next_step(member.state, time.time()), steps.Synthesize)
     if not is_due or admitted_claims(member.state) != admitted:

@@ -14,6 +14,7 @@ import msgspec
 from bus.messages import Contract, Criterion, PlanMade
 from team.codes import plan as codes
 from team.rules.constraints import stands_in
+from team.rules.grants import why_empty
 from team.tool_names import TOOL_NAMES
 
 OUTPUT_TYPE: Final = "finding.submitted"
@@ -159,11 +160,19 @@ def contract_problems(
 
 
 def planned_problems(plan: PlanMade) -> list[str]:
-    """What the contracts of a plan lack, each named with its task; empty if nothing."""
+    """What the contracts of a plan lack, each named with its task; empty if nothing.
+
+    A lane for which nothing is left of the run's budget ends as soon as it is on the board.
+    """
+    whole = {code: rule for code, rule in CONTRACT_RULES.items() if code != codes.BUDGET}
     return [
         f"{task.id} ({task.opened.title}): {problem}"
         for task in plan.tasks
-        for problem in contract_problems(task.opened.contract, plan.constraints)
+        for problem in contract_problems(
+            task.opened.contract,
+            plan.constraints,
+            CONTRACT_RULES if why_empty(task.opened.contract.budget) is None else whole,
+        )
     ]
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from bus.messages import Budget, Contract, Criterion
 from team.codes import plan as codes
-from team.policy import Policy, TriageRules
+from team.policy import TriageRules
 from team.rules.constraints import stands_in
 from team.rules.contracts import AVOIDED, OUTPUT_TYPE, is_checkable
 from team.rules.effort import EFFORTS, Effort, Mode, is_simple, lanes_cap, listed
@@ -412,10 +412,8 @@ def tools_of(lane: Lane, tools: Sequence[str]) -> tuple[str, ...]:
     return tuple(tool for tool in tools if tool not in lane.tools_avoided)
 
 
-def contract_of(
-    lane: Lane, plan: Plan, tools: Sequence[str], policy: Policy, turns_max: int | None = None
-) -> Contract:
-    """Make the contract of a lane: what the lead said, and the limits of policy."""
+def contract_of(lane: Lane, plan: Plan, tools: Sequence[str], budget: Budget) -> Contract:
+    """Make the contract of a lane: what the lead said, and its slice of the run's budget."""
     return Contract(
         objective=lane.objective,
         output_format=f"A finding of the type {OUTPUT_TYPE}, returned with submit_finding; "
@@ -431,9 +429,5 @@ def contract_of(
         constraints=plan.constraints,
         covers=lane.covers,
         writes=lane.writes,
-        budget=Budget(
-            turns_max=min(policy.turns_max, turns_max or policy.turns_max),
-            tokens_max=policy.tokens_max,
-            seconds_max=policy.seconds_max,
-        ),
+        budget=budget,
     )

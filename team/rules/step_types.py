@@ -79,12 +79,16 @@ class AskToWrapUp(Step, frozen=True, kw_only=True):
 
 
 class Settle(Step, frozen=True, kw_only=True):
-    """Close a task for good, with the verifications that belong to it."""
+    """Close a task for good, with the verifications that belong to it.
+
+    The code is that of the limit which ends it, if one does.
+    """
 
     task: str
     state: Literal["admitted", "rejected", "failed", "cancelled"]
     reasons: tuple[str, ...] = ()
     verifications: tuple[str, ...] = ()
+    code: str = ""
 
 
 class AskPerson(Step, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from team.rules.gate import (
     unverified_claims,
     verification_problems,
 )
+from team.rules.grants import why_empty, why_not
 from team.rules.premises import CHECK as PREMISES
 from team.rules.premises import awaits_ruling, fallen_premises, is_news, unseen_premises
 from team.rules.step_types import (
@@ -119,7 +120,7 @@ def next_step(state: RunState, now: float) -> AnyStep:
     for task in lanes:
         step = _of_lane(state, task, is_late=now > ends_at)
         if step is not None:
-            return step
+            return _afforded(state, step)
     wrap_up_at = began + policy.run_seconds_max * WRAP_UP_SHARE
     step = _recruit(state) or (_wrap_up(state) if now > wrap_up_at else None)
     if step is not None:
@@ -128,7 +129,7 @@ def next_step(state: RunState, now: float) -> AnyStep:
     if all(task.is_settled for task in lanes) and ruling_at is None:
         last = _of_end(state, now, is_late=now > ends_at)
         if last is not None:
-            return last
+            return _afforded(state, last)
     times = (wrap_up_at, ends_at, ruling_at or 0.0, now + WAIT_S)
     return Wait(until=min(at for at in times if at > now))
 
@@ -250,7 +251,7 @@ def _of_conflict(state: RunState, conflict: Conflict) -> AnyStep | None:
     task = comparison_of(state, conflict)
     if task is not None and not task.is_settled:
         return _of_comparison(state, task)
-    if standing(state, conflict) == "raised":
+    if standing(state, conflict) == "raised" and why_not(state, "compare") is None:
         return Compare(conflict=conflict.id)
     return RuleConflict(conflict=conflict.id) if may_be_ruled(state) else None
 
@@ -285,6 +286,29 @@ def _recruit_for(state: RunState, task: Task) -> Recruit | Settle | None:
     return Recruit(seat="verifier", count=1)
 
 
+def _afforded(state: RunState, step: AnyStep) -> AnyStep:
+    """A step that grants something, or the end of its task if nothing is left to grant."""
+    match step:
+        case Reopen(task=name):
+            again = state.board.tasks[name]
+            denied = why_not(state, again.purpose, again=again)
+        case Verify(task=name):
+            assert state.spec is not None
+            denied = why_not(state, "verify", now=state.spec.team.gate.verifiers)
+        case _:
+            return step
+    if denied is None:
+        return step
+    task = state.board.tasks[name]
+    return Settle(
+        task=name,
+        state="rejected" if task.state is TaskState.admitted else "failed",
+        reasons=(denied.reason, *getattr(step, "reasons", ())),
+        verifications=getattr(step, "verifications", ()),
+        code=denied.code,
+    )
+
+
 def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
     if task.is_settled:
         return _of_admitted(state, task, is_late=is_late)
@@ -308,6 +332,9 @@ def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:
 
 def _of_open(state: RunState, task: Task) -> AnyStep | None:
     """Offer a task as soon as all that it depends on is admitted and a member is free."""
+    empty = why_empty(task.contract.budget)
+    if empty is not None:
+        return Settle(task=task.id, state="failed", reasons=(empty.reason,), code=empty.code)
     failed = _failed_need(state, task)
     if failed is not None:
         return failed

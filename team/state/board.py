@@ -95,6 +95,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     producers: tuple[str, ...] = ()
     is_settled: bool = False
 
+    @property
+    def context(self) -> str:
+        """Name of the transcript in which its present round is worked on."""
+        return f"task:{self.id}:{self.round}"
+
 
 class Board:
     """All tasks of a run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bus.ids import LEAD, SUPERVISOR
-from bus.messages import MemberJoined, MemberLeft, MemberLost, MemberSeated
+from bus.messages import Budget, MemberJoined, MemberLeft, MemberLost, MemberSeated
 from bus.run_stream import Record
 
 
@@ -18,6 +18,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         filters: Its consumer's filter list.
         areas: Decision areas among these.
         works_on: Its lane in a few words.
+        pocket: What it may use up beside its tasks; given back when it leaves or is lost.
         pid: Its last process.
         incarnation: How many processes it has had.
         left: Why it left; absent while it is in.
@@ -31,6 +32,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     filters: tuple[str, ...] = ()
     areas: tuple[str, ...] = ()
     works_on: str = ""
+    pocket: Budget | None = None
     pid: int | None = None
     host: str = ""
     incarnation: int = 0
@@ -70,6 +72,7 @@ class Roster:
                     filters=seated.filters,
                     areas=seated.areas,
                     works_on=seated.works_on,
+                    pocket=seated.pocket,
                 )
             case MemberJoined(pid=pid, host=host, incarnation=number) if seat and author == name:
                 self.seats[name] = change(
@@ -83,11 +86,16 @@ class Roster:
                     lost_seq=0,
                 )
             case MemberLeft(reason=reason) if seat and author == name:
-                self.seats[name] = change(seat, left=reason)
+                self.seats[name] = change(seat, left=reason, pocket=None)
             case MemberLost(reason=reason) if seat and author in (name, SUPERVISOR, LEAD):
-                self.seats[name] = change(seat, lost=reason, lost_seq=record.seq)
+                self.seats[name] = change(seat, lost=reason, lost_seq=record.seq, pocket=None)
             case _:
                 pass
+
+    def is_in(self, name: str) -> bool:
+        """Whether a member has a seat that it neither left nor lost."""
+        seat = self.seats.get(name)
+        return seat is not None and seat.is_in
 
     def present(self, role: str | None = None) -> list[Seat]:
         """Members that are in, in the order they were seated; of one role, if named."""

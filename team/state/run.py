@@ -74,6 +74,7 @@ class RunState:
         is_late = self.result is not None and record.subject.kind in _ENDED_WITH_RESULT
         for part in () if is_late else _PARTS.get(record.subject.kind, ()):
             getattr(self, part).apply(record)
+        self._follow_grants(record)
         self._move_heads(record)
         self._apply_run(record)
 
@@ -81,6 +82,14 @@ class RunState:
         """Nobody worked on the run from its last message until it has a supervisor again."""
         if isinstance(record.body, MemberJoined) and record.subject.author == SUPERVISOR:
             self.pauses.append((self.last_at or record.at, record.at))
+
+    def _follow_grants(self, record: Record) -> None:
+        """Tell the ledger what the board and the roster have made of a record."""
+        name = record.subject.names[0] if record.subject.names else ""
+        if record.subject.kind == "task" and name in self.board.tasks:
+            self.ledger.follow(self.board.tasks[name], self.roster)
+        if record.subject.kind == "member" and not self.roster.is_in(name):
+            self.ledger.give_back(name)
 
     def _move_heads(self, record: Record) -> None:
         match record.subject.kind:

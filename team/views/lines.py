@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bus.ids import LEAD, SUPERVISOR
 from bus.messages import (
+    ActRefused,
     ApprovalAsked,
     ApprovalGiven,
     CancelRun,
@@ -62,6 +63,7 @@ _STORY_KINDS = frozenset(
         "result",
         "control",
         "approval",
+        "refusal",
     }
 )
 
@@ -212,6 +214,7 @@ _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
     ConflictRaised: _raised,
     ConflictJudged: lambda body, about: f"compares {about}: {body.outcome}: {body.reason}",
     ConflictRuled: lambda body, about: f"rules on {about}: {body.stands} stands. {body.reason}",
+    ActRefused: lambda body, _: f"is refused {body.what} ({body.code}): {body.reason}",
     ContextOpened: lambda body, _: f"opens context {body.context}",
     TurnReplied: lambda body, _: f"turn {body.turn} of {body.context}: {body.stop_reason}",
     TurnActed: _acted,

@@ -13,9 +13,10 @@ import msgspec
 from bus.messages import Claim, Judgement, Premise, TaskState
 from team.rules.approvals import Awaited, awaited
 from team.rules.conflicts import current, judgement_on, standing, struck_claims
+from team.rules.grants import Account, accounts
 from team.rules.steps import missing_lanes, rejected_findings
 from team.rules.synthesis import struck_lines, upheld_claims
-from team.state import Letter, RunState, Seat, Spent, Submission
+from team.state import Letter, RunState, Seat, Submission
 from team.views.decisions import DecisionRow, decision_rows
 
 Status = Literal[
@@ -135,6 +136,18 @@ class ResultRow(_Part, frozen=True, kw_only=True):
     citations: tuple[CitationRow, ...]
 
 
+class AllowanceRow(_Part, frozen=True, kw_only=True):
+    """One limit of the run: what was granted of it, spent, and is left to grant.
+
+    Each is null where there is no limit or the amount is not known.
+    """
+
+    limit: float | None
+    granted: float | None
+    spent: float | None
+    left: float | None
+
+
 class UsageRow(_Part, frozen=True, kw_only=True):
     """What was spent; `cost_usd` is null where a price is unknown."""
 
@@ -143,6 +156,19 @@ class UsageRow(_Part, frozen=True, kw_only=True):
     output_tokens: int
     cost_usd: float | None
     is_estimated: bool
+    tokens: AllowanceRow | None
+    dollars: AllowanceRow | None
+
+
+class RefusalRow(_Part, frozen=True, kw_only=True):
+    """Something that code has refused a member, and by which rule."""
+
+    member: str
+    code: str
+    what: str
+    reason: str
+    context: str
+    turn: int
 
 
 class RunObject(_Part, frozen=True, kw_only=True):
@@ -156,6 +182,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
         missing: What the result lacks, with reasons.
         rejected: Findings that the gate refused and claims that it struck out, with reasons.
         conflicts: Claims of different lanes that may contradict each other.
+        refusals: What code has refused members before it was done.
         changed_by_peers: Claims that a peer's message changed, a sentence each.
         waits_for: What a person has to answer before it goes on.
         wall_s: From opening to the result, or to the last message, in seconds.
@@ -176,6 +203,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
     missing: tuple[str, ...]
     rejected: tuple[str, ...]
     conflicts: tuple[ConflictRow, ...]
+    refusals: tuple[RefusalRow, ...]
     changed_by_peers: tuple[str, ...]
     triage: tuple[str, ...]
     waits_for: tuple[Awaited, ...]
@@ -220,7 +248,8 @@ def run_object(
         changed_by_peers=changed_by_peers(state),
         triage=state.triage.reasons if state.triage else (),
         waits_for=awaited(state),
-        usage=_usage(state.ledger.total),
+        refusals=_refusals(state),
+        usage=_usage(state),
         wall_s=round(max(0.0, (state.ended_at or state.last_at) - state.opened_at), 3),
         report=report,
     )
@@ -386,11 +415,34 @@ def _result(state: RunState) -> ResultRow:
     )
 
 
-def _usage(spent: Spent) -> UsageRow:
+def _refusals(state: RunState) -> tuple[RefusalRow, ...]:
+    return tuple(
+        RefusalRow(
+            member=one.member,
+            code=one.refused.code,
+            what=one.refused.what,
+            reason=one.refused.reason,
+            context=one.refused.context,
+            turn=one.refused.turn,
+        )
+        for one in state.refusals.all
+    )
+
+
+def _usage(state: RunState) -> UsageRow:
+    spent, found = state.ledger.total, accounts(state)
     return UsageRow(
         calls=spent.calls,
         input_tokens=spent.input_tokens,
         output_tokens=spent.output_tokens,
         cost_usd=spent.cost_usd,
         is_estimated=spent.is_estimated,
+        tokens=_allowance(found[0]) if found else None,
+        dollars=_allowance(found[1]) if found else None,
+    )
+
+
+def _allowance(account: Account) -> AllowanceRow:
+    return AllowanceRow(
+        limit=account.limit, granted=account.granted, spent=account.spent, left=account.left
     )

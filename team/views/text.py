@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from team.views.columns import columns
 from team.views.lines import one_line
-from team.views.run_object import RunObject
+from team.views.run_object import AllowanceRow, RunObject, UsageRow
 from team.views.waiting import waiting_lines, waiting_text
 
 
@@ -19,6 +19,7 @@ def summary_text(shown: RunObject) -> str:
         f"{usage.output_tokens:,} written{', estimated' if usage.is_estimated else ''}; "
         f"model {shown.model})",
     ]
+    lines += remains(usage)
     lines += [f"changed by a peer: {one_line(line, 300)}" for line in shown.changed_by_peers]
     lines += [f"rejected at the gate: {one_line(line, 300)}" for line in shown.rejected]
     lines += waiting_lines(shown.run, shown.waits_for)
@@ -50,6 +51,7 @@ def show_text(shown: RunObject) -> str:
         *_table("decisions", _decisions(shown)),
         *_table("conflicts", _conflicts(shown)),
         *_table("mail", _mail(shown)),
+        *_table("refused", _refused(shown)),
         "",
         summary_text(shown),
     ]
@@ -60,6 +62,27 @@ def show_text(shown: RunObject) -> str:
 
 def _indented(text: str) -> list[str]:
     return ["", *(f"  {line}".rstrip() for line in text.splitlines())] if text else []
+
+
+def remains(usage: UsageRow) -> list[str]:
+    """What is left of the run's tokens and dollars, a line for each that is limited."""
+    lines: list[str] = []
+    for unit, row in (("tokens", usage.tokens), ("dollars", usage.dollars)):
+        if row is None or row.limit is None:
+            continue
+        said = [f"{name} {_amount(unit, value)}" for name, value in _named(row)]
+        lines.append(f"{unit} of the run: {', '.join(said)} of {_amount(unit, row.limit)}")
+    return lines
+
+
+def _named(row: AllowanceRow) -> list[tuple[str, float | None]]:
+    return [("spent", row.spent), ("granted", row.granted), ("left to grant", row.left)]
+
+
+def _amount(unit: str, value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:,.0f}" if unit == "tokens" else money(value)
 
 
 def money(cost_usd: float | None) -> str:
@@ -104,6 +127,12 @@ def _decisions(shown: RunObject) -> list[tuple[str, ...]]:
     return [
         (f"{d.area}/{d.key}", f"revision {d.revision}", d.author, d.state, d.statement)
         for d in shown.decisions
+    ]
+
+
+def _refused(shown: RunObject) -> list[tuple[str, ...]]:
+    return [
+        (r.code, r.member, r.what, r.context or "-", one_line(r.reason, 90)) for r in shown.refusals
     ]
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from bus.messages import TaskState
 from team.rules.approvals import awaited
+from team.rules.grants import accounts
 from team.state import RunState, Seat
 from team.views.follow import Follower
 from team.views.lines import one_line
@@ -42,6 +43,9 @@ def picture(follower: Follower) -> RenderableType:
     goal = one_line(state.opened.goal, 100) if state.opened else "…"
     total = state.ledger.total
     cost = f"{total.calls} calls · {total.tokens:,} tokens · {money(total.cost_usd)}"
+    found = accounts(state)
+    if found is not None and found[0].left is not None:
+        cost += f" · {found[0].left:,.0f} tokens left to grant"
     return Panel(Group(*parts), title=f"{follower.run}: {goal}", subtitle=cost, title_align="left")
 
 

@@ -94,11 +94,16 @@ def case(kind: str, *claims: Claim, **more: Any) -> Case:
 # --- what happens beside the finding --------------------------------------------------
 
 
+def _context(team: GateDrive, task: str) -> str:
+    """The transcript of the task's present round."""
+    return f"task:{task}:{team.task(task).round}"
+
+
 def spends(**tokens: int) -> Deed:
     """The producer has spent so many tokens on its task."""
 
     def deed(team: GateDrive, task: str) -> None:
-        usage: UsageSpent = a_usage(context=f"task:{task}:1", **tokens)
+        usage: UsageSpent = a_usage(context=_context(team, task), **tokens)
         team.story.tell("usage", author=team.task(task).holder or "", body=usage)
 
     return deed
@@ -108,7 +113,7 @@ def calls(times: int, cost_usd: float | None = 0.0) -> Deed:
     """The producer has called the model so often, at such a price."""
 
     def deed(team: GateDrive, task: str) -> None:
-        usage = a_usage(context=f"task:{task}:1", cost_usd=cost_usd, input=1)
+        usage = a_usage(context=_context(team, task), cost_usd=cost_usd, input=1)
         for _ in range(times):
             team.story.tell("usage", author=team.task(task).holder or "", body=usage)
 
@@ -118,7 +123,7 @@ def calls(times: int, cost_usd: float | None = 0.0) -> Deed:
 def is_refused(team: GateDrive, task: str) -> None:
     """Code has told the producer that its tokens are used up."""
     refused = ActRefused(
-        code=TOKENS, what="a model call", reason="all tokens are used", context=f"task:{task}:1"
+        code=TOKENS, what="a call", reason="all is used", context=_context(team, task)
     )
     team.story.tell("refusal", author=team.task(task).holder or "", body=refused)
 
@@ -337,12 +342,24 @@ def passed_budgets() -> list[Case]:
 
     kind = "budget passed"
     return [
-        case(kind, says(HOLDS, HOLDS), before=spends(input=100_001)),
-        case(kind, says(BUILT, BUILT), before=spends(output=250_000)),
-        case(kind, says(CLAIMS, CLAIMS), before=calls(21)),
-        case(kind, says(FEE, FEE), before=calls(2, 0.6), contract=grants(usd_max=1.0)),
-        case(kind, says(ROSE, ROSE), before=calls(1, None), contract=grants(usd_max=1.0)),
-        case(kind, says(AUDIT, AUDIT), before=is_refused),
+        case(kind, says(HOLDS, HOLDS), before=spends(input=100_001), in_each_round=True),
+        case(kind, says(BUILT, BUILT), before=spends(output=250_000), in_each_round=True),
+        case(kind, says(CLAIMS, CLAIMS), before=calls(21), in_each_round=True),
+        case(
+            kind,
+            says(FEE, FEE),
+            before=calls(2, 0.6),
+            contract=grants(usd_max=1.0),
+            in_each_round=True,
+        ),
+        case(
+            kind,
+            says(ROSE, ROSE),
+            before=calls(1, None),
+            contract=grants(usd_max=1.0),
+            in_each_round=True,
+        ),
+        case(kind, says(AUDIT, AUDIT), before=is_refused, in_each_round=True),
     ]
 
 
@@ -397,9 +414,9 @@ def odd_standing() -> list[Case]:
     return [
         case(kind, bare),
         case(kind, says(HOLDS, HOLDS), says(ORDER, ORDER)),
-        case(kind, says(LAMP, LAMP), finding={"round": 2}),
+        case(kind, says(LAMP, LAMP), finding={"round": 9}),
         case(kind, says(FEE, FEE), finding={"summary": "  "}),
-        case(kind, says(HASH, HASH), before=is_lost),
+        case(kind, says(HASH, HASH), before=is_lost, in_each_round=True),
         case(kind, group="archive"),
     ]
 

@@ -54,6 +54,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         contract: What of its contract is unusual.
         finding: What else of the finding is unusual.
         before: What happens after the claim and before the finding.
+        in_each_round: Whether it happens in later rounds too.
         after: What happens once it is submitted.
         rests_on: Key of the decision that it rests on, recorded by `before`.
         is_lax: Whether its verifier upholds whatever it is asked.
@@ -65,6 +66,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     contract: dict[str, Any] = {}
     finding: dict[str, Any] = {}
     before: Callable[[GateDrive, str], None] | None = None
+    in_each_round: bool = False
     after: Callable[[GateDrive, str], None] | None = None
     rests_on: str = ""
     is_lax: bool = False
@@ -129,7 +131,7 @@ class GateDrive(PaperTeam):
         assert member is not None
         self.act("claim", member, task)
         number = self.task(task).round
-        if case.before is not None and number == 1:
+        if case.before is not None and (number == 1 or case.in_each_round):
             case.before(self, task)
         finding: FindingSubmitted = a_finding(*case.claims, **({"round": number} | case.finding))
         finding = msgspec.structs.replace(finding, claims=case.claims)
@@ -178,7 +180,7 @@ class GateDrive(PaperTeam):
             aspects=asked.aspects,
             constraints=asked.constraints,
         )
-        tools = synthesis_tools(a_role("lead"), tuple(admitted), asked)
+        tools = synthesis_tools(tuple(admitted), asked)
         answer = await self._converse(briefing, tools)
         assert answer.answer is not None, answer.content
         synthesis = msgspec.json.decode(answer.answer, type=Synthesis)

@@ -9,7 +9,6 @@ import pytest
 
 from bus.messages import Contract, Criterion, PlanMade, PlannedTask
 from team.codes import RULES
-from team.policy import Policy
 from team.rules.contracts import (
     CONTRACT_RULES,
     ContractInput,
@@ -22,7 +21,7 @@ from team.rules.plan import contract_of
 from tests.support.builders import a_budget, a_contract, a_lane, a_plan, opens
 
 SOUND = contract_of(
-    a_lane(), a_plan(constraints=("Only version 2",)), ("read_source", "note"), Policy()
+    a_lane(), a_plan(constraints=("Only version 2",)), ("read_source", "note"), a_budget()
 )
 
 

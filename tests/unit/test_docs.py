@@ -318,7 +318,7 @@ def test_numbers_in_prose_are_those_of_the_code(
 def test_the_fixed_budgets_are_those_of_the_code() -> None:
     text = " ".join(TEAM.read_text().split())
 
-    for name in ("team.members.lead_turns.LEAD_BUDGET", "team.members.mail.MAIL_BUDGET"):
+    for name in ("team.members.lead_turns.LEAD_BUDGET", "team.rules.grants.POCKET"):
         budget = _value_of(name)
         tokens, seconds = f"{budget.tokens_max:,}", f"{budget.seconds_max:,.0f}"
         assert f"{budget.turns_max} turns, {tokens} tokens" in text

@@ -23,14 +23,12 @@ from team.rules import synthesis_gate
 from team.rules.gate import CHECKS, Check, CheckFailed, GateInput, as_reason, judge, refuted
 from team.state import Refusal, Seat
 from tests.support.builders import (
-    a_budget,
     a_claim,
     a_contract,
     a_submission,
     a_task,
     an_evidence,
     decisions_of,
-    spent,
 )
 
 ADA = Seat(name="ada", role="researcher", seated_seq=2)
@@ -42,7 +40,7 @@ def given_(**changes: Any) -> GateInput:
         task=a_task(),
         submission=a_submission(),
         decisions=decisions_of(),
-        spent=spent(),
+        overspent=(),
         quote_problem=lambda _: None,
         is_within=lambda _source, within: within == ("docs",),
         seat=ADA,
@@ -79,7 +77,9 @@ def test_each_check_that_crashes_is_a_no(name: str) -> None:
     broken = msgspec.structs.replace(a_submission(), finding=None, member=None)  # type: ignore[arg-type]
     task = msgspec.structs.replace(a_task(), contract=None, claim_seq=None)
 
-    [judgement] = judge(given_(submission=broken, task=task), {name: CHECKS[name]})
+    given = given_(submission=broken, task=task, overspent=None)
+
+    [judgement] = judge(given, {name: CHECKS[name]})
 
     assert (judgement.check, judgement.outcome) == (name, "unsure")
     assert "the check failed" in judgement.reason
@@ -103,23 +103,6 @@ def test_a_source_beside_those_that_the_contract_avoids_may_be_quoted() -> None:
     task = a_task(contract=a_contract(sources_avoided=("docs/old*",)))
 
     assert against("sources", given_(task=task)) == ""
-
-
-# --- budget in dollars ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("cost_usd", "wanted"),
-    [(0.5, ""), (1.5, "$1.5, granted were $1"), (None, "its cost is unknown, granted were $1")],
-)
-def test_dollars_are_held_where_they_are_granted(cost_usd: float | None, wanted: str) -> None:
-    task = a_task(contract=a_contract(budget=a_budget(usd_max=1.0)))
-    cost = msgspec.structs.replace(spent(), cost_usd=cost_usd)
-
-    said = against("budget", given_(task=task, spent=cost))
-
-    assert (wanted in said) if wanted else not said
-    assert not against("budget", given_(spent=cost))
 
 
 # --- status --------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from team.policy import Policy, TriageRules
+from team.policy import TriageRules
 from team.rules.lanes import (
     exact_names,
     joined,
@@ -22,6 +22,7 @@ from team.rules.lanes import (
 from team.rules.plan import Lane, PlanFacts, Size, contract_of, has_circle, plan_problems
 from tests.support.builders import (
     DOCUMENTS,
+    a_budget,
     a_criterion,
     a_lane,
     a_plan,
@@ -454,7 +455,7 @@ def test_every_contract_carries_every_constraint(lanes: list[Lane], constraints:
     plan = a_plan(*lanes, constraints=tuple(sorted(constraints)))
     kept, _ = let_wait(lanes, FACTS)
 
-    contracts = [contract_of(lane, plan, ("read_source",), Policy()) for lane in kept]
+    contracts = [contract_of(lane, plan, ("read_source",), a_budget()) for lane in kept]
 
     assert all(set(contract.constraints) == constraints for contract in contracts)
     assert set(DOCUMENTS) >= {s for lane in kept for s in reads(lane)}

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.messages import TokenCounts
+from bus.messages import MemberLost, TaskClaimed, TaskFailed, TokenCounts
 from team.state import Ledger, Spent
 from team.state.ledger import read_tokens
-from tests.support.builders import a_record, a_usage
+from tests.support.builders import a_budget, a_record, a_story, a_usage, opens
 
 
 def test_a_ledger_begins_with_nothing_spent() -> None:
@@ -88,3 +88,45 @@ def test_a_record_that_cannot_be_read_spends_nothing() -> None:
     ledger.apply(a_record(1, "usage", author="ada"))
 
     assert ledger.total == Spent()
+
+
+def test_a_budget_waits_with_its_task_is_held_by_a_claim_and_ends_with_it() -> None:
+    story = a_story()
+    story.seat("ada")
+    story.tell("task", "t1", body=opens(offered_to="ada"))
+    waiting = dict(story.state.ledger.waiting)
+    story.tell("task", "t1", author="ada", body=TaskClaimed())
+    held = story.state.ledger
+    story.tell("task", "t1", author="ada", body=TaskFailed(reason="out of turns"))
+    ended = story.state.ledger
+
+    place = ("ada", "task:t1:1")
+    assert waiting == {"t1": a_budget()}
+    assert (held.waiting, held.slices[place].state) == ({}, "held")
+    assert (ended.waiting, ended.slices[place].state) == ({}, "ended")
+    assert held.slices[place].budget == a_budget()
+
+
+@pytest.mark.parametrize(("is_lost", "state"), [(False, "taken"), (True, "ended")])
+def test_what_is_taken_back_from_a_member_that_is_in_is_not_ended(
+    is_lost: bool, state: str
+) -> None:
+    story = a_story()
+    story.seat("ada")
+    story.tell("task", "t1", body=opens(offered_to="ada"))
+    story.tell("task", "t1", author="ada", body=TaskClaimed())
+    if is_lost:
+        story.tell("member", "ada", body=MemberLost(reason="gone"))
+    story.tell("task", "t1", body=opens(offered_to="bea"))
+
+    assert story.state.ledger.slices["ada", "task:t1:1"].state == state
+    assert story.state.ledger.waiting == {"t1": a_budget()}
+
+
+def test_a_forged_grant_is_no_grant() -> None:
+    story = a_story()
+    story.tell("task", "t1", author="ada", body=opens(offered_to="ada"))
+    story.tell("task", "t1", author="ada", body=TaskClaimed())
+
+    assert story.state.ledger.slices == {}
+    assert story.state.ledger.waiting == {}

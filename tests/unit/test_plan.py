@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from bus.messages import Criterion
+from bus.messages import Budget, Criterion
 from roles.files import BUILT_IN_DIR
 from team.agent.tools.return_tools import SubmitPlan
 from team.codes import RULES
-from team.policy import Policy
 from team.rules.constraints import constraints_of
 from team.rules.contracts import contract_problems
 from team.rules.plan import (
@@ -229,9 +228,9 @@ def test_a_contract_says_what_the_lead_said_and_what_policy_limits() -> None:
         writes=("notes/*.md",),
     )
     plan = a_plan(lane, constraints=("Version 2 only.",))
-    policy = Policy(turns_max=9, tokens_max=1_000, seconds_max=60.0)
+    budget = Budget(turns_max=9, tokens_max=1_000, seconds_max=60.0)
 
-    contract = contract_of(lane, plan, ("read_source", "search_sources"), policy)
+    contract = contract_of(lane, plan, ("read_source", "search_sources"), budget)
 
     assert (contract.objective, contract.sources, contract.boundaries) == (
         lane.objective,
@@ -244,13 +243,5 @@ def test_a_contract_says_what_the_lead_said_and_what_policy_limits() -> None:
     assert (contract.criteria, contract.acceptance) == (lane.acceptance, ("A claim at least.",))
     assert (contract.covers, contract.writes) == (lane.covers, lane.writes)
     assert contract.sources_avoided == ("docs/b.md",)
-    budget = contract.budget
-    assert (budget.turns_max, budget.tokens_max, budget.seconds_max) == (9, 1_000, 60.0)
+    assert contract.budget == budget
     assert contract_problems(contract, plan.constraints) == []
-
-
-@pytest.mark.parametrize(("of_role", "wanted"), [(None, 9), (5, 5), (90, 9)])
-def test_a_role_may_ask_for_fewer_turns_but_not_for_more(of_role: int | None, wanted: int) -> None:
-    contract = contract_of(a_lane(), a_plan(), (), Policy(turns_max=9), of_role)
-
-    assert contract.budget.turns_max == wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus.messages import TokenCounts
-from team.agent.models.pricing import price_usd
+from team.agent.models.pricing import price_ceiling_usd, price_usd
 from team.spec import MODEL_ALIASES, Models
 
 MILLION = 1_000_000
@@ -52,3 +52,23 @@ def test_the_kinds_of_tokens_add_up() -> None:
     together = TokenCounts(input=1_000, cache_read=1_000, cache_write=1_000, output=1_000)
 
     assert price_usd(model, together) == pytest.approx(sum(cost or 0.0 for cost in each))
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", Models().lead, Models().worker])
+def test_no_call_costs_more_than_its_ceiling(model: str) -> None:
+    """Whatever comes from the cache, or goes into it."""
+    most = price_ceiling_usd(model, 30_000, 1_000)
+    assert most is not None
+
+    for read, written in ((0, 0), (30_000, 0), (0, 30_000), (10_000, 15_000)):
+        tokens = TokenCounts(
+            input=30_000 - read - written, cache_read=read, cache_write=written, output=1_000
+        )
+        cost = price_usd(model, tokens)
+        assert cost is not None
+        assert 0 < cost <= most
+
+
+@pytest.mark.parametrize("model", ["rehearsal-1", "no-such-model", ""])
+def test_the_ceiling_of_an_unknown_model_is_unknown(model: str) -> None:
+    assert price_ceiling_usd(model, 10, 10) is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.ids import SUPERVISOR
-from bus.messages import MemberJoined, MemberLeft, MemberLost, MemberSeated, Message
+from bus.messages import Budget, MemberJoined, MemberLeft, MemberLost, MemberSeated, Message
 from bus.run_stream import Record
 from team.state import Roster
 from tests.support.builders import a_record
@@ -137,3 +137,14 @@ def test_the_number_of_processes_only_grows(told: list[tuple[str, Message]]) -> 
 
         assert seat is None or seat.incarnation >= highest
         highest = seat.incarnation if seat else 0
+
+
+@pytest.mark.parametrize("body", [MemberLeft(reason="done"), MemberLost(reason="gone")])
+def test_who_is_gone_gives_its_pocket_back(body: Message) -> None:
+    pocket = Budget(turns_max=1, tokens_max=10, seconds_max=1.0)
+    seated = MemberSeated(role="researcher", filters=(), pocket=pocket)
+
+    assert roster_of(("lead", seated), ("ada", JOINED)).seats["ada"].pocket == pocket
+    gone = roster_of(("lead", seated), ("ada", JOINED), ("ada", body), ("ada", JOINED))
+    assert gone.is_in("ada")
+    assert gone.seats["ada"].pocket is None

@@ -17,7 +17,7 @@ import msgspec
 
 from bus.messages import TokenCounts
 from team.agent.models.client import REHEARSAL, is_first_party, make_client
-from team.agent.models.pricing import price_usd
+from team.agent.models.pricing import price_ceiling_usd, price_usd
 from team.errors import ModelBusyError, ModelError, ModelRefusedError, ModelReplyError
 from team.rules.limits import CHARACTERS_PER_TOKEN
 
@@ -82,10 +82,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int
     effort: str | None = None
 
-    def estimated_tokens(self) -> int:
-        """About how many tokens the call reads and may write."""
+    def estimated_input_tokens(self) -> int:
+        """About how many tokens the call reads."""
         size = len(msgspec.json.encode((self.system, self.messages, self.tools)))
-        return int(size / CHARACTERS_PER_TOKEN) + self.max_tokens
+        return int(size / CHARACTERS_PER_TOKEN)
 
 
 class Caller:
@@ -111,6 +111,16 @@ class Caller:
     async def close(self) -> None:
         """Close the connections to the provider."""
         await self._client.close()
+
+    def cost_usd(self, model: str, tokens: TokenCounts) -> float | None:
+        """What a call has cost in US dollars, or nothing where the price is unknown."""
+        return 0.0 if self._provider == REHEARSAL else price_usd(model, tokens)
+
+    def ceiling_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+        """The most that a call can cost in US dollars, or nothing where that is unknown."""
+        if self._provider == REHEARSAL:
+            return 0.0
+        return price_ceiling_usd(model, input_tokens, output_tokens)
 
     async def call(
         self,
@@ -202,7 +212,7 @@ class Caller:
             tokens=tokens,
             model=message.model,
             request_id=request_id or message.id,
-            cost_usd=0.0 if is_rehearsal else price_usd(message.model, tokens),
+            cost_usd=self.cost_usd(message.model, tokens),
             took_s=took_s,
             is_estimated=is_rehearsal,
         )

@@ -28,6 +28,7 @@ class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
         entries: Messages to be committed with the turn.
         answer: The typed answer that ends the assignment, as JSON.
         told: Decisions that the text shows.
+        refusal: The code of the rule by which the call was refused, if one did.
     """
 
     content: str
@@ -35,6 +36,7 @@ class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[Entry, ...] = ()
     answer: bytes | None = None
     told: tuple[DecisionTold, ...] = ()
+    refusal: str = ""
 
 
 class Tool(ABC, Generic[Input]):
@@ -66,9 +68,15 @@ class Tool(ABC, Generic[Input]):
         return await self.run(given)
 
 
-def refuse(reason: str, told: tuple[DecisionTold, ...] = ()) -> ToolAnswer:
-    """An answer that tells the model what was wrong."""
-    return ToolAnswer(content=reason, is_error=True, told=told)
+def refuse(reason: str, told: tuple[DecisionTold, ...] = (), *, code: str = "") -> ToolAnswer:
+    """An answer that tells the model what was wrong.
+
+    Args:
+        reason: What was wrong, and what to do.
+        told: Decisions that the text shows.
+        code: The rule that forbids it; absent if it was only done wrongly.
+    """
+    return ToolAnswer(content=reason, is_error=True, told=told, refusal=code)
 
 
 @cache

@@ -25,6 +25,7 @@ from bus.messages import (
 from bus.run_stream import Entry
 from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.agent.world import World
+from team.codes.limits import AREA
 from team.rules.decision_lines import line_of
 from team.rules.plan import words
 from team.sources import first_problem
@@ -47,6 +48,9 @@ FOUND_MAX: Final = 10
 
 _END: Final = r"$(?!\n)"
 """Python's `$` alone lets a line's end through."""
+
+Areas = tuple[str, ...] | None
+"""Where a member may decide; absent: everywhere."""
 
 Token = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}" + _END)]
 Statement = Annotated[
@@ -153,10 +157,13 @@ class RecordDecision(Tool[RecordDecisionInput]):
     name: ClassVar[str] = "record_decision"
     input_type = RecordDecisionInput
 
-    def __init__(self, world: World, context: str) -> None:
-        self._world, self._context = world, context
+    def __init__(self, world: World, context: str, areas: Areas = None) -> None:
+        self._world, self._context, self._areas = world, context, areas
 
     async def run(self, given: RecordDecisionInput) -> ToolAnswer:
+        forbidden = _outside(self._areas, given.area)
+        if forbidden is not None:
+            return forbidden
         log = await self._world.log.read()
         wrong = statement_problem(given.statement)
         if wrong is not None:
@@ -254,10 +261,13 @@ class ChallengeDecision(Tool[ChallengeDecisionInput]):
     name: ClassVar[str] = "challenge_decision"
     input_type = ChallengeDecisionInput
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, areas: Areas = None) -> None:
+        self._world, self._areas = world, areas
 
     async def run(self, given: ChallengeDecisionInput) -> ToolAnswer:
+        forbidden = _outside(self._areas, given.area)
+        if forbidden is not None:
+            return forbidden
         log = await self._world.log.read()
         decision = _disputable(log, given.area, given.key)
         if decision is None:
@@ -291,10 +301,13 @@ class RebutChallenge(Tool[RebutChallengeInput]):
     name: ClassVar[str] = "rebut_challenge"
     input_type = RebutChallengeInput
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, areas: Areas = None) -> None:
+        self._world, self._areas = world, areas
 
     async def run(self, given: RebutChallengeInput) -> ToolAnswer:
+        forbidden = _outside(self._areas, given.area)
+        if forbidden is not None:
+            return forbidden
         log = await self._world.log.read()
         decision = _disputable(log, given.area, given.key)
         if decision is None:
@@ -316,10 +329,13 @@ class WithdrawDecision(Tool[WithdrawDecisionInput]):
     name: ClassVar[str] = "withdraw_decision"
     input_type = WithdrawDecisionInput
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, areas: Areas = None) -> None:
+        self._world, self._areas = world, areas
 
     async def run(self, given: WithdrawDecisionInput) -> ToolAnswer:
+        forbidden = _outside(self._areas, given.area)
+        if forbidden is not None:
+            return forbidden
         log = await self._world.log.read()
         decision = _disputable(log, given.area, given.key)
         if decision is None:
@@ -329,6 +345,18 @@ class WithdrawDecision(Tool[WithdrawDecisionInput]):
         body = DecisionWithdrawn(revision=decision.seq, reason=given.reason)
         entry = _entry(self._world, log, given.area, given.key, body)
         return ToolAnswer(content=f"Withdrawn: {decision.name}.", entries=(entry,))
+
+
+def _outside(areas: Areas, area: str) -> ToolAnswer | None:
+    """Why a member may not decide in an area; nothing if it may."""
+    if areas is None or area in areas:
+        return None
+    there = f"you may in: {', '.join(areas)}" if areas else "you may in none"
+    return refuse(
+        f"your role may not decide in area {area!r} ({AREA}); {there}. Follow what others have "
+        "decided there, and list as open what you would need",
+        code=AREA,
+    )
 
 
 def describe(log: Decisions, decision: Decision, why: DecisionExplained) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from team.agent.tools.base import Tool, ToolAnswer, refuse
-from team.errors import SourceError
+from team.codes.limits import SOURCE
+from team.errors import SourceError, UnknownSourceError
 from team.sources import Library, Page, parse_locator
 from team.sources.library import Hit
 
@@ -94,9 +95,21 @@ class ReadSource(Tool[ReadSourceInput]):
             page = self._library.read(
                 given.source, place.first, place.last, self._within, page=place.page
             )
+        except UnknownSourceError as error:
+            return refuse(str(error), code=SOURCE if self._is_outside(given.source) else "")
         except (SourceError, ValueError) as error:
             return refuse(str(error))
         return ToolAnswer(content=_cut(_show_page(page)))
+
+    def _is_outside(self, source: str) -> bool:
+        """Whether the run has that source, but not for this member."""
+        if self._within is None:
+            return False
+        try:
+            self._library.find(source)
+        except UnknownSourceError:
+            return False
+        return True
 
 
 def _show_hit(hit: Hit) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bus.messages import Contract
 from roles import Role
 from team.agent.tools.base import Tool
 from team.agent.tools.conflict_tools import SubmitComparison, SubmitConflictRuling
@@ -25,10 +26,12 @@ from team.agent.tools.return_tools import (
 from team.agent.tools.ruling_tools import SubmitRuling
 from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
 from team.agent.world import World, task_context
+from team.policy import RoleRules
 from team.rules.contracts import within_of
 from team.rules.plan import PlanFacts
 from team.rules.synthesis import AdmittedClaim
 from team.rules.synthesis_gate import Asked
+from team.sources.narrow import narrowed
 from team.state import Task
 
 AnyTool = Tool[Any]
@@ -65,79 +68,82 @@ _ALWAYS: Final = frozenset(
 
 
 def research_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
-    """The tools for a lane: those of the role, over the contract's sources."""
+    """The tools for a lane: those of role, policy and contract, over the contract's sources."""
+    areas = _policy(world, role).areas
     tools: list[AnyTool] = [
-        *_source_tools(world, within_of(task.contract)),
+        *_source_tools(world, role, within_of(task.contract)),
         NotePartial(world, task.id),
         SendMessage(world),
         WaitForMail(world, task_context(task)),
-        RecordDecision(world, task_context(task)),
+        RecordDecision(world, task_context(task), areas),
         SearchDecisions(world),
         ReadDecision(world),
-        ChallengeDecision(world),
-        RebutChallenge(world),
-        WithdrawDecision(world),
+        ChallengeDecision(world, areas),
+        RebutChallenge(world, areas),
+        WithdrawDecision(world, areas),
         SubmitFinding(world, task),
     ]
-    return _allowed(tools, role)
+    return _allowed(world, tools, role, task.contract)
 
 
 def verify_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
     """The tools to judge a finding: the sources, nobody to talk to."""
     tools: list[AnyTool] = [
-        *_source_tools(world, within_of(task.contract)),
+        *_source_tools(world, role, within_of(task.contract)),
         SubmitVerdict(world, task),
     ]
-    return _allowed(tools, role)
+    return _allowed(world, tools, role, task.contract)
 
 
 def compare_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
     """The tools to compare two claims: the sources, nobody to talk to."""
     tools: list[AnyTool] = [
-        *_source_tools(world, task.contract.sources),
+        *_source_tools(world, role, within_of(task.contract)),
         SubmitComparison(world, task),
     ]
-    return _allowed(tools, role)
+    return _allowed(world, tools, role, task.contract)
 
 
 def mail_tools(world: World, role: Role, within: tuple[str, ...] | None) -> tuple[AnyTool, ...]:
     """The tools to answer mail after one's own task is done."""
-    return _allowed([*_source_tools(world, within), SendMessage(world)], role)
+    return _allowed(world, [*_source_tools(world, role, within), SendMessage(world)], role)
 
 
 def dispute_tools(world: World, role: Role, within: tuple[str, ...] | None) -> tuple[AnyTool, ...]:
     """The tools to answer for a decision of one's own after one's task is done."""
-    answers: list[AnyTool] = [RebutChallenge(world), WithdrawDecision(world)]
-    looks = [*_source_tools(world, within), SearchDecisions(world), ReadDecision(world)]
-    return _allowed([*looks, *answers], role)
+    areas = _policy(world, role).areas
+    answers: list[AnyTool] = [RebutChallenge(world, areas), WithdrawDecision(world, areas)]
+    looks = [*_source_tools(world, role, within), SearchDecisions(world), ReadDecision(world)]
+    return _allowed(world, [*looks, *answers], role)
 
 
 def ruling_tools(world: World, role: Role, revision: int) -> tuple[AnyTool, ...]:
     """The lead's tools to rule on a decision."""
-    looks = [*_source_tools(world, None), SearchDecisions(world), ReadDecision(world)]
-    return _allowed([*looks, SubmitRuling(world, revision)], role)
+    looks = [*_source_tools(world, role, None), SearchDecisions(world), ReadDecision(world)]
+    return _allowed(world, [*looks, SubmitRuling(world, revision)], role)
 
 
 def conflict_tools(world: World, role: Role, conflict: str) -> tuple[AnyTool, ...]:
     """The lead's tools to rule on claims that contradict each other."""
-    return _allowed([*_source_tools(world, None), SubmitConflictRuling(world, conflict)], role)
+    looks = _source_tools(world, role, None)
+    return _allowed(world, [*looks, SubmitConflictRuling(world, conflict)], role)
 
 
 def plan_tools(world: World, role: Role, facts: PlanFacts) -> tuple[AnyTool, ...]:
     """The lead's tools to plan."""
-    return _allowed([*_source_tools(world, None), SubmitPlan(facts)], role)
+    return _allowed(world, [*_source_tools(world, role, None), SubmitPlan(facts)], role)
 
 
-def synthesis_tools(
-    role: Role, admitted: tuple[AdmittedClaim, ...], asked: Asked
-) -> tuple[AnyTool, ...]:
+def synthesis_tools(admitted: tuple[AdmittedClaim, ...], asked: Asked) -> tuple[AnyTool, ...]:
     """The lead's tools to write the answer: none to look anything up."""
-    return _allowed([SubmitSynthesis(admitted, asked)], role)
+    return (SubmitSynthesis(admitted, asked),)
 
 
-def _source_tools(world: World, within: tuple[str, ...] | None) -> list[AnyTool]:
+def _source_tools(world: World, role: Role, within: tuple[str, ...] | None) -> list[AnyTool]:
+    """The source tools, over what both the contract and the role's policy allow."""
     if world.library is None:
         return []
+    within = narrowed(world.library, within, _policy(world, role).sources)
     return [
         ListSources(world.library, within),
         SearchSources(world.library, within),
@@ -145,7 +151,24 @@ def _source_tools(world: World, within: tuple[str, ...] | None) -> list[AnyTool]
     ]
 
 
-def _allowed(tools: list[AnyTool], role: Role) -> tuple[AnyTool, ...]:
+def _policy(world: World, role: Role) -> RoleRules:
+    """What the project lets members of a role do."""
+    spec = world.state.spec
+    assert spec is not None, "nobody is seated without a spec"
+    return spec.project.of_role(role.name)
+
+
+def _allowed(
+    world: World, tools: list[AnyTool], role: Role, contract: Contract | None = None
+) -> tuple[AnyTool, ...]:
+    """The tools that the role has and that policy and contract leave it."""
     names = frozenset(tool.name for tool in tools)
-    kept = {*role.allowed(names), *(_ALWAYS & names)}
+    kept = set(role.allowed(names))
+    by_policy = _policy(world, role).tools
+    if by_policy is not None:
+        kept &= set(by_policy)
+    if contract is not None:
+        kept &= set(contract.tools)
+        kept -= set(contract.tools_avoided)
+    kept |= _ALWAYS & names
     return tuple(tool for tool in tools if tool.name in kept)

@@ -25,7 +25,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from bus.messages import Evidence, Judgement
-from team.state import Decisions, Refusal, Seat, Spent, Submission, Task
+from team.state import Decisions, Refusal, Seat, Submission, Task
 
 JUDGEMENTS_MAX: Final = 200
 """Judgements that one check may give on a finding."""
@@ -39,7 +39,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
         task: The task that the finding answers.
         submission: The finding.
         decisions: Decisions as they stand now.
-        spent: What the task's transcripts have cost.
+        overspent: Where its producer has passed what was granted for this round.
         quote_problem: Says why a quote does not stand where it should, or nothing.
         is_within: Whether a source is covered by source groups or path patterns.
         seat: The producer's seat; absent if it never had one.
@@ -50,7 +50,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
     task: Task
     submission: Submission
     decisions: Decisions
-    spent: Spent
+    overspent: tuple[str, ...]
     quote_problem: Callable[[Evidence], str | None]
     is_within: Callable[[str, tuple[str, ...]], bool]
     seat: Seat | None = None

@@ -105,24 +105,10 @@ class Premises(Check):
 
 
 class Budget(Check):
-    """The task's model calls stayed within the contract's budget; each round grants it anew."""
+    """The model calls for the finding stayed within what was granted for its round."""
 
     code, name = "G106", "budget"
 
     def problems(self, given: GateInput) -> list[Judgement]:
         """Say what was spent beyond what was granted."""
-        budget, spent, rounds = given.task.contract.budget, given.spent, given.task.round
-        problems: list[Judgement] = []
-        if spent.tokens > budget.tokens_max * rounds:
-            granted = budget.tokens_max * rounds
-            problems.append(refuted(f"{spent.tokens} tokens, granted were {granted}"))
-        if spent.calls > budget.turns_max * rounds:
-            problems.append(
-                refuted(f"{spent.calls} turns, granted were {budget.turns_max * rounds}")
-            )
-        if budget.usd_max is not None and spent.cost_usd is None:
-            problems.append(refuted(f"its cost is unknown, granted were ${budget.usd_max:g}"))
-        elif budget.usd_max is not None and (spent.cost_usd or 0.0) > budget.usd_max * rounds:
-            granted_usd = budget.usd_max * rounds
-            problems.append(refuted(f"${spent.cost_usd:g}, granted were ${granted_usd:g}"))
-        return problems
+        return [refuted(problem) for problem in given.overspent]
