@@ -414,16 +414,22 @@ def _of_submitted(state: RunState, task: Task) -> AnyStep | None:
     return _of_verified(state, task, verifications)
 
 
-def _of_checked(state: RunState, task: Task) -> Verify | Recruit | None:
+def _of_checked(state: RunState, task: Task) -> Verify | Recruit | Settle | None:
     """Verify once there are enough verifiers who had no part in the finding."""
     assert state.spec is not None
-    needed = state.spec.team.gate.verifiers
-    present = {seat.name for seat in state.roster.present(state.spec.team.roles.verifier)}
+    role, needed = state.spec.team.roles.verifier, state.spec.team.gate.verifiers
+    present = {seat.name for seat in state.roster.present(role)}
     free = present - barred_from(state, task.id)
     if len(free) >= needed:
         return Verify(task=task.id)
+    if len(present) < needed:
+        return None
     # Where workers and verifiers play one role, those who are there may all be barred.
-    return Recruit(seat="verifier", count=needed - len(free)) if len(present) >= needed else None
+    lost = [seat for seat in state.roster.seats.values() if seat.role == role and seat.lost]
+    if len(lost) > state.spec.team.policy.restarts_max:
+        reason = f"{len(lost)} members of role {role!r} were lost, and nobody else may judge it"
+        return Settle(task=task.id, state="failed", reasons=(reason,))
+    return Recruit(seat="verifier", count=needed - len(free))
 
 
 def _of_admitted(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,6 @@ def lay_out(folder: Path) -> None:
 
 
 def conventions_cited(shown: dict[str, Any]) -> set[str]:
-    """The conventions that a result states."""
-    text = shown["result"]["text"]
+    """The conventions that a result states; not those that it says were rejected."""
+    text = re.sub(r"(?ms)^## What was rejected$.*?(?=^## )", "", shown["result"]["text"])
     return {choice for choice in (FAHRENHEIT, CELSIUS) if choice in text}

@@ -322,3 +322,10 @@ def test_where_workers_are_verifiers_too_somebody_fresh_is_recruited() -> None:
     team._do(team.next())
 
     assert team.next() == steps.Recruit(seat="verifier", count=1)
+    assert spec.team.policy.restarts_max == 3
+    for name in ("dora", "edda", "fay", "gwen"):
+        team.story.seat(name, role="researcher")
+        team.lose(name)
+    step = team.next()
+    assert isinstance(step, steps.Settle)
+    assert step.state == "failed"
