@@ -12,6 +12,7 @@ REJECTED: Final = 4
 STALLED: Final = 5
 CANCELLED: Final = 6
 NO_BUS: Final = 7
+AUDIT: Final = 9
 INTERRUPTED: Final = 130
 
 OF_STATUS: Final[dict[str, int]] = {
