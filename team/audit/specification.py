@@ -18,8 +18,10 @@ from team.audit.report import Remark
 from team.audit.trace import Event
 from team.codes import limits
 
-SAME_SAID_MIN: Final = 4
+SAME_SAID_MIN: Final = 5
 """How often an agent says nearly the same before that counts as repeating."""
+SAME_CALLS_MIN: Final = 4
+"""How often the same call is made, nothing having changed, before that counts as repeating."""
 SAME_WORDS_MIN: Final = 3
 """How often an agent says exactly the same before it counts as not noticing the end."""
 IDLE_TURNS_MIN: Final = 3
@@ -83,15 +85,25 @@ def disobeys_role(seen: Seen) -> Iterator[Remark]:
 
 def repeats_steps(seen: Seen) -> Iterator[Remark]:
     """1.3: the same call again in one transcript and an unchanged world; the same said again."""
+    yield from repeats_calls(seen)
+    yield from repeats_words(seen)
+
+
+def repeats_calls(seen: Seen) -> Iterator[Remark]:
+    """1.3, the half that has tool calls to go by."""
     calls: dict[tuple[str, str, str, str, int], list[Event]] = {}
     for event in seen.trace:
         if event.kind == "called" and event.effect == "reads" and not event.is_error:
             key = (event.agent, event.context, event.tool, event.arguments, event.world)
             calls.setdefault(key, []).append(event)
     for (agent, context, tool, arguments, _), again in calls.items():
-        if len(again) > 1:
+        if len(again) >= SAME_CALLS_MIN:
             what = f"{context}: {tool} {short(arguments)} {len(again)} times, nothing had changed"
             yield remark("M1.3", [e.seq for e in again], agent, what.removeprefix(": "))
+
+
+def repeats_words(seen: Seen) -> Iterator[Remark]:
+    """1.3, the half that has only words to go by."""
     for agent, events in by_agent(seen.trace):
         said = [e for e in events if e.kind == "said" and _is_long(e.text)]
         for group in near_twins([e.text for e in said]):

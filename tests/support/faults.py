@@ -349,15 +349,15 @@ FAULTS: Final[tuple[Fault, ...]] = (
     _spoiled("M1.2", "an author judges its own finding", after={"exact": _judges("ada", "c1")}),
     _spoiled(
         "M1.3",
-        "searches for the same again",
-        after={"look !": _again(1, query="pools  connections")},
+        "searches for the same four times",
+        after={"look !": _again(3, query="pools  connections")},
     ),
     _spoiled(
         "M1.3",
-        "says nearly the same four times",
+        "says nearly the same five times",
         after={
             "read !": _says(
-                4,
+                5,
                 "I will look at the pool once more and see whether it closes what is idle, and "
                 "when it does so, and who waits for it until then, and how long that may take, "
                 "before I say anything of it to anybody else in this team, round",
