@@ -27,7 +27,7 @@ if [ -z "$$found" ]; then \
 fi
 endef
 
-.PHONY: help setup demo test test-slow test-all check fmt cover bench requirements clean
+.PHONY: help setup demo test test-slow test-all check fmt cover bench matrix requirements clean
 
 help: ## this list
 	@echo "make …"
@@ -91,6 +91,9 @@ cover: setup ## branch coverage of the quick tests
 
 bench: setup ## measure
 	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+matrix: setup ## the faults that are put in and what meets them, as docs/failure-modes.md has them
+	@$(BIN)/python -m tests.support.faults
 
 requirements: ## pin anew from pyproject.toml (needs uv; UPGRADE=1 takes the newest of everything)
 	@if [ -z "$(UV)" ]; then echo "make requirements: needs uv (pip install uv, or UV=/path/to/uv)" >&2; exit 1; fi

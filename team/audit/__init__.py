@@ -9,10 +9,11 @@ from team.audit.looking import Detector, Seen
 from team.audit.modes import DETECTORS
 from team.audit.report import AuditReport, Chain, Remark
 from team.audit.trace import Event, Trace
-from team.audit.whole import audit
+from team.audit.whole import PARTS, audit
 
 __all__ = [
     "DETECTORS",
+    "PARTS",
     "AuditReport",
     "Chain",
     "Detector",

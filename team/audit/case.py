@@ -170,8 +170,14 @@ class Case:
         return seat.role if seat is not None else ""
 
     def waited_s(self, until: float) -> float:
-        """How long the run had waited for people by then, in seconds."""
-        return self.state.approvals.waited_s(until)
+        """How long the run had waited for people by then, in seconds; overlaps count once."""
+        asked = self.state.approvals.all.values()
+        spans = sorted((a.asked_at, min(a.answered_at or until, until)) for a in asked)
+        total = reached = 0.0
+        for begin, end in spans:
+            total += max(0.0, end - max(begin, reached))
+            reached = max(reached, end)
+        return total
 
     def quote_problem(self, evidence: Evidence) -> str | None:
         """Why a quote does not stand, as far as the run's sources are at hand."""

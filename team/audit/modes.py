@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from team.audit import misalignment, specification, verification
-from team.audit.looking import Detector, Seen
-from team.audit.report import Remark
+from team.audit.looking import Detector
 
 DETECTORS: Final[dict[str, Detector]] = {
     "M1.1": specification.disobeys_task,
@@ -26,9 +24,3 @@ DETECTORS: Final[dict[str, Detector]] = {
     "M3.3": verification.verifies_wrongly,
 }
 """The detector of each mode; what other breaches are instances of it, `report` says."""
-
-
-def look(seen: Seen) -> Iterator[Remark]:
-    """Look for all modes."""
-    for detector in DETECTORS.values():
-        yield from detector(seen)

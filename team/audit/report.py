@@ -63,7 +63,9 @@ class Remark(msgspec.Struct, frozen=True, kw_only=True, order=True):
     @property
     def mode(self) -> str:
         """The mode of MAST that this is an instance of; empty if it is of none."""
-        return self.code if self.code in MODE_CODES else MODE_OF_BREACH.get(self.code, "")
+        if self.code in MODE_CODES:
+            return self.code
+        return MODE_OF_BREACH.get(self.code, "") if self.weight == "breach" else ""
 
 
 class ModeRow(msgspec.Struct, frozen=True, kw_only=True):

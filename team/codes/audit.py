@@ -20,6 +20,7 @@ ALTERED: Final = "A110"
 FALLEN: Final = "A111"
 UNSAID: Final = "A112"
 UNSETTLED: Final = "A113"
+FAILED: Final = "A114"
 
 BREACHES: Final = (
     Rule(
@@ -121,6 +122,14 @@ BREACHES: Final = (
         "missing.",
         why="What is still being worked on may say the opposite.",
         fix="Look at when the lanes were settled: `team log RUN --kind task --kind result`.",
+    ),
+    Rule(
+        code=FAILED,
+        name="not-looked-at",
+        says="Every part of the audit comes to an end.",
+        why="A part that fails has seen nothing, and nothing is no proof.",
+        fix="Report it with `team log RUN --json`: it is a bug in peerteam, or a stream that no "
+        "peerteam has written.",
     ),
 )
 

@@ -30,9 +30,13 @@ def audit_text(report: AuditReport, *, with_chains: bool) -> str:
 
 def _head(report: AuditReport) -> str:
     status = report.status or "no result yet"
-    verdict = "clean" if report.is_clean else f"{len(report.breaches)} breaches"
-    signs = f"{len(report.signs)} signs"
+    verdict = "clean" if report.is_clean else _count(len(report.breaches), "breach", "breaches")
+    signs = _count(len(report.signs), "sign", "signs")
     return f"{report.run}: {verdict}, {signs}; {status}, {report.records} records"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _remarks(title: str, remarks: Sequence[Remark]) -> str:
@@ -65,7 +69,15 @@ def _modes(report: AuditReport) -> str:
     seen = [row for row in report.modes if row.breaches or row.signs]
     if not seen:
         return "Failure modes (MAST): none of the fourteen was seen."
-    rows = [(f"  {r.code}", r.name, f"{r.breaches} breaches", f"{r.signs} signs") for r in seen]
+    rows = [
+        (
+            f"  {row.code}",
+            row.name,
+            _count(row.breaches, "breach", "breaches"),
+            _count(row.signs, "sign", "signs"),
+        )
+        for row in seen
+    ]
     return "\n".join(["Failure modes (MAST) seen", *columns(rows)])
 
 

@@ -116,13 +116,19 @@ def leave_out(_: Any) -> None:
 
 def a_spec(
     *,
-    approve: Approvals = Approvals(),
-    project: ProjectPolicy = ProjectPolicy(),
-    gate: GateRules = GateRules(),
+    approve: Approvals | None = None,
+    project: ProjectPolicy | None = None,
+    gate: GateRules | None = None,
     **policy: Any,
 ) -> ResolvedSpec:
     """The spec of the sound run."""
-    team = TeamSpec(name="research", policy=Policy(**policy), gate=gate, approve=approve)
+    team = TeamSpec(
+        name="research",
+        policy=Policy(**policy),
+        gate=gate or GateRules(),
+        approve=approve or Approvals(),
+    )
+    project = project or ProjectPolicy()
     return msgspec.structs.replace(a_resolved_spec(), team=team, project=project)
 
 

@@ -7,8 +7,10 @@ check of the gate is called with the spoiled input.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import msgspec
@@ -45,6 +47,7 @@ from tests.support.audited import (
     a_sound_run,
     change,
     leave_out,
+    write_library,
 )
 from tests.support.builders import (
     a_budget,
@@ -486,3 +489,17 @@ FAULTS: Final[tuple[Fault, ...]] = (
         after={"verdict": _judges("walt", "c1", outcome="refuted")},
     ),
 )
+
+
+def main() -> int:
+    """Print the matrix as docs/failure-modes.md has it."""
+    with TemporaryDirectory() as place:
+        folder = Path(place).resolve()
+        with Library.open(write_library(folder)) as library:
+            for fault in FAULTS:
+                print(f"| {fault.mode} | {fault.name} | {fault.meets(folder, library)} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

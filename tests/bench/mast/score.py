@@ -27,6 +27,10 @@ ROWS: Final[tuple[tuple[str, str, Detector], ...]] = tuple(
 """Mode, which half of it, detector; repeats are also counted half by half."""
 
 
+ON_TEXT: Final = frozenset({"M1.3", "M1.5", "M2.1", "M3.2"})
+"""Modes whose detector can see anything in a log of text; the others need a journal."""
+
+
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """One detector on one set.
 
@@ -62,7 +66,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_row(self) -> dict[str, Any]:
         """The figures, for JSON."""
-        return msgspec.to_builtins(self) | {"precision": self.precision, "recall": self.recall}
+        row: dict[str, Any] = msgspec.to_builtins(self)
+        return row | {"precision": self.precision, "recall": self.recall}
 
 
 def scores(name: str, traces: Sequence[Labelled]) -> list[Score]:
@@ -92,10 +97,10 @@ def table(found: Sequence[Score]) -> str:
         mode = f"{one.mode} {one.half}".strip()
         total = one.tp + one.fp + one.fn + one.tn
         counts = f"{one.tp} / {one.fp} / {one.fn} / {one.tn}"
-        lines.append(
-            f"| {mode} | {one.set} | {total} | {one.tp + one.fn} | {counts} | "
-            f"{_figure(one.precision)} | {_figure(one.recall)} |"
-        )
+        figures = f"{_figure(one.precision)} | {_figure(one.recall)}"
+        if one.mode not in ON_TEXT:
+            counts, figures = "nothing on text", "none | none"
+        lines.append(f"| {mode} | {one.set} | {total} | {one.tp + one.fn} | {counts} | {figures} |")
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
-"""Precision and recall of the detectors beside what people saw: `python -m tests.bench.mast`.
+"""Precision and recall of the detectors beside what people saw, on annotated traces.
 
-    PEERTEAM_MAST_TRACES=DIR python -m tests.bench.mast
-    python -m tests.bench.mast --traces DIR --set HyperAgent
+    PEERTEAM_MAST_TRACES=DIR python -m tests.bench.mast.measure
+    python -m tests.bench.mast.measure --traces DIR --set HyperAgent
 
 DIR is `annotated_traces` of the public repository
 multi-agent-systems-failure-taxonomy/MASFT, with its former `annotations.csv` (history) put
