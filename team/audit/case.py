@@ -16,6 +16,7 @@ from bus.messages import (
     ContextOpened,
     Contract,
     Evidence,
+    TaskClaimed,
     TaskOpened,
     TurnActed,
     TurnReplied,
@@ -24,10 +25,18 @@ from bus.messages import (
 from bus.run_stream import Record
 from team.audit.reading import trace_of
 from team.audit.trace import Trace
+from team.audit.verdicts import (
+    Judge,
+    Passed,
+    Verdict,
+    judges_of,
+    passed_canaries,
+    verdicts_by_finding,
+)
 from team.errors import SourceError
 from team.sources import Library, quote_problem
 from team.spec import ResolvedSpec
-from team.state import RunState, fold
+from team.state import RunState, Submission, fold
 
 _TASK_CONTEXT: Final = re.compile(r"task:([^:]+):(\d+)")
 
@@ -142,6 +151,36 @@ class Case:
         ]
 
     @cached_property
+    def claims(self) -> dict[tuple[str, str], list[int]]:
+        """Where each member claimed each task, by task and member."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for record in self.records:
+            if isinstance(record.body, TaskClaimed):
+                key = record.subject.names[0], record.subject.author
+                found.setdefault(key, []).append(record.seq)
+        return found
+
+    @cached_property
+    def submissions(self) -> dict[int, Submission]:
+        """Every finding by its sequence."""
+        return {s.seq: s for found in self.state.findings.submissions.values() for s in found}
+
+    @cached_property
+    def verdicts(self) -> dict[int, list[Verdict]]:
+        """All that was said of each finding, by its sequence."""
+        return verdicts_by_finding(self.records)
+
+    @cached_property
+    def judges(self) -> list[Judge]:
+        """Everybody who took on a verification."""
+        return judges_of(self.records)
+
+    @cached_property
+    def passed(self) -> list[Passed]:
+        """Who upheld a claim that was planted."""
+        return passed_canaries(self.judges, self.submissions, self.verdicts)
+
+    @cached_property
     def result_seq(self) -> int:
         """Where the result stands; 0 if there is none."""
         result = self.state.result
@@ -159,10 +198,17 @@ class Case:
         return found[-1].contract if found else None
 
     def contract_of(self, transcript: Transcript) -> Contract | None:
-        """The contract that a transcript works under; absent outside of tasks."""
+        """The contract that a transcript works under; absent outside of tasks.
+
+        It is that of the last claim before its last record: a task may be given back, and
+        taken on again in the same round.
+        """
         if transcript.task is None or not transcript.entries:
             return None
-        return self.contract_at(*transcript.task, transcript.entries[0].seq)
+        task, number = transcript.task
+        last = transcript.entries[-1].seq
+        claims = [seq for seq in self.claims.get((task, transcript.member), ()) if seq < last]
+        return self.contract_at(task, number, claims[-1] if claims else transcript.entries[0].seq)
 
     def role_of(self, member: str) -> str:
         """The role that a member plays; the empty name for one without a seat."""

@@ -13,8 +13,9 @@ import msgspec
 from bus.ids import GATE, LEAD
 from bus.messages import Citation, Claim, TaskSettled
 from team.audit.case import Case
-from team.audit.report import Chain, EvidenceLink, RulingLink, VerdictLink
-from team.audit.verdicts import VERIFICATION, Verdict, passed_canaries, verdicts_on
+from team.audit.conflicts import rulings_on, standings
+from team.audit.report import Chain, EvidenceLink, VerdictLink
+from team.audit.verdicts import VERIFICATION, Verdict
 from team.codes import audit as codes
 from team.state import Submission, Task
 
@@ -50,10 +51,27 @@ def chains_of(case: Case) -> tuple[Chain, ...]:
     numbers: dict[str, list[int]] = {}
     for number, citation in enumerate(cited, start=1):
         numbers.setdefault(citation.ref, []).append(number)
-    chains = {
-        f"{task.id}.{claim.id}": _chain(case, task, submission, at, claim, numbers)
+    admitted = [
+        (f"{task.id}.{claim.id}", task, submission, at, claim)
         for task, submission, at in admitted_findings(case)
         for claim in submission.finding.claims
+    ]
+    conflicts = standings(case, {ref: claim for ref, *_, claim in admitted})
+    chains = {
+        ref: _chain(
+            case,
+            task,
+            submission,
+            claim,
+            Chain(
+                ref=ref,
+                text=claim.text,
+                settled_seq=at,
+                rulings=rulings_on(conflicts, ref),
+                citations=tuple(numbers.get(ref, ())),
+            ),
+        )
+        for ref, task, submission, at, claim in admitted
     }
     for citation in cited:
         if citation.ref not in chains:
@@ -71,27 +89,15 @@ def _cited_only(citation: Citation, numbers: dict[str, list[int]]) -> Chain:
     )
 
 
-def _chain(
-    case: Case,
-    task: Task,
-    submission: Submission,
-    at: int,
-    claim: Claim,
-    numbers: dict[str, list[int]],
-) -> Chain:
-    ref = f"{task.id}.{claim.id}"
-    chain = Chain(
-        ref=ref,
-        text=claim.text,
+def _chain(case: Case, task: Task, submission: Submission, claim: Claim, known: Chain) -> Chain:
+    chain = msgspec.structs.replace(
+        known,
         lane=task.title,
         producer=submission.member,
         round=submission.finding.round,
         finding_seq=submission.seq,
-        settled_seq=at,
         evidence=_evidence(case, claim),
         verdicts=_verdicts(case, submission, claim),
-        rulings=_rulings(case, ref),
-        citations=tuple(numbers.get(ref, ())),
     )
     return msgspec.structs.replace(chain, holes=tuple(sorted(_holes(case, task, claim, chain))))
 
@@ -117,14 +123,14 @@ def _verdicts(case: Case, submission: Submission, claim: Claim) -> tuple[Verdict
     """
     found = [
         _link(case, submission, verdict)
-        for verdict in verdicts_on(case, submission.seq)
+        for verdict in case.verdicts.get(submission.seq, ())
         if verdict.said.claim in (None, claim.id)
     ]
     for earlier in case.state.findings.submissions[submission.task]:
         same = {c.id for c in earlier.finding.claims if _says_the_same(c, claim)}
         found += [
             _link(case, earlier, verdict)
-            for verdict in verdicts_on(case, earlier.seq)
+            for verdict in case.verdicts.get(earlier.seq, ())
             if earlier.seq < submission.seq
             and verdict.said.check == VERIFICATION
             and verdict.member != GATE
@@ -139,29 +145,16 @@ def _says_the_same(one: Claim, other: Claim) -> bool:
 
 def _link(case: Case, submission: Submission, verdict: Verdict) -> VerdictLink:
     member, seq = verdict.member, submission.seq
-    passed = passed_canaries(case)
-    asked = {t.holder for t in case.state.board.of_purpose("verify") if t.subject_seq == seq}
-    is_void = any((p.member, p.finding_seq) == (member, seq) for p in passed)
-    is_heard = member in asked and member != submission.member and not is_void
+    asked = {judge.member for judge in case.judges if judge.finding_seq == seq}
+    is_void = any((p.member, p.finding_seq) == (member, seq) for p in case.passed)
+    wrote = {one.member for one in case.state.findings.submissions[submission.task]}
+    is_heard = member in asked and member not in wrote and not is_void
     return VerdictLink(
         seq=verdict.seq,
         member=member,
         check=verdict.said.check,
         outcome=verdict.said.outcome,
         counts=member == GATE or is_heard,
-    )
-
-
-def _rulings(case: Case, ref: str) -> tuple[RulingLink, ...]:
-    return tuple(
-        RulingLink(
-            conflict=conflict.id,
-            other=conflict.raised.second if conflict.raised.first == ref else conflict.raised.first,
-            state=conflict.state,
-            may_be_cited=ref not in conflict.struck,
-        )
-        for conflict in case.state.conflicts.all.values()
-        if ref in (conflict.raised.first, conflict.raised.second)
     )
 
 

@@ -15,8 +15,11 @@ from bus.ids import LEAD
 from bus.messages import (
     Budget,
     MemberSeated,
+    TaskClaimed,
+    TaskFailed,
     TaskOpened,
     TaskSettled,
+    TaskSubmitted,
     TurnReplied,
     UsageSpent,
 )
@@ -202,35 +205,63 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True):
     usd: float
 
 
+class _Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a task was granted for one round, and in which transcript it is used up."""
+
+    number: int
+    budget: Budget
+    holder: str = ""
+
+    def place(self, task: str) -> tuple[str, str]:
+        """Member and context."""
+        return self.holder, f"task:{task}:{self.number}"
+
+
 def granted(case: Case) -> list[Granted]:
     """Add up, after each record that changes it: open slices as granted, the rest as spent.
 
-    A slice is open from the task's opening in a round until its next round or its end.
+    A slice is open from the task's opening until its holder returns or gives up, its next
+    round, or its end.
     """
-    slices: dict[str, tuple[int, Budget]] = {}
-    spent: dict[tuple[str, int] | None, tuple[int, float]] = {}
+    slices: dict[str, _Slice] = {}
+    spent: dict[tuple[str, str], tuple[int, float]] = {}
     found: list[Granted] = []
     for record in case.records:
-        body = record.body
+        body, author, name = record.body, record.subject.author, (*record.subject.names, "")[0]
         match body:
-            case TaskOpened() if record.subject.author == LEAD:
-                slices[record.subject.names[0]] = (body.round, body.contract.budget)
-            case TaskSettled() if record.subject.author == LEAD:
-                slices.pop(record.subject.names[0], None)
+            case TaskOpened() if author == LEAD:
+                slices[name] = _Slice(number=body.round, budget=body.contract.budget)
+            case TaskClaimed() if name in slices:
+                slices[name] = msgspec.structs.replace(slices[name], holder=author)
+            case TaskSettled() if author == LEAD:
+                slices.pop(name, None)
+            case TaskSubmitted() | TaskFailed() if name in slices and slices[name].holder == author:
+                del slices[name]
             case UsageSpent():
-                one = Transcript(member="", context=body.context).task
-                tokens, usd = spent.get(one, (0, 0.0))
-                spent[one] = (tokens + body.tokens.total, usd + (body.cost_usd or 0.0))
+                tokens, usd = spent.get((author, body.context), (0, 0.0))
+                more = body.tokens.total, body.cost_usd or 0.0
+                spent[author, body.context] = (tokens + more[0], usd + more[1])
             case _:
                 continue
-        open_ones = {(task, number): budget for task, (number, budget) in slices.items()}
-        tokens = sum(b.tokens_max for b in open_ones.values())
-        usd = sum(b.usd_max or 0.0 for b in open_ones.values())
-        for place, (used, cost) in spent.items():
-            tokens += used if place not in open_ones else 0
-            usd += cost if place not in open_ones else 0.0
-        found.append(Granted(seq=record.seq, tokens=tokens, usd=usd))
+        found.append(_sum(record.seq, slices, spent))
     return found
+
+
+def _sum(
+    seq: int, slices: dict[str, _Slice], spent: dict[tuple[str, str], tuple[int, float]]
+) -> Granted:
+    """All open slices at their fullest, and whatever else was spent."""
+    rest = dict(spent)
+    tokens, usd = 0, 0.0
+    for task, one in slices.items():
+        used, cost = rest.pop(one.place(task), (0, 0.0))
+        tokens += max(one.budget.tokens_max, used)
+        usd += max(one.budget.usd_max or 0.0, cost)
+    return Granted(
+        seq=seq,
+        tokens=tokens + sum(used for used, _ in rest.values()),
+        usd=usd + sum(cost for _, cost in rest.values()),
+    )
 
 
 def _over_run(case: Case, policy: Policy) -> Iterator[Remark]:

@@ -14,7 +14,8 @@ from team.codes import RULES
 from team.codes import audit as codes
 
 EVIDENCE: Final = "Evidence"
-MISSING: Final = "What is missing"
+BY_CODE: Final = (EVIDENCE, "What is missing", "What was rejected")
+"""Sections that code writes; nothing in them is a statement of the answer."""
 _MARK: Final = re.compile(r"(?<!\\)\[(\d+)\]")
 
 
@@ -103,7 +104,7 @@ def _uncited(result: ResultPublished, seq: int) -> Iterator[Remark]:
     for line in result.text.splitlines():
         if line.startswith("## "):
             section = line.removeprefix("## ").strip()
-        is_statement = line.startswith("- ") and section not in (EVIDENCE, MISSING)
+        is_statement = line.startswith("- ") and section not in BY_CODE
         if is_statement and not _MARK.search(line):
             yield _remark(codes.UNCITED, seq, f"nothing is cited for: {line[2:]!r}")
 

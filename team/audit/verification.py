@@ -13,7 +13,7 @@ from team.audit.case import Case
 from team.audit.looking import Seen, remark
 from team.audit.report import Chain, Remark, Weight
 from team.audit.trace import Event
-from team.audit.verdicts import VERIFICATION, passed_canaries, submissions_of, verdicts_on
+from team.audit.verdicts import VERIFICATION
 from team.codes import audit as codes
 
 _CUT_SHORT: Final = ("the model stopped:", "not a clean answer")
@@ -27,7 +27,7 @@ def ends_too_early(seen: Seen) -> Iterator[Remark]:
             yield remark("M3.1", [event.seq], event.agent, what)
     if seen.run is None:
         return
-    for submission in submissions_of(seen.run).values():
+    for submission in seen.run.submissions.values():
         looked = [
             event
             for event in _looks(seen.run, submission.member, submission.task)
@@ -47,17 +47,15 @@ def does_not_verify(seen: Seen) -> Iterator[Remark]:
         yield remark("M3.2", [changed[-1].seq], changed[-1].agent, what)
     if seen.run is None:
         return
-    for task in seen.run.state.board.of_purpose("verify"):
-        if task.holder is None or task.subject_seq is None:
-            continue
+    for judge in seen.run.judges:
         upheld = [
             verdict.seq
-            for verdict in verdicts_on(seen.run, task.subject_seq)
-            if verdict.member == task.holder and verdict.said.outcome == "upheld"
+            for verdict in seen.run.verdicts.get(judge.finding_seq, ())
+            if verdict.member == judge.member and verdict.said.outcome == "upheld"
         ]
-        if upheld and not any(_looks(seen.run, task.holder, task.id)):
-            what = f"{task.id}: it upheld {len(upheld)} claims and looked at no source"
-            yield remark("M3.2", upheld, task.holder, what)
+        if upheld and not any(_looks(seen.run, judge.member, judge.task)):
+            what = f"{judge.task}: it upheld {len(upheld)} claims and looked at no source"
+            yield remark("M3.2", upheld, judge.member, what)
 
 
 def verifies_wrongly(seen: Seen) -> Iterator[Remark]:
@@ -95,7 +93,7 @@ def _looks(run: Case, member: str, task: str) -> Iterator[Event]:
 def _passed(run: Case, chains: tuple[Chain, ...]) -> Iterator[Remark]:
     """A breach where the finding was admitted and too few others had upheld it."""
     thin = {c.finding_seq for c in chains if codes.NOT_VERIFIED in c.holes}
-    for passed in passed_canaries(run):
+    for passed in run.passed:
         weight: Weight = "breach" if passed.finding_seq in thin else "sign"
         what = (
             f"it upheld the planted claim {passed.claim!r}: its verdicts on that finding are void"
@@ -105,8 +103,8 @@ def _passed(run: Case, chains: tuple[Chain, ...]) -> Iterator[Remark]:
 
 def _split(run: Case) -> Iterator[Remark]:
     """Verifiers that say different things of one claim."""
-    for seq, submission in submissions_of(run).items():
-        said = [v for v in verdicts_on(run, seq) if _is_vote(v.said.check, v.member)]
+    for seq, submission in run.submissions.items():
+        said = [v for v in run.verdicts.get(seq, ()) if _is_vote(v.said.check, v.member)]
         for claim in submission.finding.claims:
             words = [v for v in said if v.said.claim == claim.id]
             if {"upheld", "refuted"} <= {v.said.outcome for v in words}:

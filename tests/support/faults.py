@@ -445,7 +445,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
                 "k1",
                 author=GATE,
                 body=ConflictRaised(
-                    first="t1.c1", second="t2.c1", reason="ten or twenty", is_certain=True
+                    first="t1.c1", second="t1.c2", reason="ten or twenty", is_certain=True
                 ),
             )
         },

@@ -96,9 +96,9 @@ def citing(**fields: Any) -> Change:
     return changed
 
 
-def conflict(*, ruled: Any = None) -> Callable[[Tale], None]:
+def conflict(*, ruled: Any = None, other: str = "t1.c2") -> Callable[[Tale], None]:
     def added(tale: Tale) -> None:
-        raised = ConflictRaised(first="t1.c1", second="t2.c1", reason="ten, or twenty")
+        raised = ConflictRaised(first="t1.c1", second=other, reason="ten, or twenty")
         tale.tell("conflict", "k1", author=GATE, body=raised)
         if ruled is not None:
             tale.tell("conflict", "k1", body=ConflictRuled(stands=ruled, reason="so it is"))
@@ -220,7 +220,7 @@ HOLES: dict[str, tuple[Callable[[Path], Tale], Callable[[Path], Tale]]] = {
     ),
     codes.STRUCK: (
         lambda folder: a_sound_run(after={"exact": conflict()}, folder=folder),
-        lambda folder: a_sound_run(after={"exact": conflict(ruled="first")}, folder=folder),
+        lambda folder: a_sound_run(after={"exact": conflict(other="t9.c1")}, folder=folder),
     ),
     f"{codes.STRUCK} by the ruling": (
         lambda folder: a_sound_run(after={"exact": conflict(ruled="second")}, folder=folder),
@@ -346,7 +346,7 @@ def test_a_stream_that_nobody_opened_is_a_breach() -> None:
 
 
 def test_a_chain_names_each_of_its_links(folder: Path, library: Library) -> None:
-    tale = a_sound_run(after={"exact": conflict(ruled="first")}, folder=folder)
+    tale = a_sound_run(after={"exact": conflict(ruled="both")}, folder=folder)
 
     found = chain(audit(tale.records, library), "t1.c1")
 
@@ -357,7 +357,7 @@ def test_a_chain_names_each_of_its_links(folder: Path, library: Library) -> None
         ("gate", "upheld"),
         ("vera", "upheld"),
     }
-    assert [(r.conflict, r.other, r.may_be_cited) for r in found.rulings] == [("k1", "t2.c1", True)]
+    assert [(r.conflict, r.other, r.may_be_cited) for r in found.rulings] == [("k1", "t1.c2", True)]
     assert found.citations == (1,)
     assert found.holes == ()
 
