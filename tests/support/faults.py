@@ -33,12 +33,8 @@ from bus.messages import (
 )
 from team.audit import audit
 from team.codes import limits
-from team.rules.gate import GateInput, check_quotes, check_shape, verification_problems
-from team.rules.limits import Used, rule
-from team.rules.plan import Plan
 from team.rules.steps import next_step
 from team.sources import Library, quote_problem
-from team.state import Decisions
 from tests.support.audited import (
     LANE_TOOLS,
     LINES,
@@ -54,14 +50,10 @@ from tests.support.builders import (
     a_claim,
     a_contract,
     a_finding,
-    a_lane,
-    a_submission,
-    a_task,
     an_evidence,
     calls,
     opens,
     says,
-    spent,
 )
 from tests.support.paper_team import PaperTeam
 
@@ -243,6 +235,14 @@ def _folder_of(tale: Tale) -> Path:
     return Path(read).parent.parent
 
 
+def _misshapen(tale: Tale) -> None:
+    """A finding without a claim, and what the gate said of it."""
+    finding = msgspec.structs.replace(a_finding(), claims=())
+    seq = tale.tell("finding", "t1", author="ada", body=finding)
+    said = Judgement(check="shape", outcome="refuted", reason="there is no claim")
+    tale.tell("verdict", "t1", author=GATE, body=VerdictGiven(finding_seq=seq, judgements=(said,)))
+
+
 def _refuses(code: str, what: str) -> After:
     refused = ActRefused(code=code, what=what, reason="it is not allowed", context="task:t1:1")
     return _tells("refusal", author="ada", body=refused)
@@ -251,61 +251,33 @@ def _refuses(code: str, what: str) -> After:
 # --- rules and checks -------------------------------------------------------------
 
 
-def _given(claim: Claim | None, library: Library) -> GateInput:
-    submission = a_submission() if claim is None else a_submission(claim)
-    if claim is None:
-        empty = msgspec.structs.replace(submission.finding, claims=())
-        submission = msgspec.structs.replace(submission, finding=empty)
-    return GateInput(
-        task=a_task(),
-        submission=submission,
-        decisions=Decisions(),
-        spent=spent(),
-        quote_problem=lambda evidence: quote_problem(library, evidence),
-        is_within=lambda _source, _within: True,
-    )
-
-
-def _shape(library: Library) -> str:
-    [said] = check_shape(_given(None, library))
-    return f"gate: {said.check} {said.outcome}: {said.reason}"
-
-
 def _forged(library: Library) -> str:
     source = library.documents()[0].path
     quote = Evidence(source=source, locator="L1", quote="A pool keeps at most ninety connections.")
-    [said] = check_quotes(_given(a_claim(evidence=(quote,)), library))
-    return f"gate: {said.check} {said.outcome}"
-
-
-def _out_of_turns(_: Library) -> str:
-    ruling = rule(a_budget(turns_max=20), Used(turns=20, tokens=0, seconds=0.0), 10)
-    return f"limits: {ruling.verdict}: {ruling.reason}"
-
-
-def _open_contract(_: Library) -> str:
-    lane = msgspec.to_builtins(a_lane())
-    del lane["boundaries"]
-    try:
-        msgspec.convert({"title": "Pools", "lanes": [lane]}, Plan)
-    except msgspec.ValidationError as error:
-        return f"plan: sent back: {str(error).split(' - ')[0]}"
-    return ""
+    problem = quote_problem(library, quote) or ""
+    return f"sources: {problem.split(' at L1')[0]}"
 
 
 def _open_lane(_: Library) -> str:
+    team = _one_lane_judged("uphold")
+    return f"lead: {type(next_step(team.state, team.now)).__name__}, not Synthesize"
+
+
+def _refuted(_: Library) -> str:
+    team = _one_lane_judged("refute")
+    task = team.task("t1")
+    return f"lead: round {task.round}, because {task.reasons[0]}"
+
+
+def _one_lane_judged(verb: str) -> PaperTeam:
+    """Two lanes, the first of them submitted and judged."""
     team = PaperTeam()
     team.lead()
     team.work("t1")
     team.lead()
-    team.judge("t1")
+    team.judge("t1", verb)
     team.lead()
-    return f"lead: {type(next_step(team.state, team.now)).__name__}, not Synthesize"
-
-
-def _silent_verifier(_: Library) -> str:
-    [said] = verification_problems(a_submission(), ("vera",))
-    return f"gate: {said.check} {said.outcome}: {said.reason}"
+    return team
 
 
 def _source_in(body: TurnReplied) -> Path:
@@ -329,7 +301,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         },
     ),
     _spoiled("M1.1", "is refused a tool", after={"look": _refuses(limits.TOOL, "fetch_page")}),
-    _ruled("M1.1", "returns a finding without a claim", _shape),
+    _spoiled("M1.1", "returns a finding without a claim", after={"read !": _misshapen}),
     _spoiled(
         "M1.2",
         "a verifier submits a finding",
@@ -402,7 +374,11 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "finds nothing new for three turns",
         after={"look !": _again(3, query="idle connections")},
     ),
-    _ruled("M1.5", "asks for one more call when its turns are used", _out_of_turns),
+    _spoiled(
+        "M1.5",
+        "is refused a call beyond its turns",
+        after={"read !": _refuses(limits.TURNS, "call")},
+    ),
     _spoiled(
         "M2.1",
         "opens its transcript again",
@@ -414,7 +390,6 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "leaves a question open and asks nobody",
         {"finding": change(open_questions=("Does it hold on Windows?",))},
     ),
-    _ruled("M2.2", "plans a lane without boundaries", _open_contract),
     _spoiled(
         "M2.3",
         "searches three times for something else",
@@ -476,7 +451,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "a verifier judges without looking",
         dict.fromkeys(("v read", "v read !", "v read $"), leave_out),
     ),
-    _ruled("M3.2", "a verifier says nothing of a claim", _silent_verifier),
+    _ruled("M3.2", "a verifier refutes a claim, and nobody else has upheld it", _refuted),
     _spoiled("M3.3", "a verifier upholds a planted claim", {"verify": _with_canary}),
     _spoiled(
         "M3.3",
