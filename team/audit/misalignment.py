@@ -74,8 +74,9 @@ def does_not_ask(seen: Seen) -> Iterator[Remark]:
         ]
         left = submission.finding.open_questions
         if left and not asked:
-            what = f"its finding for {submission.task} leaves {len(left)} questions open, and it "
-            what += f"asked nobody: {short(left[0])}"
+            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+            what = f"its finding for {submission.task} leaves open {short(left[0])!r}{more}, and "
+            what += "it asked nobody"
             yield remark("M2.2", [submission.seq], submission.member, what)
 
 

@@ -173,11 +173,10 @@ def _says(times: int, text: str) -> After:
 
 
 def _tells(kind: str, *names: str, author: str, body: Any) -> After:
-    return lambda tale: void(tale.tell(kind, *names, author=author, body=body))
+    def added(tale: Tale) -> None:
+        tale.tell(kind, *names, author=author, body=body)
 
-
-def void(_: object) -> None:
-    """Nothing."""
+    return added
 
 
 def _judges(author: str, *claims: str, outcome: Any = "upheld") -> After:

@@ -56,7 +56,9 @@ def seats(*names: str) -> Callable[[Tale], None]:
     return added
 
 
-def tells(kind: str, *names: str, author: str, body: Any, at: float | None = None):  # type: ignore[no-untyped-def]
+def tells(
+    kind: str, *names: str, author: str, body: Any, at: float | None = None
+) -> Callable[[Tale], Any]:
     return lambda tale: tale.tell(kind, *names, author=author, body=body, at=at)
 
 
@@ -78,7 +80,9 @@ def submitted_by_ada(times: int) -> Callable[[Tale], None]:
     return added
 
 
-def asked(name: str, what: Any, outcome: Any, *, usd: float | None = None, by: str = PERSON):  # type: ignore[no-untyped-def]
+def asked(
+    name: str, what: Any, outcome: Any, *, usd: float | None = None, by: str = PERSON
+) -> Callable[[Tale], Any]:
     def added(tale: Tale) -> None:
         tale.tell("approval", name, body=ApprovalAsked(what=what, text="May I?", usd=usd))
         tale.tell("approval", name, author=by, body=ApprovalGiven(outcome=outcome))
