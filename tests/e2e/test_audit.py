@@ -55,4 +55,7 @@ async def test_a_breach_is_named_with_its_record_and_ends_with_status_9(
 
 
 def test_a_run_that_is_not_there_is_bad_input(cli: Cli) -> None:
-    assert cli.run("audit", "nowhere").returncode == exit_codes.BAD_INPUT
+    done = cli.run("audit", "nowhere")
+
+    assert done.returncode == exit_codes.BAD_INPUT
+    assert "nowhere" in done.stderr
