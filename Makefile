@@ -27,7 +27,7 @@ if [ -z "$$found" ]; then \
 fi
 endef
 
-.PHONY: help setup demo test test-slow test-all check fmt cover bench codes requirements clean
+.PHONY: help setup demo test test-slow test-all check fmt cover bench codes matrix requirements clean
 
 help: ## this list
 	@echo "make …"
@@ -94,6 +94,9 @@ bench: setup ## measure
 
 codes: setup ## the table of codes in docs/policy.md, from the catalogue
 	@$(BIN)/python -m tests.support.codes_table
+
+matrix: setup ## the faults that are put in and what meets them, as docs/failure-modes.md has them
+	@$(BIN)/python -m tests.support.faults
 
 requirements: ## pin anew from pyproject.toml (needs uv; UPGRADE=1 takes the newest of everything)
 	@if [ -z "$(UV)" ]; then echo "make requirements: needs uv (pip install uv, or UV=/path/to/uv)" >&2; exit 1; fi

@@ -21,6 +21,9 @@ Dollars = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 OutputTokens = Annotated[int, msgspec.Meta(ge=100, le=64_000)]
 Verifiers = Annotated[int, msgspec.Meta(ge=1, le=5)]
 
+AVOIDED: Final = "!"
+"""What stands before a source that may not be used."""
+
 CORE_CHECKS: Final = ("shape", "contract", "sources", "quotes", "premises", "budget", "status")
 """Exact checks that no policy can leave out."""
 

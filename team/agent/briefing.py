@@ -23,7 +23,7 @@ from bus.messages import (
     FindingSubmitted,
     type_name,
 )
-from team.rules.contracts import AVOIDED
+from team.policy import AVOIDED
 from team.rules.effort import EFFORTS, Effort, Mode
 from team.rules.plan import PlanFacts
 from team.spec import SourceGroupDoc

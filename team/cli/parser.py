@@ -138,6 +138,7 @@ def _add_look_commands(commands: Any) -> None:
     log.add_argument("--member", action="append", metavar="NAME", help="may be repeated")
     log.add_argument("--follow", "-f", action="store_true", help="go on until the run ends")
     _add_diff(commands)
+    _add_audit(commands)
 
 
 def _add_diff(commands: Any) -> None:
@@ -159,6 +160,22 @@ def _add_diff(commands: Any) -> None:
         "--exit-code", action="store_true", help="exit with 9 if two runs differ beyond bounds"
     )
     diff.add_argument("--all", action="store_true", help="equal fields too")
+
+
+def _add_audit(commands: Any) -> None:
+    audit = _command(
+        commands,
+        "audit",
+        "audit_command:audit",
+        "fold a run's stream again: breaches, failure modes, the chain of every claim",
+        "team audit nightly-42",
+        "team audit nightly-42 --chains",
+        "team audit nightly-42 --strict --format json     for CI; exit status 9 if it is not clean",
+    )
+    audit.add_argument("run", metavar="RUN")
+    audit.add_argument("--format", choices=("text", "json"), default="text")
+    audit.add_argument("--chains", action="store_true", help="every chain, not only broken ones")
+    audit.add_argument("--strict", action="store_true", help="signs count as well as breaches")
 
 
 def _add_act_commands(commands: Any) -> None:

@@ -13,15 +13,13 @@ import msgspec
 
 from bus.messages import Contract, Criterion, PlanMade
 from team.codes import plan as codes
+from team.policy import AVOIDED
 from team.rules.constraints import stands_in
 from team.rules.grants import why_empty
 from team.tool_names import TOOL_NAMES
 
 OUTPUT_TYPE: Final = "finding.submitted"
 """The message that a lane returns; `team schema` prints its JSON Schema."""
-
-AVOIDED: Final = "!"
-"""What stands before a source that may not be used."""
 
 
 class ContractInput(msgspec.Struct, frozen=True, kw_only=True):

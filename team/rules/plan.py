@@ -15,9 +15,9 @@ import msgspec
 
 from bus.messages import Budget, Contract, Criterion
 from team.codes import plan as codes
-from team.policy import TriageRules
+from team.policy import AVOIDED, TriageRules
 from team.rules.constraints import stands_in
-from team.rules.contracts import AVOIDED, OUTPUT_TYPE, is_checkable
+from team.rules.contracts import OUTPUT_TYPE, is_checkable
 from team.rules.effort import EFFORTS, Effort, Mode, is_simple, lanes_cap, listed
 from team.rules.gate import CLAIMS_MAX
 from team.spec import SourceGroupDoc

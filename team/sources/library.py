@@ -25,7 +25,7 @@ from typing import Final, Self
 from msgspec import Struct
 
 from team.errors import LibraryError, SourceError, UnknownSourceError
-from team.rules.contracts import AVOIDED
+from team.policy import AVOIDED
 from team.sources.build import LIBRARY_VERSION, Document, Source, is_python_file, load_sources
 from team.sources.collect import SourceGroup
 from team.sources.locators import Locator, is_covered, near_names

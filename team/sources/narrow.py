@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from glob import escape
 
-from team.rules.contracts import AVOIDED
+from team.policy import AVOIDED
 from team.sources.library import Library
 
 
@@ -22,7 +22,7 @@ def narrowed(
     """
     if also is None:
         return within
-    if all(entry.startswith(AVOIDED) for entry in also):
+    if also and all(entry.startswith(AVOIDED) for entry in also):
         also = (*{document.group for document in library.documents()}, *also)
     if within is None:
         return also
