@@ -27,6 +27,9 @@ AVOIDED: Final = "!"
 CORE_CHECKS: Final = ("shape", "contract", "sources", "quotes", "premises", "budget", "status")
 """Exact checks that no policy can leave out."""
 
+CHECKS_GROUP: Final = "peerteam.checks"
+"""The entry points under which installed packages offer checks of their own."""
+
 OPTIONAL_CHECKS: Final = ("acceptance", "authority", "instructions")
 """Exact checks that run unless a team's `gate.checks` leaves them out."""
 

@@ -12,12 +12,10 @@ from typing import Final
 import msgspec
 
 from roles import FoundRole, Role, RoleError, find_roles, get_role
-from team.policy import CORE_CHECKS, OPTIONAL_CHECKS
+from team.policy import CHECKS_GROUP, CORE_CHECKS, OPTIONAL_CHECKS
 from team.project import repository_root
 from team.tool_names import TOOL_NAMES
 
-CHECKS_GROUP: Final = "peerteam.checks"
-"""The entry points under which installed packages offer checks of their own."""
 READING: Final = ("read_source", "search_sources")
 """Tools of which a worker and a verifier need one."""
 

@@ -11,14 +11,10 @@ import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
 
 from bus.messages import Judgement
-from team.policy import CORE_CHECKS
+from team.policy import CHECKS_GROUP, CORE_CHECKS
 from team.rules.gate import CHECKS, Check, CheckFailed, GateInput, judgements_of, unsure
-
-ENTRY_POINTS: Final = "peerteam.checks"
-"""The group of entry points in which packages name their checks."""
 
 
 def names_of(asked: Iterable[str]) -> tuple[str, ...]:
@@ -36,7 +32,7 @@ def load_checks(
         names: Our own, and those that installed packages name.
         installed: Where to look for the latter; absent: what this Python has installed.
     """
-    found = entry_points(group=ENTRY_POINTS) if installed is None else installed
+    found = entry_points(group=CHECKS_GROUP) if installed is None else installed
     theirs: dict[str, list[EntryPoint]] = {}
     for one in found:
         theirs.setdefault(one.name, []).append(one)

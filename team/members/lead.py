@@ -27,7 +27,7 @@ from team.members.disputes import rule_on
 from team.members.gating import check_finding, put_to_verifiers, reopen, settle
 from team.members.mail import answer_mail, open_mail
 from team.members.member import Member
-from team.members.planning import ask_for_plan, dispatch, offer, plan_run, recruit, widen_world
+from team.members.planning import ask_person, dispatch, offer, plan_run, recruit, widen_world
 from team.members.synthesis import publish, synthesize
 from team.rules import steps
 
@@ -65,8 +65,8 @@ async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901, PLR09
     match step:
         case steps.MakePlan():
             await plan_run(member)
-        case steps.AskPerson():
-            await ask_for_plan(member)
+        case steps.AskPerson(what=what):
+            await ask_person(member, what)
         case steps.Dispatch():
             await dispatch(member)
         case steps.Recruit(seat=seat, count=count):

@@ -31,7 +31,7 @@ from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.members.names import next_names
 from team.members.synthesis import publish
-from team.rules.approvals import next_id, plan_ask, refusals
+from team.rules.approvals import next_amount, next_id, plan_ask, refusals, spending_ask
 from team.rules.constraints import carried, constraints_of
 from team.rules.contracts import planned_problems
 from team.rules.disputes import areas_needed
@@ -148,13 +148,17 @@ def _made(member: Member, plan: Plan, facts: PlanFacts, number: int) -> PlanMade
     )
 
 
-async def ask_for_plan(member: Member) -> None:
-    """Ask a person to approve the plan."""
+async def ask_person(member: Member, what: Literal["plan", "spending"]) -> None:
+    """Ask a person to approve the plan, or to grant more money."""
     state = member.state
-    assert state.plan is not None
-    name = next_id(state, "plan")
-    entry = member.world.entry("approval", name, body=plan_ask(state.plan), expect=0)
-    await member.commit([entry])
+    usd = next_amount(state) or 0.0
+    name = next_id(state, what)
+    if what == "plan":
+        assert state.plan is not None
+        body = plan_ask(state.plan)
+    else:
+        body = spending_ask(state, usd)
+    await member.commit([member.world.entry("approval", name, body=body, expect=0)])
     log.info("approval.asked", approval=name)
 
 
@@ -171,14 +175,15 @@ async def dispatch(member: Member) -> None:
     if problems:  # It was sound when it was made; whoever changed it, nothing is dispatched.
         await _refuse(member, *problems)
         return
-    paid = [task for task in made.tasks if why_empty(task.opened.contract.budget) is None]
+    tasks = _afforded(member, made)
+    paid = [task for task in tasks if why_empty(task.opened.contract.budget) is None]
     free = [task for task in paid if not task.opened.depends_on]
     free = free[: spec.team.policy.teammates_max]
     names = next_names("worker", state.roster.seats, len(free))
     seats = {task.id: name for task, name in zip(free, names, strict=True)}
     triaged = RunTriaged(mode=made.mode, reasons=made.reasons, title=made.title)
     entries = [member.world.entry("spec", body=triaged, expect=state.spec_head_seq)]
-    for task in made.tasks:
+    for task in tasks:
         name = seats.get(task.id)
         opened = msgspec.structs.replace(task.opened, offered_to=name)
         if name is not None:
@@ -186,6 +191,22 @@ async def dispatch(member: Member) -> None:
         entries.append(member.world.entry("task", task.id, body=opened, expect=0))
     await member.commit(entries)
     log.info("run.triaged", mode=made.mode, lanes=len(made.tasks))
+
+
+def _afforded(member: Member, plan: PlanMade) -> tuple[PlannedTask, ...]:
+    """The plan's tasks; sliced anew if a person has granted what was lacking."""
+    if all(why_empty(task.opened.contract.budget) is None for task in plan.tasks):
+        return plan.tasks
+    turns_max = member.spec.role_of_seat("worker").max_turns
+    budgets = lane_budgets(member.state, len(plan.tasks), turns_max)
+    change = msgspec.structs.replace
+    return tuple(
+        change(
+            task,
+            opened=change(task.opened, contract=change(task.opened.contract, budget=budget)),
+        )
+        for task, budget in zip(plan.tasks, budgets, strict=True)
+    )
 
 
 async def recruit(member: Member, seat: Literal["worker", "verifier"], count: int) -> None:

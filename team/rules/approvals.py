@@ -16,6 +16,8 @@ from team.state import Approval, Decision, RunState
 
 What = Literal["plan", "spending", "result"]
 
+STEP_USD: Final = 1.0
+"""The least that a person is asked for, in US dollars."""
 TEXT_CHARACTERS_MAX: Final = 400_000
 """How much of what is to be approved an ask carries; more would not fit into a message."""
 
@@ -148,6 +150,46 @@ def plan_ask(plan: PlanMade) -> ApprovalAsked:
 def _but(avoided: Iterable[str]) -> str:
     names = ", ".join(avoided)
     return f" but not {names}" if names else ""
+
+
+# --- money -----------------------------------------------------------------------
+
+
+def dollars_allowed(state: RunState) -> float | None:
+    """US dollars that may be granted: policy's limit, or what a person has approved of it.
+
+    Returns:
+        Nothing if there is no limit in dollars.
+    """
+    assert state.spec is not None
+    limit, unasked = state.spec.team.policy.run_dollars_max, state.spec.team.approve.over_dollars
+    if unasked is None:
+        return limit
+    approved = [one.asked.usd or 0.0 for one in of_what(state, "spending") if one.is_approved]
+    most = max((unasked, *approved))
+    return most if limit is None else min(limit, most)
+
+
+def next_amount(state: RunState) -> float | None:
+    """Up to how many dollars a person may be asked for next; nothing if there is no more to ask.
+
+    Twice what is allowed, within policy's limit; whoever has said no is not asked again.
+    """
+    assert state.spec is not None
+    limit, allowed = state.spec.team.policy.run_dollars_max, dollars_allowed(state)
+    if state.spec.team.approve.over_dollars is None or allowed is None:
+        return None
+    most = max(2 * allowed, STEP_USD)
+    most = most if limit is None else min(limit, most)
+    return most if most > allowed and not refused(state, "spending") else None
+
+
+def spending_ask(state: RunState, usd: float) -> ApprovalAsked:
+    """What a person is shown: how much is spent, granted, and asked for."""
+    allowed, spent = dollars_allowed(state), state.ledger.total.cost_usd
+    said = "an unknown amount" if spent is None else f"${spent:.2f}"
+    text = f"{said} is spent, all of ${allowed or 0.0:.2f} is granted; grant up to ${usd:.2f}?"
+    return ApprovalAsked(what="spending", text=text, usd=usd)
 
 
 # --- the result ------------------------------------------------------------------

@@ -22,6 +22,7 @@ from bus.ids import LEAD
 from bus.messages import Budget
 from team.codes.limits import RUN_DOLLARS, RUN_TOKENS
 from team.policy import Policy
+from team.rules.approvals import dollars_allowed
 from team.state import Ledger, RunState, Spent, Task
 
 FLOOR_TOKENS: Final = 20_000
@@ -314,8 +315,10 @@ def _overspent(budget: Budget, spent: Spent) -> Iterable[str]:
 
 
 def _policy(state: RunState) -> Policy:
+    """The team's limits; of dollars only what a person has approved, where one has to."""
     assert state.spec is not None
-    return state.spec.team.policy
+    policy = state.spec.team.policy
+    return msgspec.structs.replace(policy, run_dollars_max=dollars_allowed(state))
 
 
 def _reserve(state: RunState) -> Amount:

@@ -92,7 +92,9 @@ class Settle(Step, frozen=True, kw_only=True):
 
 
 class AskPerson(Step, frozen=True, kw_only=True):
-    """Ask a person to approve the plan; the result is asked for once it is written."""
+    """Ask a person to approve the plan, or money; the result is asked for once it is written."""
+
+    what: Literal["plan", "spending"]
 
 
 class RaiseConflicts(Step, frozen=True, kw_only=True):

@@ -7,13 +7,23 @@ it folds the stream, asks this module, and carries on.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
 
 from bus.ids import GATE, LEAD
-from bus.messages import TaskState
-from team.rules.approvals import is_waiting, plan_answer, refusals, reserved_areas
+from bus.messages import PlanMade, TaskState
+from team.codes.limits import RUN_DOLLARS
+from team.rules.approvals import (
+    dollars_allowed,
+    is_waiting,
+    next_amount,
+    of_what,
+    plan_answer,
+    refusals,
+    reserved_areas,
+)
 from team.rules.clock import began_at
 from team.rules.conflicts import (
     compared_by,
@@ -31,7 +41,7 @@ from team.rules.gate import (
     unverified_claims,
     verification_problems,
 )
-from team.rules.grants import why_empty, why_not
+from team.rules.grants import lane_budgets, why_empty, why_not
 from team.rules.premises import CHECK as PREMISES
 from team.rules.premises import awaits_ruling, fallen_premises, is_news, unseen_premises
 from team.rules.step_types import (
@@ -117,10 +127,9 @@ def next_step(state: RunState, now: float) -> AnyStep:
     if dispute is not None:
         return dispute
     lanes = state.board.of_purpose("research")
-    for task in lanes:
-        step = _of_lane(state, task, is_late=now > ends_at)
-        if step is not None:
-            return _afforded(state, step)
+    step = _of_lanes(state, lanes, is_late=now > ends_at)
+    if step is not None:
+        return step
     wrap_up_at = began + policy.run_seconds_max * WRAP_UP_SHARE
     step = _recruit(state) or (_wrap_up(state) if now > wrap_up_at else None)
     if step is not None:
@@ -128,8 +137,9 @@ def next_step(state: RunState, now: float) -> AnyStep:
     ruling_at = next_ruling_at(state)
     if all(task.is_settled for task in lanes) and ruling_at is None:
         last = _of_end(state, now, is_late=now > ends_at)
+        last = _afforded(state, last) if last is not None else None
         if last is not None:
-            return _afforded(state, last)
+            return last
     times = (wrap_up_at, ends_at, ruling_at or 0.0, now + WAIT_S)
     return Wait(until=min(at for at in times if at > now))
 
@@ -138,10 +148,10 @@ def _of_plan(state: RunState, now: float) -> AnyStep:
     """Plan, have the plan approved where policy asks for it, put it on the board."""
     assert state.spec is not None
     if state.plan is None:
-        return MakePlan()
+        return _of_money(state, now, is_needed=dollars_allowed(state) == 0) or MakePlan()
     match plan_answer(state):
         case "ask":
-            return AskPerson()
+            return AskPerson(what="plan")
         case "wait":
             return Wait(until=now + WAIT_S)
         case "refused" if state.plan.round < state.spec.team.policy.plans_max:
@@ -149,7 +159,24 @@ def _of_plan(state: RunState, now: float) -> AnyStep:
         case "refused":
             return Finish(status="rejected", reasons=refusals(state, "plan"))
         case _:
-            return Dispatch()
+            return _of_money(state, now, is_needed=_lacks_money(state, state.plan)) or Dispatch()
+
+
+def _of_money(state: RunState, now: float, *, is_needed: bool) -> AnyStep | None:
+    """Ask a person for money, wait for the answer; nothing if none is needed or to be had."""
+    if any(one.is_pending for one in of_what(state, "spending")):
+        return Wait(until=now + WAIT_S)
+    can_ask = is_needed and next_amount(state) is not None
+    return AskPerson(what="spending") if can_ask else None
+
+
+def _lacks_money(state: RunState, plan: PlanMade) -> bool:
+    """Whether nothing of the run's dollars was left for a lane, and nothing was granted since."""
+    planned = [task.opened.contract.budget for task in plan.tasks]
+    return all(
+        any(denied is not None and denied.code == RUN_DOLLARS for denied in map(why_empty, budgets))
+        for budgets in (planned, lane_budgets(state, len(planned)))
+    )
 
 
 def missing_lanes(state: RunState) -> tuple[str, ...]:
@@ -286,8 +313,11 @@ def _recruit_for(state: RunState, task: Task) -> Recruit | Settle | None:
     return Recruit(seat="verifier", count=1)
 
 
-def _afforded(state: RunState, step: AnyStep) -> AnyStep:
-    """A step that grants something, or the end of its task if nothing is left to grant."""
+def _afforded(state: RunState, step: AnyStep) -> AnyStep | None:
+    """A step that grants something, or the end of its task if nothing is left to grant.
+
+    Where a person may grant more, the person is asked first; nothing while it is waited for.
+    """
     match step:
         case Reopen(task=name):
             again = state.board.tasks[name]
@@ -299,6 +329,11 @@ def _afforded(state: RunState, step: AnyStep) -> AnyStep:
             return step
     if denied is None:
         return step
+    if denied.code == RUN_DOLLARS:
+        if any(one.is_pending for one in of_what(state, "spending")):
+            return None
+        if next_amount(state) is not None:
+            return AskPerson(what="spending")
     task = state.board.tasks[name]
     return Settle(
         task=name,
@@ -307,6 +342,13 @@ def _afforded(state: RunState, step: AnyStep) -> AnyStep:
         verifications=getattr(step, "verifications", ()),
         code=denied.code,
     )
+
+
+def _of_lanes(state: RunState, lanes: Sequence[Task], *, is_late: bool) -> AnyStep | None:
+    """The first thing to do for a lane, in the order of the plan."""
+    found = (_of_lane(state, task, is_late=is_late) for task in lanes)
+    afforded = (_afforded(state, step) for step in found if step is not None)
+    return next((step for step in afforded if step is not None), None)
 
 
 def _of_lane(state: RunState, task: Task, *, is_late: bool) -> AnyStep | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from bus.ids import LEAD, PERSON, SUPERVISOR
@@ -15,10 +14,8 @@ from bus.messages import (
     MemberJoined,
     PlanMade,
     PlannedTask,
-    RunOpened,
     RunTriaged,
 )
-from team.policy import Approvals
 from team.rules import steps
 from team.rules.approvals import (
     awaited,
@@ -29,24 +26,10 @@ from team.rules.approvals import (
     waits_only,
 )
 from team.rules.clock import idle_s
-from tests.support.builders import OPENED_AT, Story, a_resolved_spec, a_story, opens
+from tests.support.approving import NOW, a_waiting_story
+from tests.support.builders import OPENED_AT, Story, a_story, opens
 
-NOW = OPENED_AT + 50.0
 TRIAGED = RunTriaged(mode="team", reasons=("two lanes",))
-
-
-def a_waiting_story(**approve: Any) -> Story:
-    """A run whose policy asks a person; opened, and nothing else."""
-    story = a_story()
-    spec = a_resolved_spec()
-    team = msgspec.structs.replace(spec.team, approve=Approvals(**approve))
-    raw = msgspec.json.encode(msgspec.structs.replace(spec, team=team))
-    opened = RunOpened(goal="Compare pools.", spec=msgspec.Raw(raw))
-    body = story.records[0]
-    story.records[0] = msgspec.structs.replace(
-        body, envelope=msgspec.structs.replace(body.envelope, body=opened)
-    )
-    return story
 
 
 def planned(story: Story, number: int = 1) -> None:
