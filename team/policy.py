@@ -267,7 +267,7 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def tightened_policy(own: Policy, limits: Limits) -> Policy:
-    """A team's limits, none of them above the project's."""
+    """A team's limits, none of them above the project's, and no task's above the run's."""
     changes: dict[str, float] = {}
     for name in Limits.__struct_fields__:
         ours, theirs = getattr(own, name), getattr(limits, name)
@@ -275,7 +275,16 @@ def tightened_policy(own: Policy, limits: Limits) -> Policy:
             continue
         pick = max if name == "reserve_share" else min
         changes[name] = theirs if ours is None else pick(ours, theirs)
-    return msgspec.structs.replace(own, **changes)
+    together = msgspec.structs.replace(own, **changes)
+    return msgspec.structs.replace(
+        together,
+        tokens_max=min(together.tokens_max, together.run_tokens_max),
+        seconds_max=min(together.seconds_max, together.run_seconds_max),
+        dollars_max=min(
+            (d for d in (together.dollars_max, together.run_dollars_max) if d is not None),
+            default=None,
+        ),
+    )
 
 
 def tightened_triage(own: TriageRules, limits: TriageLimits) -> TriageRules:

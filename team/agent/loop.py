@@ -70,6 +70,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         output_tokens_max: What one call may write.
         claim_seq: Sequence of the claim that it works under, if any.
         about: What it is for, in words: decisions are ranked by it.
+        repairs_max: How often an answer that was refused may be mended.
         is_wanted: Whether it still is to be done; asked before each model call.
     """
 
@@ -84,6 +85,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     effort: str | None = None
     claim_seq: int = 0
     about: str = ""
+    repairs_max: int = REPAIRS_MAX
     is_wanted: Callable[[], bool] = lambda: True
 
 
@@ -419,7 +421,7 @@ def _too_many_repairs(assignment: Assignment, transcript: Transcript) -> Outcome
         for outcome in turn.acted.outcomes
         if outcome.is_error and outcome.tool == assignment.ends_with
     ]
-    if len(refused) <= REPAIRS_MAX:
+    if len(refused) <= assignment.repairs_max:
         return None
     return Outcome(returned=False, reason=f"not a clean answer: {refused[-1].content}")
 

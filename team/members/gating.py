@@ -34,6 +34,7 @@ from team.rules.gate import (
 from team.rules.grants import next_budget, overspent
 from team.rules.premises import fallen_premises
 from team.sources import Library, quote_problem
+from team.sources.narrow import narrowed
 from team.state import RunState, Submission, Task
 
 log = structlog.get_logger()
@@ -72,24 +73,32 @@ async def judgements_on(
 def _given(
     state: RunState, library: Library | None, task: Task, submission: Submission
 ) -> GateInput:
+    assert state.spec is not None
+    allowed = state.spec.project.of_role(task.role).sources
     return GateInput(
         task=task,
         submission=submission,
         decisions=state.decisions,
         overspent=overspent(state.ledger, task.id, submission.member, submission.finding.round),
         quote_problem=lambda evidence: quote_problem(library, evidence),
-        is_within=lambda source, within: _is_within(library, source, within),
+        is_within=lambda source, within: _is_within(library, source, within, allowed),
         seat=state.roster.seats.get(submission.member),
         refusals=tuple(one for one in state.refusals.all if one.member == submission.member),
         constraints=state.plan.constraints if state.plan is not None else (),
     )
 
 
-def _is_within(library: Library | None, source: str, within: tuple[str, ...]) -> bool:
+def _is_within(
+    library: Library | None,
+    source: str,
+    within: tuple[str, ...],
+    allowed: tuple[str, ...] | None,
+) -> bool:
+    """Whether a source lies inside some limit, and inside what the role's policy allows."""
     if library is None:
         return False
     try:
-        library.find(source, within)
+        library.find(source, narrowed(library, within, allowed))
     except SourceError:
         return False
     return True

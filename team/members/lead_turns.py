@@ -14,6 +14,9 @@ from team.rules.grants import lead_budget
 LEAD_BUDGET: Final = Budget(turns_max=12, tokens_max=400_000, seconds_max=1_800.0)
 """What one of the lead's own assignments (plan, synthesis) may take, while its reserve lasts."""
 
+LEAD_REPAIRS_MAX: Final = 3
+"""How often the lead may mend what code sends back: a plan and an answer have many rules."""
+
 
 async def lead_turns(
     member: Member, context: str, briefing: Briefing, tools: tuple[AnyTool, ...], ends_with: str
@@ -32,5 +35,6 @@ async def lead_turns(
             output_tokens_max=member.spec.team.policy.output_tokens_max,
             ends_with=ends_with,
             about=member.goal,
+            repairs_max=LEAD_REPAIRS_MAX,
         )
     )

@@ -98,6 +98,7 @@ def plan_facts(member: Member) -> PlanFacts:
         rules=spec.team.triage,
         teammates_max=spec.team.policy.teammates_max,
         lead=Ability(model=spec.model_of(lead.name), tools=lead.allowed(RESEARCH_TOOLS)),
+        writable=spec.project.of_role(worker.name).writes,
         worker=Ability(model=spec.model_of(worker.name), tools=worker.allowed(RESEARCH_TOOLS)),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Annotated, Final
 
@@ -15,6 +16,7 @@ import msgspec
 
 from bus.messages import Budget, Contract, Criterion
 from team.codes import plan as codes
+from team.codes.limits import WRITE
 from team.policy import AVOIDED, TriageRules
 from team.rules.constraints import stands_in
 from team.rules.contracts import OUTPUT_TYPE, is_checkable
@@ -126,6 +128,7 @@ class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
         teammates_max: Workers at once.
         lead: What the lead brings.
         worker: What a worker brings: the tools of a lane.
+        writable: Paths that policy lets a worker write, as patterns.
     """
 
     goal: str
@@ -136,6 +139,7 @@ class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
     rules: TriageRules = TriageRules()
     teammates_max: int = 8
     mode: Mode = "auto"
+    writable: tuple[str, ...] = ("*",)
 
     @property
     def window(self) -> int:
@@ -332,6 +336,17 @@ def _writes(plan: Plan, _: PlanFacts) -> list[str]:
     ]
 
 
+def _allowed_writes(plan: Plan, facts: PlanFacts) -> list[str]:
+    """Paths to be written are among those that policy gives the role."""
+    may = ", ".join(facts.writable) or "nothing"
+    return [
+        f"lane {lane.title!r}: policy does not let its role write {path!r}, but {may}"
+        for lane in plan.lanes
+        for path in lane.writes
+        if not any(fnmatchcase(path, pattern) for pattern in facts.writable)
+    ]
+
+
 def _is_inside(path: str) -> bool:
     parts = PurePosixPath(path).parts
     return bool(parts) and not path.startswith(("/", "~")) and ".." not in parts
@@ -367,6 +382,7 @@ PLAN_RULES: Final[dict[str, PlanRule]] = {
     codes.CONSTRAINT_INVENTED: _constraints,
     codes.TOOLS: _tools,
     codes.WRITES: _writes,
+    WRITE: _allowed_writes,
 }
 
 
