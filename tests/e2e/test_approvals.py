@@ -31,6 +31,7 @@ def _calls(cli: Cli) -> int:
     return int(json.loads(cli.run("show", "r", "--json").stdout)["usage"]["calls"])
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_a_person_over_stops_and_ends_as_approved(
     cli: Cli, careful: list[str]
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_run_waits_for_a_person_over_stops_and_ends_as_approved(
     assert shown["waits_for"] == []
 
 
+@pytest.mark.slow
 def test_what_a_person_refuses_goes_back_and_in_the_end_the_run_is_rejected(
     cli: Cli, careful: list[str]
 ) -> None:
