@@ -1,29 +1,39 @@
-"""The names of all tools, for whoever checks a role file without loading the tools."""
+"""The names of all tools, for whoever needs them without loading the tools."""
 
 from __future__ import annotations
 
 from typing import Final
 
-TOOL_NAMES: Final = frozenset(
+SOURCE_TOOLS: Final = ("list_sources", "search_sources", "read_source")
+"""Tools to look at the sources."""
+
+PEER_TOOLS: Final = (
+    "note",
+    "send_message",
+    "wait_for_mail",
+    "record_decision",
+    "search_decisions",
+    "read_decision",
+    "challenge_decision",
+    "rebut_challenge",
+    "withdraw_decision",
+)
+"""Tools to deal with a team."""
+
+RESEARCH_TOOLS: Final = (*SOURCE_TOOLS, *PEER_TOOLS, "submit_finding")
+"""What a role may be given for a lane."""
+
+RETURNING_TOOLS: Final = frozenset(
     {
-        "list_sources",
-        "search_sources",
-        "read_source",
-        "note",
-        "send_message",
-        "wait_for_mail",
-        "record_decision",
-        "search_decisions",
-        "read_decision",
-        "challenge_decision",
-        "rebut_challenge",
-        "withdraw_decision",
         "submit_finding",
         "submit_verdict",
+        "submit_comparison",
         "submit_plan",
         "submit_synthesis",
         "submit_ruling",
-        "submit_comparison",
         "submit_conflict_ruling",
     }
 )
+"""How an assignment ends; no matter of permission."""
+
+TOOL_NAMES: Final = frozenset({*RESEARCH_TOOLS, *RETURNING_TOOLS})

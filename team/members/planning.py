@@ -26,7 +26,7 @@ from bus.messages import (
 )
 from bus.run_stream import Entry
 from team.agent.briefing import Briefing, brief_areas, brief_groups, brief_triage
-from team.agent.tools.toolbox import RESEARCH_TOOLS, plan_tools
+from team.agent.tools.toolbox import plan_tools
 from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.members.names import next_names
@@ -41,6 +41,7 @@ from team.rules.plan import Ability, Plan, PlanFacts, Size, contract_of
 from team.rules.triage import triage
 from team.rules.world import teammate_filters, verifier_filters
 from team.state import Task
+from team.tool_names import RESEARCH_TOOLS
 
 NOTES_MAX: Final = 10
 """Partial results that a task takes along when it comes back, the newest."""

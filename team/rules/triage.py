@@ -22,25 +22,10 @@ from team.rules.lanes import (
     one_lane,
     split_broad,
 )
-from team.rules.plan import Lane, Plan, PlanFacts
+from team.rules.plan import Ability, Lane, Plan, PlanFacts
+from team.tool_names import PEER_TOOLS, RETURNING_TOOLS
 
 __all__ = ["Mode", "Triage", "triage"]
-
-TEAM_TOOLS: Final = frozenset(
-    {
-        "note",
-        "send_message",
-        "wait_for_mail",
-        "record_decision",
-        "search_decisions",
-        "read_decision",
-        "challenge_decision",
-        "rebut_challenge",
-        "withdraw_decision",
-        "submit_finding",
-    }
-)
-"""Tools to deal with a team; who works alone lacks nothing without them."""
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +59,15 @@ def too_few(lanes: Sequence[Lane], facts: PlanFacts) -> str | None:
     return None
 
 
+def _alone(ability: Ability) -> frozenset[str]:
+    """The tools that are of use to one who works alone."""
+    return frozenset(ability.tools) - {*PEER_TOOLS, *RETURNING_TOOLS}
+
+
 def nothing_gained(lanes: Sequence[Lane], facts: PlanFacts) -> str | None:
     """A team needs something that the lead's context has not: a model, a tool, or room."""
     lead, worker = facts.lead, facts.worker
-    if lead.model != worker.model or set(worker.tools) - TEAM_TOOLS != set(lead.tools) - TEAM_TOOLS:
+    if lead.model != worker.model or _alone(lead) != _alone(worker):
         return None
     sizes = {size.source: size.tokens for lane in lanes for size in facts.covered(lane.within)}
     total = sum(sizes.values())

@@ -10,8 +10,7 @@ import pytest
 
 import team.agent.tools
 from team.agent.tools.base import Tool
-from team.agent.tools.toolbox import RESEARCH_TOOLS
-from team.tool_names import TOOL_NAMES
+from team.tool_names import RETURNING_TOOLS, TOOL_NAMES
 
 for module in pkgutil.iter_modules(team.agent.tools.__path__):
     importlib.import_module(f"team.agent.tools.{module.name}")
@@ -25,8 +24,8 @@ def test_the_list_names_every_tool_and_no_other() -> None:
     assert len(TOOLS) == len(TOOL_NAMES)
 
 
-def test_what_a_lane_may_be_given_exists() -> None:
-    assert set(RESEARCH_TOOLS) <= TOOL_NAMES
+def test_what_ends_an_assignment_is_what_returns() -> None:
+    assert {name for name in TOOL_NAMES if name.startswith("submit_")} == RETURNING_TOOLS
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from bus.messages import Contract
 from roles import Role
@@ -33,38 +33,9 @@ from team.rules.synthesis import AdmittedClaim
 from team.rules.synthesis_gate import Asked
 from team.sources.narrow import narrowed
 from team.state import Task
+from team.tool_names import RETURNING_TOOLS
 
 AnyTool = Tool[Any]
-
-RESEARCH_TOOLS: Final = (
-    "list_sources",
-    "search_sources",
-    "read_source",
-    "note",
-    "send_message",
-    "wait_for_mail",
-    "record_decision",
-    "search_decisions",
-    "read_decision",
-    "challenge_decision",
-    "rebut_challenge",
-    "withdraw_decision",
-    "submit_finding",
-)
-"""What a role may be given for a lane."""
-
-_ALWAYS: Final = frozenset(
-    {
-        "submit_finding",
-        "submit_verdict",
-        "submit_comparison",
-        "submit_plan",
-        "submit_synthesis",
-        "submit_ruling",
-        "submit_conflict_ruling",
-    }
-)
-"""How an assignment ends is no matter of permission."""
 
 
 def research_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
@@ -170,5 +141,5 @@ def _allowed(
     if contract is not None:
         kept &= set(contract.tools)
         kept -= set(contract.tools_avoided)
-    kept |= _ALWAYS & names
+    kept |= RETURNING_TOOLS & names
     return tuple(tool for tool in tools if tool.name in kept)
