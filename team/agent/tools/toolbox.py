@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import structlog
+
 from bus.messages import Contract
 from roles import Role
 from team.agent.tools.base import Tool
@@ -33,6 +35,8 @@ from team.rules.synthesis import AdmittedClaim
 from team.rules.synthesis_gate import Asked
 from team.sources.narrow import narrowed
 from team.state import Task
+
+log = structlog.get_logger()
 
 AnyTool = Tool[Any]
 
@@ -143,7 +147,11 @@ def _source_tools(world: World, role: Role, within: tuple[str, ...] | None) -> l
     """The source tools, over what both the contract and the role's policy allow."""
     if world.library is None:
         return []
-    within = narrowed(world.library, within, _policy(world, role).sources)
+    try:
+        within = narrowed(world.library, within, _policy(world, role).sources)
+    except Exception as error:
+        log.warning("sources.closed", role=role.name, error=repr(error))
+        within = ()  # what can't be told is a no: every source is outside (P202)
     return [
         ListSources(world.library, within),
         SearchSources(world.library, within),
