@@ -364,6 +364,19 @@ async def test_a_tool_that_policy_does_not_leave_a_role_is_not_offered(
     assert names(ASSIGNMENTS[kind](world)) == {"search_sources", *returning.get(kind, set())}
 
 
+async def test_a_role_whose_tools_cannot_be_told_may_only_return(
+    stream: RunStream, library: Library
+) -> None:
+    """The check fails, here on a broken contract: whatever else it calls is refused (P201)."""
+    world = await under(stream, library)
+    await world.inbox.stop()
+    broken: Any = None
+
+    tools = research_tools(world, ROLE, a_task(contract=a_contract(tools=broken)))
+
+    assert names(tools) == {"submit_finding"}
+
+
 async def test_a_policy_for_another_role_takes_nothing_away(
     stream: RunStream, library: Library
 ) -> None:

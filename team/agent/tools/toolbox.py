@@ -171,6 +171,19 @@ def _allowed(
 ) -> tuple[AnyTool, ...]:
     """The tools that the role has and that policy and contract leave it."""
     names = frozenset(tool.name for tool in tools)
+    try:
+        kept = _permitted(world, names, role, contract)
+    except Exception as error:
+        log.warning("tools.closed", role=role.name, error=repr(error))
+        kept = set()  # what can't be told is a no: every other tool is refused (P201)
+    kept |= _ALWAYS & names
+    return tuple(tool for tool in tools if tool.name in kept)
+
+
+def _permitted(
+    world: World, names: frozenset[str], role: Role, contract: Contract | None
+) -> set[str]:
+    """Which of these tools role, policy and contract allow."""
     kept = set(role.allowed(names))
     by_policy = _policy(world, role).tools
     if by_policy is not None:
@@ -178,5 +191,4 @@ def _allowed(
     if contract is not None:
         kept &= set(contract.tools)
         kept -= set(contract.tools_avoided)
-    kept |= _ALWAYS & names
-    return tuple(tool for tool in tools if tool.name in kept)
+    return kept
