@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NoReturn
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from bus.ids import LEAD
 from bus.messages import (
@@ -372,9 +373,11 @@ async def test_a_role_whose_tools_cannot_be_told_may_only_return(
     await world.inbox.stop()
     broken: Any = None
 
-    tools = research_tools(world, ROLE, a_task(contract=a_contract(tools=broken)))
+    with capture_logs() as logged:
+        tools = research_tools(world, ROLE, a_task(contract=a_contract(tools=broken)))
 
     assert names(tools) == {"submit_finding"}
+    assert [(one["event"], one["role"]) for one in logged] == [("tools.closed", "researcher")]
 
 
 async def test_a_policy_for_another_role_takes_nothing_away(
@@ -494,10 +497,12 @@ async def test_a_role_whose_sources_cannot_be_told_reads_nothing(
     with Unlisted.open(tmp_path / "library.sqlite") as unlisted:
         world = await under(stream, unlisted, project=rules)
         await world.inbox.stop()
-        tools = {tool.name: tool for tool in ASSIGNMENTS["research"](world)}
+        with capture_logs() as logged:
+            tools = {tool.name: tool for tool in ASSIGNMENTS["research"](world)}
 
         read = await tools["read_source"].call({"source": "guide.md"})
 
+    assert [one["event"] for one in logged] == (["sources.closed"] if code else [])
     assert (read.is_error, read.refusal) == (bool(code), code)
 
 
