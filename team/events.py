@@ -28,5 +28,7 @@ EVENTS: Final[dict[str, str]] = {
     "conflicts.raised": "Admitted claims may contradict each other; `count`.",
     "conflict.ruled": "The lead has ruled on two claims, or could not; `conflict`.",
     "step.overtaken": "Another writer moved first, the lead asks the rules again; `step`, `keys`.",
+    "sources.closed": "What a role may read can't be told, so it reads nothing; `role`, `error`.",
+    "tools.closed": "What a role may use can't be told, so it only returns; `role`, `error`.",
     "result.published": "The run has ended; `status`, `missing`.",
 }

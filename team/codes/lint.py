@@ -18,6 +18,7 @@ GIVEN_TWICE: Final = "L109"
 BROKEN_ROLE: Final = "L110"
 WRONG_VALUE: Final = "L111"
 NO_EFFECT: Final = "L112"
+RULE_FAILED: Final = "L190"
 CONTRADICTION: Final = "L201"
 UPHELD: Final = "L202"
 CORE_CHECK: Final = "L203"
@@ -261,5 +262,16 @@ TOGETHER: Final = (
 )
 """What does not fit together."""
 
-FILES: Final = (*ALONE, *TOGETHER)
+FAILED: Final = (
+    Rule(
+        code=RULE_FAILED,
+        name="rule-failed",
+        says="Every rule of `team check` comes to an end, whatever is in the file.",
+        why="What was not looked at must not pass for sound.",
+        fix="Look at what the message names in the file; report it, if that is sound.",
+    ),
+)
+"""What is said when a rule could not be asked."""
+
+FILES: Final = (*ALONE, *FAILED, *TOGETHER)
 """All of them."""

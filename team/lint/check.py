@@ -2,22 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
+from team.codes.lint import (
+    BAD_NAME,
+    BROKEN_TOML,
+    MISSING_FIELD,
+    NO_CHOICE,
+    OUT_OF_RANGE,
+    UNKNOWN_FIELD,
+    UNREADABLE,
+    WRONG_TYPE,
+)
 from team.lint.around import Around, look_around
+from team.lint.asking import Codes, ask, failed
 from team.lint.files import Targets, find_targets
-from team.lint.policies import Project, problems_of_policy
-from team.lint.role_files import problems_of_role
-from team.lint.teams import Team, problems_of_team
+from team.lint.policies import POLICY_RULES, PolicyRule, Project
+from team.lint.role_files import ROLE_RULES, RoleFile, RoleRule
+from team.lint.teams import TEAM_RULES, Team, TeamRule
 from team.policy import ProjectPolicy
 from team.spec import BUILT_IN, TeamSpec, list_specs
-from team.written import Document, Problem, check_document, read_document
+from team.written import Checked, Document, Problem, check_document, read_document
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+READS: Final[Codes] = (BROKEN_TOML, UNREADABLE)
+FIELDS: Final[Codes] = (UNKNOWN_FIELD, WRONG_TYPE, OUT_OF_RANGE, MISSING_FIELD, BAD_NAME, NO_CHOICE)
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of the files.
+
+    Attributes:
+        read: Reads a policy or a spec; tells `READS`.
+        fields: Compares it with its type; tells `FIELDS`.
+        role: The rules for a role file, by their codes.
+        policy: Those for what a policy says, if it is sound by itself.
+        team: Those for a team spec that is.
+    """
+
+    read: Callable[[Path, str], Document | Problem] = read_document
+    fields: Callable[[Document, type[msgspec.Struct]], Checked[msgspec.Struct]] = check_document
+    role: Mapping[Codes, RoleRule] = msgspec.field(default_factory=lambda: ROLE_RULES)
+    policy: Mapping[Codes, PolicyRule] = msgspec.field(default_factory=lambda: POLICY_RULES)
+    team: Mapping[Codes, TeamRule] = msgspec.field(default_factory=lambda: TEAM_RULES)
+
+
+ALL: Final = Rules()
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,22 +77,28 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_files(
-    cwd: Path, paths: tuple[str, ...] = (), policy: str | None = None, *, is_strict: bool = False
+    cwd: Path,
+    paths: tuple[str, ...] = (),
+    policy: str | None = None,
+    *,
+    is_strict: bool = False,
+    rules: Rules = ALL,
 ) -> Report:
-    """Check files.
+    """Check files. A rule that fails is a problem of the file, and the others are asked.
 
     Args:
         cwd: Where teams, roles and the policy are looked for.
         paths: Files and folders to check; otherwise all that can be found.
         policy: A policy in place of the one that is found.
         is_strict: Whether warnings are errors.
+        rules: What is asked of them.
 
     Raises:
         SpecError: A path is not there.
     """
     around = look_around(cwd)
     targets = find_targets(around, paths, policy)
-    problems = set(_Check(around, targets).problems())
+    problems = set(_Check(around, targets, rules).problems())
     if is_strict:
         problems = {msgspec.structs.replace(one, severity="error") for one in problems}
     return Report(
@@ -71,8 +112,8 @@ def check_files(
 class _Check:
     """One check of all files, each of which is read once."""
 
-    def __init__(self, around: Around, targets: Targets) -> None:
-        self.around, self.targets = around, targets
+    def __init__(self, around: Around, targets: Targets, rules: Rules) -> None:
+        self.around, self.targets, self.rules = around, targets, rules
         self.found: list[Problem] = []
 
     def problems(self) -> Iterator[Problem]:
@@ -84,22 +125,28 @@ class _Check:
         for read in filter(None, policies):
             document, policy = read
             project = Project(document=document, policy=policy, teams=teams, around=self.around)
-            yield from problems_of_policy(project)
+            yield from ask(self.rules.policy, project, document.path)
         for path, one in specs.items():
             if one is not None:
-                yield from problems_of_team(self._team(path, *one, holding))
+                yield from ask(self.rules.team, self._team(path, *one, holding), one[0].path)
         yield from self._roles()
         yield from self.found
 
     def _read(self, path: Path, kind: type[T]) -> tuple[Document, T] | None:
         """Read a file, keep what is wrong with it, and give what is sound of it."""
-        document = read_document(path, self.around.shown(path))
-        if isinstance(document, Problem):
-            self.found.append(document)
+        shown, codes = self.around.shown(path), READS
+        try:
+            document = self.rules.read(path, shown)
+            if isinstance(document, Problem):
+                self.found.append(document)
+                return None
+            codes = FIELDS
+            checked = self.rules.fields(document, kind)
+        except Exception as error:
+            self.found.append(failed(codes, shown, error))
             return None
-        checked = check_document(document, kind)
         self.found += checked.problems
-        return None if checked.value is None else (document, checked.value)
+        return (document, checked.value) if isinstance(checked.value, kind) else None
 
     def _team(self, path: Path, document: Document, spec: TeamSpec, project: ProjectPolicy) -> Team:
         return Team(
@@ -113,13 +160,11 @@ class _Check:
     def _teams(self, checked: list[TeamSpec]) -> tuple[TeamSpec, ...]:
         """All teams of the project: those under check, and those that are not."""
         others = [p for p in list_specs(self.around.cwd).values() if p not in self.targets.specs]
-        for path in others:
-            document = read_document(path)
-            if isinstance(document, Document):
-                value = check_document(document, TeamSpec).value
-                checked += [] if value is None else [value]
-        return tuple(checked)
+        unchecked = _Check(self.around, self.targets, self.rules)  # what it finds is not asked for
+        sound = filter(None, (unchecked._read(path, TeamSpec) for path in others))
+        return (*checked, *(spec for _, spec in sound))
 
     def _roles(self) -> Iterator[Problem]:
         for path in self.targets.roles:
-            yield from problems_of_role(path, self.around)
+            given = RoleFile(path=path, around=self.around)
+            yield from ask(self.rules.role, given, self.around.shown(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 
@@ -11,15 +11,19 @@ import msgspec
 
 from team.codes.lint import (
     AREA_OF_NOBODY,
+    CONTRADICTION,
     NO_SUCH_SOURCE,
     OUTSIDE,
     SEAT_TOOLS,
     TOOL_REFUSED,
+    UNKNOWN_CHECK,
     UNKNOWN_ROLE,
     UNKNOWN_TOOL,
     UNUSED_ROLE,
+    UPHELD,
 )
 from team.lint.around import READING, Around
+from team.lint.asking import Codes
 from team.lint.limits import (
     contradictions,
     never_asked,
@@ -32,7 +36,7 @@ from team.policy import ProjectPolicy
 from team.sources.locators import is_covered
 from team.spec import TeamSpec
 from team.tool_names import TOOL_NAMES
-from team.written import Document, Problem
+from team.written import Document, Keys, Problem
 from team.written.words import names, near
 
 SCANNED_MAX: Final = 5_000
@@ -58,39 +62,30 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     around: Around
 
 
-def problems_of_policy(project: Project) -> Iterator[Problem]:
-    """Find what does not fit."""
+def _limits(project: Project) -> Iterator[Problem]:
     document, policy = project.document, project.policy
     yield from contradictions(document, "limits", policy.limits)
     yield from triage_contradictions(document, policy.triage)
     yield from never_asked(document, "limits", policy.approve, policy.limits)
-    yield from too_many_upheld(document, policy.gate)
-    yield from unknown_checks(document, project.around.checks)
-    yield from _areas(project)
-    paths = _Paths(project.around.root)
-    for name in policy.roles:
-        yield from _role(project, name)
-        yield from _tools(project, name)
-        yield from _sources(project, name, paths)
-        yield from _writes(project, name)
 
 
 # --- roles -----------------------------------------------------------------------
 
 
-def _role(project: Project, name: str) -> Iterator[Problem]:
+def _roles(project: Project) -> Iterator[Problem]:
     known = project.around.role_names
-    if name not in known:
-        yield project.document.problem(
-            UNKNOWN_ROLE, ("roles", name), f"there is no role {name!r}", near(name, known)
-        )
-    elif project.teams and name not in _used(project.teams):
-        yield project.document.problem(
-            UNUSED_ROLE,
-            ("roles", name),
-            f"no team here fills a seat from {name!r}",
-            "mend the name, or delete the table",
-        )
+    for name in project.policy.roles:
+        if name not in known:
+            yield project.document.problem(
+                UNKNOWN_ROLE, ("roles", name), f"there is no role {name!r}", near(name, known)
+            )
+        elif project.teams and name not in _used(project.teams):
+            yield project.document.problem(
+                UNUSED_ROLE,
+                ("roles", name),
+                f"no team here fills a seat from {name!r}",
+                "mend the name, or delete the table",
+            )
 
 
 def _used(teams: tuple[TeamSpec, ...]) -> set[str]:
@@ -99,11 +94,19 @@ def _used(teams: tuple[TeamSpec, ...]) -> set[str]:
     }
 
 
-def _tools(project: Project, name: str) -> Iterator[Problem]:
-    for keys, tool in texts(project.document, "roles", name, "tools"):
+def _unknown_tools(project: Project) -> Iterator[Problem]:
+    for keys, tool in _texts_of_roles(project, "tools"):
         if tool not in TOOL_NAMES:
             fix = near(tool, sorted(TOOL_NAMES))
             yield project.document.problem(UNKNOWN_TOOL, keys, f"there is no tool {tool!r}", fix)
+
+
+def _tools(project: Project) -> Iterator[Problem]:
+    for name in project.policy.roles:
+        yield from _tools_of(project, name)
+
+
+def _tools_of(project: Project, name: str) -> Iterator[Problem]:
     allowed, found = project.policy.of_role(name).tools, project.around.file_of(name)
     if allowed is None or found is None or found.role is None:
         return
@@ -129,8 +132,8 @@ def _reading(teams: tuple[TeamSpec, ...]) -> set[str]:
     return {name for team in teams for name in (team.roles.worker, team.roles.verifier)}
 
 
-def _writes(project: Project, name: str) -> Iterator[Problem]:
-    for keys, path in texts(project.document, "roles", name, "writes"):
+def _writes(project: Project) -> Iterator[Problem]:
+    for keys, path in _texts_of_roles(project, "writes"):
         pure = PurePosixPath(path.replace("\\", "/"))
         if not path.strip() or pure.is_absolute() or ".." in pure.parts or path.startswith("~"):
             yield project.document.problem(
@@ -139,6 +142,12 @@ def _writes(project: Project, name: str) -> Iterator[Problem]:
                 f"{path!r} is no path inside the project",
                 "write it from the project's root, without `..`",
             )
+
+
+def _texts_of_roles(project: Project, field: str) -> Iterator[tuple[Keys, str]]:
+    """The elements of a list that each role's table may have."""
+    for name in project.policy.roles:
+        yield from texts(project.document, "roles", name, field)
 
 
 # --- areas -----------------------------------------------------------------------
@@ -168,8 +177,9 @@ def _deciding(teams: tuple[TeamSpec, ...]) -> set[str]:
 # --- sources ---------------------------------------------------------------------
 
 
-def _sources(project: Project, name: str, paths: _Paths) -> Iterator[Problem]:
-    for keys, pattern in texts(project.document, "roles", name, "sources"):
+def _sources(project: Project) -> Iterator[Problem]:
+    paths = _Paths(project.around.root)
+    for keys, pattern in _texts_of_roles(project, "sources"):
         if not paths.has(pattern.removeprefix("!")):
             yield project.document.problem(
                 NO_SUCH_SOURCE,
@@ -206,3 +216,21 @@ def _below(root: Path) -> Iterator[tuple[PurePath, ...]]:
             count += 1
             if count >= SCANNED_MAX:
                 return
+
+
+# --- all of them -----------------------------------------------------------------
+
+PolicyRule = Callable[[Project], Iterator[Problem]]
+
+POLICY_RULES: Final[dict[Codes, PolicyRule]] = {
+    (CONTRADICTION,): _limits,
+    (UPHELD,): lambda project: too_many_upheld(project.document, project.policy.gate),
+    (UNKNOWN_CHECK,): lambda project: unknown_checks(project.document, project.around.checks),
+    (AREA_OF_NOBODY,): _areas,
+    (UNKNOWN_ROLE, UNUSED_ROLE): _roles,
+    (UNKNOWN_TOOL,): _unknown_tools,
+    (SEAT_TOOLS, TOOL_REFUSED): _tools,
+    (NO_SUCH_SOURCE,): _sources,
+    (OUTSIDE,): _writes,
+}
+"""What does not fit in a policy, by the codes under which it is told."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
-from roles import IgnoredField, RoleError, review_role_file
+import msgspec
+
+from roles import RoleError, review_role_file
 from team.codes.lint import (
     BROKEN_ROLE,
     GIVEN_TWICE,
@@ -16,13 +19,26 @@ from team.codes.lint import (
     WRONG_VALUE,
 )
 from team.lint.around import Around
+from team.lint.asking import Codes, ask
 from team.tool_names import TOOL_NAMES
 from team.written import Problem, severity_of
 
 
-def problems_of_role(path: Path | str, around: Around) -> Iterator[Problem]:
-    """Find all that is wrong with one role file, and what has no effect there."""
-    review, shown = review_role_file(Path(path), TOOL_NAMES), around.shown(path)
+class RoleFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A role file under check.
+
+    Attributes:
+        path: Where it is.
+        around: Roles, checks and files.
+    """
+
+    path: Path
+    around: Around
+
+
+def mistakes(given: RoleFile) -> Iterator[Problem]:
+    """Find all that is wrong with one role file."""
+    review, shown = review_role_file(given.path, TOOL_NAMES), given.around.shown(given.path)
     for error in review.errors:
         yield Problem(
             code=_code_of(error),
@@ -32,12 +48,12 @@ def problems_of_role(path: Path | str, around: Around) -> Iterator[Problem]:
             reason=error.reason,
             fix=error.fix,
         )
-    yield from _without_effect(review.ignored, shown)
 
 
-def _without_effect(ignored: Iterable[IgnoredField], shown: str) -> Iterator[Problem]:
+def without_effect(given: RoleFile) -> Iterator[Problem]:
     """Fields that nobody knows, here or in Claude Code; mostly typos."""
-    for one in ignored:
+    review, shown = review_role_file(given.path, TOOL_NAMES), given.around.shown(given.path)
+    for one in review.ignored:
         meant, _, rest = one.why.rpartition("no such field here")
         if not rest:
             yield Problem(
@@ -65,3 +81,17 @@ def _code_of(error: RoleError) -> str:
     if error.reason.startswith("given twice"):
         return GIVEN_TWICE
     return UNKNOWN_TOOL if error.reason.startswith("there is no tool ") else WRONG_VALUE
+
+
+RoleRule = Callable[[RoleFile], Iterator[Problem]]
+
+ROLE_RULES: Final[dict[Codes, RoleRule]] = {
+    (UNREADABLE, MISSING_FIELD, GIVEN_TWICE, BROKEN_ROLE, WRONG_VALUE, UNKNOWN_TOOL): mistakes,
+    (NO_EFFECT,): without_effect,
+}
+"""What is wrong with a role file, by the codes under which it is told."""
+
+
+def problems_of_role(path: Path | str, around: Around) -> Iterator[Problem]:
+    """Ask every rule for role files."""
+    yield from ask(ROLE_RULES, RoleFile(path=Path(path), around=around), around.shown(path))

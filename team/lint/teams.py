@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -10,17 +10,22 @@ import msgspec
 from roles import Role, RoleError
 from team.agent.models.priced import has_price
 from team.codes.lint import (
+    CONTRADICTION,
+    CORE_CHECK,
     LOOSER,
     MODEL_REFUSED,
     NO_PRICE,
     NO_RECORDS,
     SEAT_TOOLS,
+    UNKNOWN_CHECK,
     UNKNOWN_ROLE,
+    UPHELD,
     VERIFIER_SEAT,
     VERIFIER_TOOLS,
 )
 from team.errors import SpecError
 from team.lint.around import READING, Around
+from team.lint.asking import Codes
 from team.lint.limits import (
     contradictions,
     left_out_checks,
@@ -71,34 +76,30 @@ class Team(msgspec.Struct, frozen=True, kw_only=True):
     is_built_in: bool
 
 
-def problems_of_team(team: Team) -> Iterator[Problem]:
-    """Find what does not fit."""
+def _limits(team: Team) -> Iterator[Problem]:
     document, spec = team.document, team.spec
     yield from contradictions(document, "policy", spec.policy)
     yield from triage_contradictions(document, spec.triage)
     yield from never_asked(document, "policy", spec.approve, spec.policy)
-    yield from too_many_upheld(document, spec.gate)
-    yield from left_out_checks(document, spec.gate)
-    yield from unknown_checks(document, team.around.checks)
-    yield from _missing_records(team)
-    yield from _seats(team)
-    if not team.is_built_in:
-        yield from _looser(team)
 
 
 # --- seats -----------------------------------------------------------------------
 
 
-def _seats(team: Team) -> Iterator[Problem]:
-    found = {seat: team.around.role(getattr(team.spec.roles, seat)) for seat in SEATS}
-    for seat, role in found.items():
+def _seats(team: Team) -> dict[str, Role | RoleError]:
+    """The role of each seat, or why it has none."""
+    return {seat: team.around.role(getattr(team.spec.roles, seat)) for seat in SEATS}
+
+
+def _roles(team: Team) -> dict[str, Role]:
+    """The roles that could be read, by name."""
+    return {role.name: role for role in _seats(team).values() if isinstance(role, Role)}
+
+
+def _unknown_roles(team: Team) -> Iterator[Problem]:
+    for seat, role in _seats(team).items():
         if isinstance(role, RoleError):
             yield from _no_role(team, seat, role)
-    yield from _same_role(team)
-    roles = {role.name: role for role in found.values() if isinstance(role, Role)}
-    left = narrowed(roles, team.project)
-    yield from _tools(team, roles, left)
-    yield from _models(team, left)
 
 
 def _no_role(team: Team, seat: str, error: RoleError) -> Iterator[Problem]:
@@ -123,21 +124,22 @@ def _same_role(team: Team) -> Iterator[Problem]:
             )
 
 
-def _tools(team: Team, roles: dict[str, Role], left: dict[str, Role]) -> Iterator[Problem]:
-    """What a verifier must not have, and what nobody can work without.
+def _taking_part(team: Team) -> Iterator[Problem]:
+    """What a verifier must not have; what the policy takes away is told of the policy."""
+    verifier = narrowed(_roles(team), team.project).get(team.spec.roles.verifier)
+    asked = () if verifier is None or verifier.tools is None else verifier.allowed(TAKING_PART)
+    if verifier is not None and asked:
+        yield team.document.problem(
+            VERIFIER_TOOLS,
+            ("roles", "verifier"),
+            f"the verifier's role {verifier.name!r} asks for {names(asked)}",
+            f"delete that from {team.around.shown(verifier.source)}, or choose another role",
+        )
 
-    What the policy takes away is told of the policy; so is what it mends.
-    """
-    verifier = left.get(team.spec.roles.verifier)
-    if verifier is not None and verifier.tools is not None:
-        asked = verifier.allowed(TAKING_PART)
-        if asked:
-            yield team.document.problem(
-                VERIFIER_TOOLS,
-                ("roles", "verifier"),
-                f"the verifier's role {verifier.name!r} asks for {names(asked)}",
-                f"delete that from {team.around.shown(verifier.source)}, or choose another role",
-            )
+
+def _reading(team: Team) -> Iterator[Problem]:
+    """What nobody can work without."""
+    roles = _roles(team)
     for seat in ("worker", "verifier"):
         role = roles.get(getattr(team.spec.roles, seat))
         if role is not None and not role.allowed(READING):
@@ -152,8 +154,9 @@ def _tools(team: Team, roles: dict[str, Role], left: dict[str, Role]) -> Iterato
 # --- models ----------------------------------------------------------------------
 
 
-def _models(team: Team, roles: dict[str, Role]) -> Iterator[Problem]:
+def _models(team: Team) -> Iterator[Problem]:
     """Models that the policy refuses, and models without a price under a limit in dollars."""
+    roles = narrowed(_roles(team), team.project)
     strict = tightened(team.spec, team.project)
     resolved = ResolvedSpec(team=strict, roles=roles, provider="anthropic")
     limits = dollar_limits(strict)
@@ -206,6 +209,8 @@ def _refused(argument: str, reason: str, fix: str) -> SpecError:
 
 def _looser(team: Team) -> Iterator[Problem]:
     """What the spec itself says and the policy makes stricter."""
+    if team.is_built_in:
+        return
     alone, strict = tightened(team.spec, ProjectPolicy()), tightened(team.spec, team.project)
     for table in COMPARED:
         ours, theirs = getattr(alone, table), getattr(strict, table)
@@ -226,5 +231,24 @@ def _said(value: Any) -> str:
         return str(value).lower()
     return number(value) if isinstance(value, int | float) else str(value)
 
+
+# --- all of them -----------------------------------------------------------------
+
+TeamRule = Callable[[Team], Iterator[Problem]]
+
+TEAM_RULES: Final[dict[Codes, TeamRule]] = {
+    (CONTRADICTION,): _limits,
+    (UPHELD,): lambda team: too_many_upheld(team.document, team.spec.gate),
+    (CORE_CHECK,): lambda team: left_out_checks(team.document, team.spec.gate),
+    (UNKNOWN_CHECK,): lambda team: unknown_checks(team.document, team.around.checks),
+    (NO_RECORDS,): _missing_records,
+    (UNKNOWN_ROLE,): _unknown_roles,
+    (VERIFIER_SEAT,): _same_role,
+    (VERIFIER_TOOLS,): _taking_part,
+    (SEAT_TOOLS,): _reading,
+    (MODEL_REFUSED, NO_PRICE): _models,
+    (LOOSER,): _looser,
+}
+"""What does not fit in a team spec, by the codes under which it is told."""
 
 assert {*READING, *TAKING_PART} <= TOOL_NAMES

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from bus.ids import LEAD
 from bus.messages import (
@@ -22,8 +24,13 @@ from bus.subjects import build
 from team.agent.loop import Agent
 from team.agent.models.call import Caller
 from team.agent.tools.base import Tool, ToolAnswer
-from team.agent.tools.decision_tools import RecordDecision
-from team.agent.tools.source_tools import ReadSource
+from team.agent.tools.decision_tools import (
+    ChallengeDecision,
+    RebutChallenge,
+    RecordDecision,
+    WithdrawDecision,
+)
+from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
 from team.agent.tools.toolbox import (
     AnyTool,
     dispute_tools,
@@ -358,6 +365,21 @@ async def test_a_tool_that_policy_does_not_leave_a_role_is_not_offered(
     assert names(ASSIGNMENTS[kind](world)) == {"search_sources", *returning.get(kind, set())}
 
 
+async def test_a_role_whose_tools_cannot_be_told_may_only_return(
+    stream: RunStream, library: Library
+) -> None:
+    """The check fails, here on a broken contract: whatever else it calls is refused (P201)."""
+    world = await under(stream, library)
+    await world.inbox.stop()
+    broken: Any = None
+
+    with capture_logs() as logged:
+        tools = research_tools(world, ROLE, a_task(contract=a_contract(tools=broken)))
+
+    assert names(tools) == {"submit_finding"}
+    assert [(one["event"], one["role"]) for one in logged] == [("tools.closed", "researcher")]
+
+
 async def test_a_policy_for_another_role_takes_nothing_away(
     stream: RunStream, library: Library
 ) -> None:
@@ -416,6 +438,98 @@ async def test_a_source_outside_is_refused_as_an_event_and_an_unknown_one_is_not
     [said] = await refusals(stream)
     assert (said.code, said.what) == ("P202", "tool read_source")
     assert "guide.md" in said.reason
+
+
+class NoDisk(Library):
+    """A library of which nothing can be told."""
+
+    def __init__(self) -> None:
+        """Open nothing."""
+
+    def _fail(self, *_: object, **__: object) -> Any:
+        raise OSError("no disk")
+
+    documents = search = read = find = _fail
+
+
+READS: list[tuple[str, dict[str, str]]] = [
+    ("list_sources", {}),
+    ("search_sources", {"query": "cursor pages"}),
+    ("read_source", {"source": "guide.md"}),
+]
+
+
+async def test_what_a_member_may_read_and_cannot_be_told_is_a_no(stream: RunStream) -> None:
+    """The check fails: no call is answered, each refusal is an event, the member goes on."""
+    world = await a_world(stream)
+    library, within = NoDisk(), ("docs",)
+    tools = (
+        ListSources(library, within),
+        SearchSources(library, within),
+        ReadSource(library, within),
+    )
+
+    outcome = await an_agent(world, Scripted(READS, [("give_back", {})])).work(
+        an_assignment(*tools, Return(), ends_with="give_back")
+    )
+
+    assert outcome.returned
+    said = await refusals(stream)
+    assert [(one.code, one.what) for one in said] == [("P202", f"tool {name}") for name, _ in READS]
+    assert all("can't be told: OSError('no disk')" in one.reason for one in said)
+
+
+class Unlisted(Library):
+    """A library that can be read, and whose documents can't be listed."""
+
+    def documents(self, within: tuple[str, ...] | None = None) -> NoReturn:  # noqa: ARG002
+        """Fail."""
+        raise OSError("no disk")
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(("sources", "code"), [(None, ""), (("docs",), "P202")])
+async def test_a_role_whose_sources_cannot_be_told_reads_nothing(
+    stream: RunStream, tmp_path: Path, sources: tuple[str, ...] | None, code: str
+) -> None:
+    """The policy's limit fails when the tools are laid out: then nothing lies inside it."""
+    rules = ProjectPolicy(roles={"researcher": RoleRules(sources=sources)})
+    with Unlisted.open(tmp_path / "library.sqlite") as unlisted:
+        world = await under(stream, unlisted, project=rules)
+        await world.inbox.stop()
+        with capture_logs() as logged:
+            tools = {tool.name: tool for tool in ASSIGNMENTS["research"](world)}
+
+        read = await tools["read_source"].call({"source": "guide.md"})
+
+    assert [one["event"] for one in logged] == (["sources.closed"] if code else [])
+    assert (read.is_error, read.refusal) == (bool(code), code)
+
+
+async def test_where_a_member_may_decide_and_cannot_be_told_is_a_no(stream: RunStream) -> None:
+    """The check fails: nothing is decided, and that is an event."""
+    world = await a_world(stream)
+    broken: Any = 5
+    changes: Calls = [
+        ("record_decision", {"area": AREA, "key": KEY, "statement": CURSORS}),
+        *(
+            (name, {"area": AREA, "key": KEY, "reason": "So."})
+            for name in ("challenge_decision", "rebut_challenge", "withdraw_decision")
+        ),
+    ]
+    tools = (
+        RecordDecision(world, CONTEXT, broken),
+        ChallengeDecision(world, broken),
+        RebutChallenge(world, broken),
+        WithdrawDecision(world, broken),
+    )
+
+    await an_agent(world, Scripted(changes)).work(an_assignment(*tools, budget=BUDGET))
+
+    said = await refusals(stream)
+    assert [(one.code, one.what) for one in said] == [("P203", f"tool {n}") for n, _ in changes]
+    assert all("can't be told: TypeError(" in one.reason for one in said)
+    assert not [r for r in await records(stream) if r.subject.kind == "decision"]
 
 
 @pytest.mark.parametrize(

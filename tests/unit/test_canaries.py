@@ -87,6 +87,16 @@ def test_where_no_claim_can_be_made_false_none_is_planted() -> None:
     )
 
 
+def test_a_canary_that_cannot_be_made_lets_no_claim_pass_to_a_verifier() -> None:
+    """Whether the altered quote stands can't be told: without it nobody is asked to judge."""
+
+    def fails(_: Evidence) -> str | None:
+        raise OSError("no disk")
+
+    with pytest.raises(OSError, match="no disk"):
+        with_canary_of("v-t1-1-1", CLAIMS, TAKEN, fails)
+
+
 @given(
     ids=st.lists(
         st.from_regex(r"\A[a-z]{0,3}[0-9]{0,3}\Z").filter(bool), min_size=1, max_size=6, unique=True

@@ -161,6 +161,28 @@ def test_a_rule_that_fails_is_a_no(code: str) -> None:
     assert code in RULES
 
 
+@pytest.mark.parametrize(
+    ("writable", "problem"),
+    [
+        (("notes/*",), None),
+        (("src/*", "notes/a.md"), None),
+        (
+            ("src/*",),
+            "P205: lane 'pools': policy does not let its role write 'notes/a.md', but src",
+        ),
+        ((), "P205: lane 'pools': policy does not let its role write 'notes/a.md', but nothing"),
+    ],
+)
+def test_a_lane_may_write_only_what_policy_lets_its_role(
+    writable: tuple[str, ...], problem: str | None
+) -> None:
+    facts = some_facts(writable=writable)
+
+    said = "\n".join(plan_problems(a_plan(a_lane(writes=("notes/a.md",))), facts))
+
+    assert said.startswith(problem) if problem else said == ""
+
+
 async def test_submit_plan_refuses_with_every_problem_and_takes_what_is_mended() -> None:
     tool = SubmitPlan(FACTS)
 

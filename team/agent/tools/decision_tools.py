@@ -349,8 +349,11 @@ class WithdrawDecision(Tool[WithdrawDecisionInput]):
 
 def _outside(areas: Areas, area: str) -> ToolAnswer | None:
     """Why a member may not decide in an area; nothing if it may."""
-    if areas is None or area in areas:
-        return None
+    try:
+        if areas is None or area in areas:
+            return None
+    except Exception as error:
+        return refuse(f"whether you may decide there can't be told: {error!r} ({AREA})", code=AREA)
     there = f"you may in: {', '.join(areas)}" if areas else "you may in none"
     return refuse(
         f"your role may not decide in area {area!r} ({AREA}); {there}. Follow what others have "

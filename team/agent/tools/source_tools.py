@@ -52,7 +52,10 @@ class ListSources(Tool[ListSourcesInput]):
         self._library, self._within = library, within
 
     async def run(self, given: ListSourcesInput) -> ToolAnswer:  # noqa: ARG002 - asks for nothing
-        documents = self._library.documents(self._within)
+        try:
+            documents = self._library.documents(self._within)
+        except Exception as error:
+            return _cannot_tell(error)
         lines = [f"{d.source} ({d.group}, {d.lines} lines): {d.title}" for d in documents]
         if len(lines) > LISTED_MAX:
             lines = [*lines[:LISTED_MAX], f"and {len(lines) - LISTED_MAX} more: search for them"]
@@ -73,7 +76,10 @@ class SearchSources(Tool[SearchSourcesInput]):
         self._library, self._within = library, within
 
     async def run(self, given: SearchSourcesInput) -> ToolAnswer:
-        hits = self._library.search(given.query, self._within, given.limit)
+        try:
+            hits = self._library.search(given.query, self._within, given.limit)
+        except Exception as error:
+            return _cannot_tell(error)
         if not hits:
             return ToolAnswer(content=f"Nothing was found for {given.query!r}.")
         return ToolAnswer(content=_cut("\n\n".join(_show_hit(hit) for hit in hits)))
@@ -99,17 +105,24 @@ class ReadSource(Tool[ReadSourceInput]):
             return refuse(str(error), code=SOURCE if self._is_outside(given.source) else "")
         except (SourceError, ValueError) as error:
             return refuse(str(error))
+        except Exception as error:
+            return _cannot_tell(error)
         return ToolAnswer(content=_cut(_show_page(page)))
 
     def _is_outside(self, source: str) -> bool:
-        """Whether the run has that source, but not for this member."""
+        """Whether the run has that source, but not for this member; if in doubt, it is outside."""
         if self._within is None:
             return False
         try:
             self._library.find(source)
-        except UnknownSourceError:
-            return False
+        except Exception as error:
+            return not isinstance(error, UnknownSourceError)
         return True
+
+
+def _cannot_tell(error: Exception) -> ToolAnswer:
+    """The answer where it can't be found out what a member may read: nothing."""
+    return refuse(f"which sources you may read can't be told: {error!r} ({SOURCE})", code=SOURCE)
 
 
 def _show_hit(hit: Hit) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
+
 from bus.messages import Contract
 from roles import Role
 from team.agent.tools.base import Tool
@@ -34,6 +36,8 @@ from team.rules.synthesis_gate import Asked
 from team.sources.narrow import narrowed
 from team.state import Task
 from team.tool_names import RETURNING_TOOLS
+
+log = structlog.get_logger()
 
 AnyTool = Tool[Any]
 
@@ -114,7 +118,11 @@ def _source_tools(world: World, role: Role, within: tuple[str, ...] | None) -> l
     """The source tools, over what both the contract and the role's policy allow."""
     if world.library is None:
         return []
-    within = narrowed(world.library, within, _policy(world, role).sources)
+    try:
+        within = narrowed(world.library, within, _policy(world, role).sources)
+    except Exception as error:
+        log.warning("sources.closed", role=role.name, error=repr(error))
+        within = ()  # what can't be told is a no: every source is outside (P202)
     return [
         ListSources(world.library, within),
         SearchSources(world.library, within),
@@ -134,6 +142,19 @@ def _allowed(
 ) -> tuple[AnyTool, ...]:
     """The tools that the role has and that policy and contract leave it."""
     names = frozenset(tool.name for tool in tools)
+    try:
+        kept = _permitted(world, names, role, contract)
+    except Exception as error:
+        log.warning("tools.closed", role=role.name, error=repr(error))
+        kept = set()  # what can't be told is a no: every other tool is refused (P201)
+    kept |= RETURNING_TOOLS & names
+    return tuple(tool for tool in tools if tool.name in kept)
+
+
+def _permitted(
+    world: World, names: frozenset[str], role: Role, contract: Contract | None
+) -> set[str]:
+    """Which of these tools role, policy and contract allow."""
     kept = set(role.allowed(names))
     by_policy = _policy(world, role).tools
     if by_policy is not None:
@@ -141,5 +162,4 @@ def _allowed(
     if contract is not None:
         kept &= set(contract.tools)
         kept -= set(contract.tools_avoided)
-    kept |= RETURNING_TOOLS & names
-    return tuple(tool for tool in tools if tool.name in kept)
+    return kept
