@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from bus.server import start_server, stop_server
-from tests.support.cli import GOAL, Cli, as_team, without_fresh_rounds
+from tests.support.cli import GOAL, Cli, as_team
 from tests.support.messages_api import KEY, error_response, messages_api
 
 BROKEN_ROLE = "---\nname: researcher\ndescription: d\ntools: serch_sources\n---\nDo it.\n"
@@ -178,7 +178,7 @@ def test_readers_that_leave_early_change_neither_the_run_nor_its_exit_status(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """`2> >(head -1)` and `| head -1`: the result is written and the status is told."""
-    without_fresh_rounds(cli.cwd)
+    (cli.cwd / "peerteam.toml").write_text("[limits]\nfresh_rounds_max = 0\n")
     command = shlex.join(cli.command("run", "research", GOAL, *as_team(lanes), "--run", "early"))
     script = f"set -o pipefail; {command} 2> >(head -1 >/dev/null) | head -1"
     environment = cli.environment | {"PEERTEAM_REHEARSAL_FAULTS": "alter-quote@ada"}

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from team.views.run_object import RunObject
-from tests.support.cli import GOAL, Cli, as_team, without_fresh_rounds
+from tests.support.cli import GOAL, Cli, as_team
 
 
 def test_a_run_prints_one_object_with_everything_a_program_needs(
@@ -87,8 +87,6 @@ def test_a_finding_with_an_altered_quote_does_not_reach_the_result(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """One word was changed in one quote, twice: the lane is missing, and the result says so."""
-    without_fresh_rounds(cli.cwd)
-
     done, shown = cli.team_run(lanes, PEERTEAM_REHEARSAL_FAULTS="alter-quote@ada")
 
     assert done.returncode == 3, done.stderr
@@ -119,8 +117,6 @@ def test_a_claim_that_its_quote_does_not_bear_out_is_refuted_by_the_verifier(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """The quote is true, the claim is not: only fresh eyes can see that."""
-    without_fresh_rounds(cli.cwd)
-
     done, shown = cli.team_run(lanes, PEERTEAM_REHEARSAL_FAULTS="unsupported@bea")
 
     assert done.returncode == 3, done.stderr

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.support.cli import Cli, without_fresh_rounds
+from tests.support.cli import Cli
 
 
 def test_a_change_that_changes_behaviour_fails_the_baseline(cli: Cli, lanes: list[Path]) -> None:
     """A producer that misquotes, and a role file that says more than the one before."""
-    without_fresh_rounds(cli.cwd)
     done, _ = cli.team_run(lanes[:2], "--run", "before", "-q")
     assert done.returncode == 0, done.stderr
     written = cli.run("diff", "before", "--write", "baseline.toml")

@@ -109,11 +109,6 @@ class Cli:
                     await asyncio.sleep(0.02)
 
 
-def without_fresh_rounds(folder: Path) -> None:
-    """A project in which a lane that its producer could not return goes to nobody else."""
-    (folder / "peerteam.toml").write_text("[limits]\nfresh_rounds_max = 0\n")
-
-
 def named(sources: list[Path]) -> list[str]:
     """Sources as arguments."""
     return [part for source in sources for part in ("--source", str(source))]
