@@ -19,7 +19,7 @@ from bus.messages import (
 from team.members.checks import load_checks
 from team.rules import steps
 from team.rules.gate import verification_problems
-from team.rules.synthesis import struck_lines
+from team.rules.synthesis import admitted_claims, struck_lines
 from team.state import Task
 from tests.support.builders import OPENED_AT, a_claim, a_judgement, a_submission, opens
 from tests.support.decisions import DecidingTeam, challenges
@@ -75,8 +75,12 @@ def _facts_of(task: Task) -> tuple[Claim, ...]:
     return (msgspec.structs.replace(a_claim(), facts=(fact,)),)
 
 
-def _next(team: PaperTeam) -> str:
-    return f"lead: {type(team.next()).__name__}"
+def _instead_of(refused: type[steps.AnyStep], team: PaperTeam) -> str:
+    """What the lead does next; nothing if it is what it should not do yet."""
+    step = team.next()
+    if isinstance(step, refused):
+        return ""
+    return f"lead: {type(step).__name__}, not {refused.__name__}"
 
 
 # --- what meets them ----------------------------------------------------------------
@@ -156,13 +160,13 @@ def _objection() -> str:
         team.lead()
         team.judge(task)
     team.lead()
-    first = _next(team)
+    waits = isinstance(team.next(), steps.Wait)
     team.now += 60.0
-    return f"{first}, then {type(team.next()).__name__}, not Synthesize"
+    return _instead_of(steps.Synthesize, team) if waits else ""
 
 
 def _nobody_compared() -> str:
-    return f"{_next(_contradicting())}, not Synthesize"
+    return _instead_of(steps.Synthesize, _contradicting())
 
 
 def _nobody_ruled() -> str:
@@ -170,35 +174,39 @@ def _nobody_ruled() -> str:
     team = _contradicting()
     team.now = LATE
     team.lead()
-    [first, second] = struck_lines(team.state)
-    codes = {line.split(": ")[1] for line in (first, second)}
-    return f"gate {', '.join(sorted(codes))}: neither is cited"
+    return _struck(team)
 
 
 def _ruled() -> str:
     team = _contradicting()
     team.lead()
-    [line] = struck_lines(team.state)
-    return f"gate {line.split(': ')[1]}: one is cited"
+    return _struck(team)
+
+
+def _struck(team: PaperTeam) -> str:
+    """Under which code claims were struck out, and how many are left."""
+    codes = {line.split(": ")[1] for line in struck_lines(team.state)}
+    left = len(admitted_claims(team.state))
+    return f"gate {', '.join(sorted(codes))}: {left} of 2 may be cited" if codes else ""
 
 
 def _open_lane() -> str:
     team = _judged("uphold")
     team.lead()
-    return f"{_next(team)}, not Synthesize"
+    return _instead_of(steps.Synthesize, team)
 
 
 def _not_checked() -> str:
     team = _at_work()
     team.act("submit", "ada", "t1")
-    return f"{_next(team)}, not Settle"
+    return _instead_of(steps.Settle, team)
 
 
 def _not_verified() -> str:
     team = _at_work()
     team.act("submit", "ada", "t1")
     team._do(team.next())
-    return f"{_next(team)}, not Settle"
+    return _instead_of(steps.Settle, team)
 
 
 def _refuted() -> str:
