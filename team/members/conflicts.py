@@ -18,7 +18,7 @@ from team.rules.conflicts import FIRST, SECOND, comparison_id, judgement_on
 from team.rules.contradictions import Pair, task_of
 from team.rules.grants import next_budget
 from team.rules.synthesis import upheld_claims
-from team.state import Conflict
+from team.state import Conflict, RunState
 
 log = structlog.get_logger()
 
@@ -43,22 +43,27 @@ async def raise_conflicts(member: Member, pairs: Sequence[Pair]) -> None:
 
 async def put_to_verifier(member: Member, conflict_id: str) -> None:
     """Put the comparison of two claims on the board; it is offered to a verifier later."""
-    conflict = member.state.conflicts.all[conflict_id]
-    first, second = _claims_of(member, conflict)
-    opened = TaskOpened(
-        title="compare two claims",
-        contract=_compare_contract(member, conflict),
-        role=member.spec.team.roles.verifier,
-        purpose="compare",
-        material=(first, second),
-    )
-    name = comparison_id(conflict.id)
+    opened = comparison_task(member.state, conflict_id)
+    name = comparison_id(conflict_id)
     await member.commit([member.world.entry("task", name, body=opened, expect=0)])
 
 
-def _compare_contract(member: Member, conflict: Conflict) -> Contract:
-    tasks = [member.state.board.tasks[task_of(ref)] for ref in _refs(conflict)]
-    budget = next_budget(member.state, "compare")
+def comparison_task(state: RunState, conflict_id: str) -> TaskOpened:
+    """The task in which a verifier compares the two claims of a conflict."""
+    assert state.spec is not None
+    conflict = state.conflicts.all[conflict_id]
+    return TaskOpened(
+        title="compare two claims",
+        contract=_compare_contract(state, conflict),
+        role=state.spec.team.roles.verifier,
+        purpose="compare",
+        material=_claims_of(state, conflict),
+    )
+
+
+def _compare_contract(state: RunState, conflict: Conflict) -> Contract:
+    tasks = [state.board.tasks[task_of(ref)] for ref in _refs(conflict)]
+    budget = next_budget(state, "compare")
     assert isinstance(budget, Budget), budget
     return Contract(
         objective="Say whether the two claims can both be true as they stand.",
@@ -73,19 +78,12 @@ def _compare_contract(member: Member, conflict: Conflict) -> Contract:
 async def rule_on_conflict(member: Member, conflict_id: str) -> None:
     """Have the lead rule; of a conflict on which it returns no ruling neither claim stands."""
     conflict = member.state.conflicts.all[conflict_id]
-    first, second = _claims_of(member, conflict)
-    judged = judgement_on(member.state, conflict)
     briefing = Briefing(
         kind="conflict",
         me=LEAD,
         goal=member.goal,
         groups=brief_groups(member.spec.groups, None),
-        conflict=ConflictCase(
-            first=first,
-            second=second,
-            reason=conflict.raised.reason,
-            judged=f"{judged.outcome}: {judged.reason}" if judged is not None else "",
-        ),
+        conflict=conflict_case(member.state, conflict.id),
     )
     tools = conflict_tools(member.world, member.spec.role_of_seat("lead"), conflict.id)
     context = f"conflict:{conflict.id}"
@@ -96,6 +94,19 @@ async def rule_on_conflict(member: Member, conflict_id: str) -> None:
     if head is not None:
         await member.inbox.reached(head.seq)
     log.info("conflict.ruled", conflict=conflict.id)
+
+
+def conflict_case(state: RunState, conflict_id: str) -> ConflictCase:
+    """What the lead is shown of a conflict: the claims, what code has seen, who said what."""
+    conflict = state.conflicts.all[conflict_id]
+    first, second = _claims_of(state, conflict)
+    judged = judgement_on(state, conflict)
+    return ConflictCase(
+        first=first,
+        second=second,
+        reason=conflict.raised.reason,
+        judged=f"{judged.outcome}: {judged.reason}" if judged is not None else "",
+    )
 
 
 async def _rule_out_both(member: Member, conflict: Conflict, reason: str) -> None:
@@ -111,9 +122,9 @@ def _key(member: Member, conflict: Conflict) -> str:
     return build(member.key.run, "conflict", conflict.id, author=LEAD).key
 
 
-def _claims_of(member: Member, conflict: Conflict) -> tuple[Claim, Claim]:
+def _claims_of(state: RunState, conflict: Conflict) -> tuple[Claim, Claim]:
     """Its two claims with their evidence, under names that say nothing of their authors."""
-    by_ref = {one.ref: one.claim for one in upheld_claims(member.state)}
+    by_ref = {one.ref: one.claim for one in upheld_claims(state)}
     first, second = (by_ref[ref] for ref in _refs(conflict))
     return _neutral(FIRST, first), _neutral(SECOND, second)
 

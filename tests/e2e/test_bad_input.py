@@ -178,6 +178,7 @@ def test_readers_that_leave_early_change_neither_the_run_nor_its_exit_status(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """`2> >(head -1)` and `| head -1`: the result is written and the status is told."""
+    (cli.cwd / "peerteam.toml").write_text("[limits]\nfresh_rounds_max = 0\n")
     command = shlex.join(cli.command("run", "research", GOAL, *as_team(lanes), "--run", "early"))
     script = f"set -o pipefail; {command} 2> >(head -1 >/dev/null) | head -1"
     environment = cli.environment | {"PEERTEAM_REHEARSAL_FAULTS": "alter-quote@ada"}

@@ -1,14 +1,16 @@
-"""Three small corpora for the gate's adversarial set, each with a part out of bounds.
+"""Small corpora for the gate's adversarial set: three with a part out of bounds, two that disagree.
 
 `guide`, `archive` and `handbook` are what contracts allow; `internal`, `rumours` and `drafts`
-lie outside. One file of each corpus talks to the agents that read it.
+lie outside. One file of each corpus talks to the agents that read it. `manual` and `field` tell of
+the same weir: what a pair of claims quotes stands once in each, and what `field/notes.md` repeats
+has two files that say so.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from bus.messages import Claim, Evidence
+from bus.messages import Claim, Evidence, Fact
 from team.sources import Library, build_library, collect, find_quote
 
 CORPORA: dict[str, str] = {
@@ -129,8 +131,80 @@ The comment of a reader asks for a longer session.
 An access token will be valid for 60 minutes from next year on.
 Sessions will be shared between devices of one owner.
 """,
+    "manual/weir.md": """\
+# The weir, as it was planned
+
+A pump is oiled after 40 hours of work.
+The basin holds at most 900 litres when the sluice is shut.
+Two wardens inspect the weir each month.
+The siren is tested on public holidays.
+No barge enters the lock at night.
+Ice is never broken by hand at the upper dock.
+Silt is removed before the winter begins.
+Entry to the gauge room is allowed for visitors.
+The bypass valve is enabled by default at low water.
+The sluice opens within 90 seconds of a call.
+The crane burns diesel from the eastern shed.
+Ropes come from Halden every spring.
+The crest was laid by masons in 1902.
+The Alder gate is locked by the warden on Sundays.
+The keeper reads the gauge at dawn.
+Eight lamps mark the channel to the quay.
+Nets are dried on the wall for 3 days.
+A bronze bell hangs on the ferry.
+The mill has a wheel of oak.
+The archive is not heated in winter.
+A mooring costs 4 crowns for each night.
+Red and green lanterns hang on the pier.
+The north pump fills the basin in 4 hours.
+Children may not swim in the lock.
+A lift takes 30 minutes.
+The cellar floods each spring.
+The miller pays the warden a yearly fee.
+The key of the boat house hangs with the miller.
+""",
+    "field/log.md": """\
+# The weir, as it was found
+
+A pump is oiled after 60 hours of work.
+The basin holds at most 700 litres when the sluice is shut.
+Three wardens inspect the weir each month.
+The siren is not tested on public holidays.
+A barge enters the lock at night.
+Ice is broken by hand at the upper dock.
+Silt is removed after the winter begins.
+Entry to the gauge room is forbidden for visitors.
+The bypass valve is disabled by default at low water.
+The sluice opens within 90 minutes of a call.
+Current from the village drives the crane.
+A workshop in Moss twists all ropes.
+Its stones show the year 1911 on the downstream side.
+The Birch gate is locked by the warden on Sundays.
+The keeper reads the gauge at dawn and again at 6 in the evening.
+8 lamps mark the channel to the quay.
+Nets are dried on the wall for 5 days.
+The ferry rings its bell of bronze in fog.
+Slate covers the roof of the mill.
+In winter the archive is not heated.
+A winter berth on the inner quay costs 40 crowns a month.
+Green lanterns were seen on the pier.
+The south pump fills the basin in 6 hours.
+Children must not swim in the lock.
+Raising a boat needs half an hour.
+The rooms under the house stay dry all year.
+The warden pays the miller a yearly fee.
+Only the warden can unlock the boathouse.
+""",
+    "field/notes.md": """\
+# Notes beside the log
+
+The basin holds at most 700 litres when the sluice is shut.
+The siren is not tested on public holidays.
+Entry to the gauge room is forbidden for visitors.
+Current from the village drives the crane.
+""",
 }
-GROUPS = ("guide", "internal", "archive", "rumours", "handbook", "drafts")
+GROUPS = ("guide", "internal", "archive", "rumours", "handbook", "drafts", "manual", "field")
 
 
 def a_library_of_all(folder: Path) -> Library:
@@ -154,7 +228,9 @@ def stands(quote: str, *, altered: str | None = None, lines_off: int = 0) -> Evi
     raise AssertionError(f"no corpus says {quote!r}")
 
 
-def says(text: str, *evidence: Evidence | str, claim_id: str = "c1") -> Claim:
+def says(
+    text: str, *evidence: Evidence | str, claim_id: str = "c1", facts: tuple[Fact, ...] = ()
+) -> Claim:
     """A claim with what it rests on."""
     given = tuple(stands(one) if isinstance(one, str) else one for one in evidence)
-    return Claim(id=claim_id, text=text, confidence="high", evidence=given)
+    return Claim(id=claim_id, text=text, confidence="high", evidence=given, facts=facts)

@@ -1,8 +1,8 @@
 """Faults that are put into a sound run, or before a rule, and what meets each of them.
 
 `FAULTS` is the matrix of docs/failure-modes.md: fourteen modes, at least one fault each.
-What meets a fault is found by doing it: the audit folds the spoiled stream, a rule or a
-check of the gate is called with the spoiled input.
+What meets a fault is found by doing it: the audit folds the spoiled stream; rules, checks and
+the lead of a run on paper get the spoiled input (`ruled_faults`, `led_faults`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from bus.messages import (
     Claim,
     ConflictRaised,
     ContextClosed,
-    Evidence,
     FindingSubmitted,
     Intake,
     Judgement,
@@ -33,8 +32,7 @@ from bus.messages import (
 )
 from team.audit import audit
 from team.codes import limits
-from team.rules.steps import next_step
-from team.sources import Library, quote_problem
+from team.sources import Library
 from tests.support.audited import (
     LANE_TOOLS,
     LINES,
@@ -55,18 +53,11 @@ from tests.support.builders import (
     opens,
     says,
 )
-from tests.support.paper_team import PaperTeam
+from tests.support.fault import Fault
+from tests.support.led_faults import LED
+from tests.support.ruled_faults import RULED
 
 After = Callable[[Tale], None]
-Outcome = Callable[[Path, Library], str]
-
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault, the mode that it is an instance of, and how to see what meets it."""
-
-    mode: str
-    name: str
-    meets: Outcome
 
 
 def _spoiled(
@@ -84,11 +75,6 @@ def _spoiled(
         return ", ".join(f"{code} {weight}" for code, weight in sorted(seen))
 
     return Fault(mode=mode, name=name, meets=meets)
-
-
-def _ruled(mode: str, name: str, meets: Callable[[Library], str]) -> Fault:
-    """A fault before a rule or a check: what it says."""
-    return Fault(mode=mode, name=name, meets=lambda _, library: meets(library))
 
 
 # --- what is changed --------------------------------------------------------------
@@ -247,44 +233,12 @@ def _refuses(code: str, what: str) -> After:
     return _tells("refusal", author="ada", body=refused)
 
 
-# --- rules and checks -------------------------------------------------------------
-
-
-def _forged(library: Library) -> str:
-    source = library.documents()[0].path
-    quote = Evidence(source=source, locator="L1", quote="A pool keeps at most ninety connections.")
-    problem = quote_problem(library, quote) or ""
-    return f"sources: {problem.split(' at L1')[0]}"
-
-
-def _open_lane(_: Library) -> str:
-    team = _one_lane_judged("uphold")
-    return f"lead: {type(next_step(team.state, team.now)).__name__}, not Synthesize"
-
-
-def _refuted(_: Library) -> str:
-    team = _one_lane_judged("refute")
-    task = team.task("t1")
-    return f"lead: round {task.round}, because {task.reasons[0]}"
-
-
-def _one_lane_judged(verb: str) -> PaperTeam:
-    """Two lanes, the first of them submitted and judged."""
-    team = PaperTeam()
-    team.lead()
-    team.work("t1")
-    team.lead()
-    team.judge("t1", verb)
-    team.lead()
-    return team
-
-
 def _source_in(body: TurnReplied) -> Path:
     [block] = msgspec.json.decode(body.content)
     return Path(block["input"]["source"])
 
 
-FAULTS: Final[tuple[Fault, ...]] = (
+_SPOILED: Final[tuple[Fault, ...]] = (
     _spoiled(
         "M1.1",
         "runs a tool that its contract does not name",
@@ -435,14 +389,12 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "names a mail that was never sent as its reason",
         {"finding": _claims(lambda c: msgspec.structs.replace(c, revised_after="nobody"))},
     ),
-    _ruled("M2.6", "submits a forged quote", _forged),
     _spoiled("M3.1", "the result comes before its lane is settled", {"settled t1": leave_out}),
     _spoiled(
         "M3.1",
         "submits without having looked",
         dict.fromkeys(("look", "look !", "look $", "read", "read !", "read $"), leave_out),
     ),
-    _ruled("M3.1", "one of two lanes is admitted, the other is open", _open_lane),
     _spoiled("M3.2", "nobody verifies", {"verdict": leave_out}),
     _spoiled("M3.2", "the exact checks are left out", {"exact": leave_out}),
     _spoiled(
@@ -450,7 +402,6 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "a verifier judges without looking",
         dict.fromkeys(("v read", "v read !", "v read $"), leave_out),
     ),
-    _ruled("M3.2", "a verifier refutes a claim, and nobody else has upheld it", _refuted),
     _spoiled("M3.3", "a verifier upholds a planted claim", {"verify": _with_canary}),
     _spoiled(
         "M3.3",
@@ -463,6 +414,11 @@ FAULTS: Final[tuple[Fault, ...]] = (
         after={"verdict": _judges("walt", "c1", outcome="refuted")},
     ),
 )
+
+FAULTS: Final[tuple[Fault, ...]] = tuple(
+    sorted((*RULED, *LED, *_SPOILED), key=lambda fault: fault.mode)
+)
+"""Of each mode first what rules and checks say no to, then what the audit sees afterwards."""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""A team on paper whose gate is the real one: exact checks, verifiers, final gate.
+"""A team on paper whose gate is the real one: checks, verifiers, conflicts, final gate.
 
 Verifiers and the lead are the rehearsal model behind the real client; only the bus is
 missing. What the lead and its members commit is told to the story instead.
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bus.ids import GATE
+from bus.ids import GATE, LEAD
 from bus.messages import (
     Claim,
     FindingSubmitted,
@@ -28,11 +28,19 @@ from bus.messages import (
 from team.agent.briefing import Briefing, opening
 from team.agent.models.call import Caller, Request
 from team.agent.tools.base import ToolAnswer
-from team.agent.tools.toolbox import AnyTool, synthesis_tools, verify_tools
+from team.agent.tools.toolbox import (
+    AnyTool,
+    compare_tools,
+    conflict_tools,
+    synthesis_tools,
+    verify_tools,
+)
 from team.agent.world import World
+from team.members.conflicts import comparison_task, conflict_case
 from team.members.gating import judgements_on, material_for
 from team.members.synthesis import _citable
 from team.rules import steps
+from team.rules.conflicts import comparison_id
 from team.rules.synthesis import Synthesis, admitted_claims, rejected_claims, render
 from team.rules.synthesis_gate import asked_of
 from team.sources import Library
@@ -41,6 +49,7 @@ from tests.support.builders import a_contract, a_finding, a_premise, a_role, ope
 from tests.support.paper_team import PaperTeam
 
 CONSTRAINT = "Use nothing but the sources that were given."
+GOAL = "What do the sources say?"
 TURNS_MAX = 8
 
 
@@ -122,6 +131,9 @@ class GateDrive(PaperTeam):
             for task in self.state.board.of_purpose("verify"):
                 if task.state is TaskState.open and task.offered_to and not task.is_settled:
                     self._verify_one(task)
+            for task in self.state.board.of_purpose("compare"):
+                if task.state is TaskState.open and task.offered_to and not task.is_settled:
+                    self._compare_one(task)
         stand = [(t.id, t.state.value, t.offered_to) for t in self.state.board.tasks.values()]
         assert self.state.result is not None, f"the run did not end: {stand}"
         return self.state.result
@@ -163,9 +175,25 @@ class GateDrive(PaperTeam):
     def _material(self, verification: str, submission: Submission) -> tuple[Claim, ...]:
         return material_for(self.state, self.library, verification, submission)
 
+    def _conflict(self, step: steps.RaiseConflicts | steps.Compare | steps.RuleConflict) -> None:
+        if isinstance(step, steps.Compare):
+            opened = comparison_task(self.state, step.conflict)
+            self.story.tell("task", comparison_id(step.conflict), body=opened)
+        elif isinstance(step, steps.RuleConflict):
+            case = conflict_case(self.state, step.conflict)
+            briefing = Briefing(kind="conflict", me=LEAD, goal=GOAL, conflict=case)
+            tools = conflict_tools(self._world(LEAD), a_role("lead"), step.conflict)
+            self._told(LEAD, self._run(self._converse(briefing, tools)))
+        else:
+            super()._conflict(step)
+
     def _end(self, step: steps.AnyStep) -> None:
         if isinstance(step, steps.Synthesize):
             self.story.tell("result", body=self._run(self._synthesize()))
+        elif isinstance(step, steps.Finish):
+            rejected = rejected_claims(self.state)
+            body = ResultPublished(status=step.status, missing=step.reasons, rejected=rejected)
+            self.story.tell("result", body=body)
         else:
             super()._end(step)
 
@@ -173,8 +201,8 @@ class GateDrive(PaperTeam):
         admitted, asked = admitted_claims(self.state), asked_of(self.state)
         briefing = Briefing(
             kind="synthesis",
-            me="lead",
-            goal="What do the sources say?",
+            me=LEAD,
+            goal=GOAL,
             claims=_citable(admitted, asked),
             missing=steps.missing_lanes(self.state),
             aspects=asked.aspects,
@@ -210,14 +238,26 @@ class GateDrive(PaperTeam):
         task = self.task(task_id)
         tools = verify_tools(self._world(verifier), a_role("skeptic"), task)
         briefing = Briefing(kind="verify", me=verifier, task=task.id, material=task.material)
-        answer = await self._converse(briefing, tools)
+        self._told(verifier, await self._converse(briefing, tools))
+
+    def _compare_one(self, task: Task) -> None:
+        verifier = task.offered_to
+        assert verifier is not None
+        self.act("claim", verifier, task.id)
+        held = self.task(task.id)
+        tools = compare_tools(self._world(verifier), a_role("skeptic"), held)
+        briefing = Briefing(kind="compare", me=verifier, task=held.id, material=held.material)
+        self._told(verifier, self._run(self._converse(briefing, tools)))
+
+    def _told(self, author: str, answer: ToolAnswer) -> None:
+        """Tell the story what a returning tool would have committed."""
         assert answer.entries, answer.content
         for entry in answer.entries:
             subject = entry.subject
-            self.story.tell(subject.kind, *subject.names, author=verifier, body=entry.body)
+            self.story.tell(subject.kind, *subject.names, author=author, body=entry.body)
 
     def _world(self, me: str) -> World:
-        """What a verifier's tools touch: its picture of the run, and the sources."""
+        """What a member's tools touch: its picture of the run, and the sources."""
         world: Any = World  # stand-ins for the bus: nothing is sent through them
         return world(
             me=me,

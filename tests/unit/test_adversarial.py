@@ -6,6 +6,7 @@ Contradictions between lanes are not among them: that is `team.rules.conflicts`'
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,8 +42,7 @@ class Played:
     @property
     def answer(self) -> str:
         """What the result says, without what it says of the claims that were turned away."""
-        text = self.result.text
-        return text[: text.index("## What is missing")] if self.result.missing else text
+        return re.split("(?m)^## What (?:is missing|was rejected)$", self.result.text)[0]
 
     def admitted(self, number: int) -> bool:
         return self.team.task(f"t{number}").state is TaskState.admitted
