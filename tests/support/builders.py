@@ -21,6 +21,7 @@ from bus.messages import (
     Contract,
     Criterion,
     Evidence,
+    Fact,
     FindingSubmitted,
     Judgement,
     MemberJoined,
@@ -282,10 +283,11 @@ def a_claim(
     *,
     evidence: tuple[Evidence, ...] | None = None,
     confidence: Confidence = "high",
+    facts: tuple[Fact, ...] = (),
 ) -> Claim:
     """A claim with one piece of evidence."""
     given = (an_evidence(),) if evidence is None else evidence
-    return Claim(id=claim_id, text=text, confidence=confidence, evidence=given)
+    return Claim(id=claim_id, text=text, confidence=confidence, evidence=given, facts=facts)
 
 
 def a_finding(*claims: Claim, **changes: Any) -> FindingSubmitted:

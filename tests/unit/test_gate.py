@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bus.messages import Claim, DecisionRecorded, Evidence, Judgement, Premise
+from bus.messages import Claim, DecisionRecorded, Evidence, Fact, Judgement, Premise
 from team.rules.gate import (
     CHECKS,
     CLAIM_CHARACTERS_MAX,
@@ -79,6 +79,10 @@ def test_a_sound_finding_is_upheld_by_every_check() -> None:
         (a_submission(a_claim(text="x" * (CLAIM_CHARACTERS_MAX + 1))), "too long to be one claim"),
         (a_submission(a_claim(), a_claim()), "claim id 'c1' is used twice"),
         (
+            a_submission(a_claim(facts=(Fact(subject="a pool", attribute="size", value="12"),))),
+            "'12', as the size of a pool, stands neither in it nor in its quotes",
+        ),
+        (
             a_submission(*(a_claim(f"c{n}") for n in range(CLAIMS_MAX + 1))),
             f"{CLAIMS_MAX + 1} claims, at most {CLAIMS_MAX}",
         ),
@@ -89,6 +93,12 @@ def test_a_finding_of_the_wrong_shape_is_refused(submission: object, wanted: str
 
     assert wanted in reasons(problems)
     assert {problem.outcome for problem in problems} == {"refuted"}
+
+
+def test_a_fact_whose_value_stands_in_the_quote_has_the_right_shape() -> None:
+    fact = Fact(subject="a pool", attribute="size", value="Ten connections.")
+
+    assert said_by("shape", given_(submission=a_submission(a_claim(facts=(fact,))))) == []
 
 
 def test_a_finding_at_its_limits_has_the_right_shape() -> None:

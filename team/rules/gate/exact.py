@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from bus.messages import Judgement
+from bus.messages import Claim, Judgement
 from team.rules.gate.check import Check, GateInput, refuted
 from team.rules.premises import CHECK as PREMISES
 from team.rules.premises import fallen_premises, unseen_premises
@@ -38,7 +39,23 @@ class Shape(Check):
                 problems.append(refuted("the claim has no evidence", claim.id))
             if ids.count(claim.id) > 1:
                 problems.append(refuted(f"claim id {claim.id!r} is used twice", claim.id))
+            problems += [refuted(problem, claim.id) for problem in _loose_facts(claim)]
         return problems
+
+
+def _loose_facts(claim: Claim) -> list[str]:
+    """Facts of which the value stands neither in the claim nor in its quotes."""
+    said = _words(" ".join((claim.text, *(evidence.quote for evidence in claim.evidence))))
+    return [
+        f"{fact.value!r}, as the {fact.attribute} of {fact.subject}, stands neither in it nor in "
+        "its quotes"
+        for fact in claim.facts
+        if not (value := _words(fact.value)) or not value <= said
+    ]
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
 
 
 class Contract(Check):
