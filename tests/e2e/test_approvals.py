@@ -95,6 +95,7 @@ async def test_an_answer_to_a_run_that_goes_on_is_heard_at_once(
         assert await asyncio.to_thread(process.wait, 60) == 0
 
 
+@pytest.mark.slow
 def test_a_wrong_answer_is_an_error_that_says_what_is_asked(cli: Cli, careful: list[str]) -> None:
     assert cli.run(*careful).returncode == WAITING
 

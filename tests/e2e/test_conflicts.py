@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bus.ids import GATE
 from bus.messages import ConflictJudged, ConflictRaised, ConflictRuled, ContextOpened
 from tests.support.cli import Cli
@@ -71,6 +73,7 @@ async def test_of_two_claims_that_contradict_each_other_one_is_ruled_out(cli: Cl
     assert not [word for word in ("ada", "bea", "30 against 60") if word in seen]
 
 
+@pytest.mark.slow
 def test_of_two_claims_that_nothing_decides_between_neither_is_cited(cli: Cli) -> None:
     """One file against one: both are struck out, and the result says so."""
     status, shown = _run(cli, "neither", SOURCES)

@@ -165,6 +165,7 @@ def test_a_call_that_is_not_on_the_cassette_is_refused(project: Cli, tmp_path: P
     assert "has no recording of this call" in logs + done.stderr
 
 
+@pytest.mark.slow
 def test_choices_outlive_a_run(project: Cli) -> None:
     """What one run decided, as a decision record, the next one follows from the start."""
     _run(project, "research", "first")
@@ -183,6 +184,7 @@ def test_choices_outlive_a_run(project: Cli) -> None:
     assert shown["rejected"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 async def test_a_record_that_a_person_replaced_is_marked_and_no_other(project: Cli) -> None:
     """Found again by what it says, wherever the command is called from."""
@@ -259,6 +261,7 @@ async def test_a_person_decides_in_mid_run_and_everybody_follows(project: Cli) -
     assert {("ada", last["revision"]), ("bea", last["revision"])} <= told
 
 
+@pytest.mark.slow
 async def test_a_person_challenges_and_the_lead_rules(project: Cli) -> None:
     """The author answers, the lead counts the places, the decision holds."""
     lane = ("-s", "guide", "--mode", "solo")
