@@ -18,6 +18,7 @@ from team.audit.limits import granted
 from team.audit.report import Remark
 from team.codes import limits as codes
 from team.policy import Approvals
+from team.rules.approvals import cut
 
 
 def approval_breaches(case: Case) -> Iterator[Remark]:
@@ -65,9 +66,11 @@ def _plan(case: Case) -> Iterator[Remark]:
 def _result(case: Case) -> Iterator[Remark]:
     for record in case.records:
         body = record.body
-        is_answer = isinstance(body, ResultPublished) and body.status in ("admitted", "partial")
-        if is_answer and not any(_approved(case, "result", record.seq)):
-            what = "the result was published, and nobody approved it"
+        if not isinstance(body, ResultPublished) or body.status not in ("admitted", "partial"):
+            continue
+        approved = [asked.text for asked in _approved(case, "result", record.seq)]
+        if cut(body.text) not in approved:
+            what = "the result was published, and nobody approved that text"
             yield _remark(codes.APPROVE_RESULT, record.seq, record.subject.author, what)
 
 

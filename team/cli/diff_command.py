@@ -23,6 +23,8 @@ from team.views.output import write_data, write_note
 
 _COMMAND: Final = "team diff"
 _SAVED: Final = ".json"
+FILE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""More than any shape or baseline has."""
 
 
 def diff(options: argparse.Namespace) -> int:
@@ -124,7 +126,12 @@ def _text(place: str) -> str:
     Raises:
         SpecError: It can't be read.
     """
+    path = Path(place)
+    if path.exists() and not path.is_file():  # a pipe would be waited on for ever
+        raise SpecError(place, "", "it is not a file", "name a file")
     try:
-        return Path(place).read_text(encoding="utf-8")
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise SpecError(place, "", f"more than {FILE_BYTES_MAX} bytes", "name another file")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(place, "", f"can't be read: {error}", "check the path") from error

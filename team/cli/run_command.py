@@ -174,6 +174,7 @@ def _finish(options: argparse.Namespace, shown: RunObject, end: SessionEnd | Non
         if end is not None and end.reason:
             write_note(f"stalled: {end.reason}")
         write_note(f"take it up again with: team resume {shown.run}")
-    return (
-        exit_codes.OF_STATUS[shown.status] if shown.status != "running" else exit_codes.INTERRUPTED
-    )
+    was_stopped = end is not None and end.how == "interrupted" and shown.result is None
+    if shown.status == "running" or was_stopped:
+        return exit_codes.INTERRUPTED
+    return exit_codes.OF_STATUS[shown.status]

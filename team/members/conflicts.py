@@ -16,6 +16,7 @@ from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.rules.conflicts import FIRST, SECOND, comparison_id, judgement_on
 from team.rules.contradictions import Pair, task_of
+from team.rules.gate import barred_from
 from team.rules.grants import next_budget
 from team.rules.synthesis import upheld_claims
 from team.state import Conflict, RunState
@@ -52,11 +53,14 @@ def comparison_task(state: RunState, conflict_id: str) -> TaskOpened:
     """The task in which a verifier compares the two claims of a conflict."""
     assert state.spec is not None
     conflict = state.conflicts.all[conflict_id]
+    # Who had a part in either claim may not say whether they agree.
+    barred = {name for ref in _refs(conflict) for name in barred_from(state, task_of(ref))}
     return TaskOpened(
         title="compare two claims",
         contract=_compare_contract(state, conflict),
         role=state.spec.team.roles.verifier,
         purpose="compare",
+        not_by=tuple(sorted(barred)),
         material=_claims_of(state, conflict),
     )
 

@@ -66,7 +66,7 @@ async def synthesize(member: Member) -> None:
         said = tuple(dict.fromkeys((*missing, *synthesis.missing)))
         text, citations = render(synthesis, admitted, said, rejected_claims(member.state))
         result = ResultPublished(
-            status="partial" if missing else "admitted",
+            status="partial" if said else "admitted",
             text=text,
             citations=citations,
             missing=said,

@@ -6,6 +6,7 @@ a bounded number of times; unknown means no, so nothing goes on without an answe
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Final, Literal
 
@@ -45,6 +46,7 @@ def awaited(state: RunState) -> tuple[Awaited, ...]:
     asked = [
         Awaited(id=one.id, what=one.asked.what, text=one.asked.text, asked_at=one.asked_at)
         for one in state.approvals.pending()
+        if not _is_dead(state, one)
     ]
     decisions = [
         Awaited(id=one.name, what="decision", text=one.statement, asked_at=one.at)
@@ -80,7 +82,16 @@ def refusals(state: RunState, what: What) -> tuple[str, ...]:
 
 def is_waiting(state: RunState) -> bool:
     """Whether the lead itself waits: for its plan, for money, or for the result."""
-    return bool(state.approvals.pending())
+    return any(not _is_dead(state, one) for one in state.approvals.pending())
+
+
+def _is_dead(state: RunState, approval: Approval) -> bool:
+    """Whether an answer was asked for that is none any more: its claims have changed since."""
+    if approval.asked.what != "result":
+        return False
+    heads = [task.head_seq for task in state.board.of_purpose("research")]
+    heads += [conflict.head_seq for conflict in state.conflicts.all.values()]
+    return max(heads, default=0) > approval.asked_seq
 
 
 def waits_only(state: RunState) -> bool:
@@ -205,4 +216,6 @@ def cut(text: str) -> str:
     """A text as an ask carries it."""
     if len(text) <= TEXT_CHARACTERS_MAX:
         return text
-    return f"{text[:TEXT_CHARACTERS_MAX]}\n({len(text) - TEXT_CHARACTERS_MAX} characters more)"
+    rest = text[TEXT_CHARACTERS_MAX:]
+    digest = hashlib.sha256(rest.encode()).hexdigest()
+    return f"{text[:TEXT_CHARACTERS_MAX]}\n({len(rest)} characters more, sha256 {digest})"

@@ -82,6 +82,8 @@ def read_baseline(text: str, place: str) -> Baseline:
     """
     try:
         data = tomllib.loads(text)
+    except RecursionError as error:
+        raise SpecError(place, "", "broken TOML: nested too deeply", "mend it") from error
     except ValueError as error:  # a number of thousands of digits is no TOMLDecodeError
         raise SpecError(place, "", f"broken TOML: {error}", "mend it") from error
     _check_version(data, text, place)

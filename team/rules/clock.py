@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bus.ids import PERSON
 from team.rules.approvals import reserved_areas
 from team.state import RunState
 
@@ -31,13 +32,14 @@ def _asked(state: RunState, now: float) -> list[tuple[float, float]]:
 
 
 def _reserved(state: RunState, now: float) -> list[tuple[float, float]]:
-    """Since when decisions have waited for a person, and until when."""
+    """Since when decisions wait for a person; of those that were answered, until when."""
     areas = reserved_areas(state)
-    return [
-        (one.objections[-1].at if one.objections else one.at, now)
-        if one.is_disputed
-        else (one.at, one.changed_at)
-        for (area, _), revisions in state.decisions.history.items()
-        for one in revisions
-        if area in areas
-    ]
+    found: list[tuple[float, float]] = []
+    for (area, _), revisions in state.decisions.history.items():
+        for one in revisions if area in areas else ():
+            since = one.objections[-1].at if one.objections else one.at
+            if one.is_disputed:
+                found.append((since, now))
+            elif one.rulings and one.rulings[-1].author == PERSON:
+                found.append((since, one.rulings[-1].at))
+    return found

@@ -19,15 +19,20 @@ _LANGUAGE: Final = (
     r"(?:english|german|french|spanish|italian|portuguese|dutch|polish|russian|ukrainian|turkish"
     r"|arabic|hindi|chinese|japanese|korean)\b"
 )
+_UNIT: Final = r"(?:word|sentence|paragraph|page|line|character|bullet|bullet point|point|item)s?"
+_LENGTH: Final = (
+    rf"(?:(?:under|below|within|fewer than|less than|up to|max(?:imum)?(?: of)?|in) [\w,-]+ {_UNIT}"
+    rf"(?: or (?:less|fewer))?|[\w,-]+ {_UNIT} (?:max(?:imum)?|at most|or less|or fewer))"
+)
 _TAIL: Final = (
     rf"(?:without|except|excluding|ignoring|leaving out|nothing but|apart from|other than"
     rf"|using only|only (?:from|in|with|by|for|on|the|using)|at most|at least|no more than"
     rf"|not more than|no fewer than|no less than|no later than|limited to|restricted to"
-    rf"|(?:before|after|since|until|as of|prior to) {_DATE}|in {_LANGUAGE})(?!\w)"
+    rf"|{_LENGTH}|(?:before|after|since|until|as of|prior to) {_DATE}|in {_LANGUAGE})(?!\w)"
 )
 """What binds wherever it stands; the constraint begins there."""
 _WHOLE: Final = (
-    r"(?:only|must|must not|mustn't|shall|do not|don't|never|may not|is not to|are not to"
+    r"(?:only|must|must not|mustn['’]t|shall|do not|don['’]t|never|may not|is not to|are not to"
     r"|exclude|ignore|avoid|leave out|limit|restrict|required)(?!\w)"
 )
 """What binds in a statement or an order: the constraint is all of its clause."""
@@ -47,6 +52,12 @@ _ASKED: Final = re.compile(
     re.IGNORECASE,
 )
 _TAIL_AT: Final = re.compile(rf"(?<!\w){_TAIL}", re.IGNORECASE)
+_ORDER: Final = re.compile(
+    r"(?:please,?\s+)?(?:mention|stick to|use no|keep (?:it|this|the answer)|leave (?:\S+ ){1,4}out"
+    r"|answer briefly)(?!\w)",
+    re.IGNORECASE,
+)
+"""What binds where a clause begins with it."""
 _WHOLE_AT: Final = re.compile(rf"(?<!\w){_WHOLE}", re.IGNORECASE)
 _EDGES: Final = " \t\r\n.,;:?!-–"
 _BULLET: Final = re.compile(r"^(?:[-*•]|\d+[.)])\s+")
@@ -70,7 +81,7 @@ def _bound(clause: str, *, is_question: bool) -> str:
 
     In a question `must` and `never` are what is asked about.
     """
-    if not is_question and _WHOLE_AT.search(clause):
+    if not is_question and (_WHOLE_AT.search(clause) or _ORDER.match(clause)):
         return clause.strip(_EDGES)
     tail = _TAIL_AT.search(clause)
     return clause[tail.start() :].strip(_EDGES) if tail else ""

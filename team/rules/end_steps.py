@@ -103,11 +103,12 @@ def _of_comparison(state: RunState, task: Task) -> AnyStep | None:
         case TaskState.submitted:
             return Settle(task=task.id, state="admitted")
         case TaskState.failed if task.round < VERIFICATION_ROUNDS_MAX:
-            return Reopen(task=task.id, round=task.round + 1, reasons=task.reasons)
+            number = task.round + 1
+            return Reopen(task=task.id, round=number, reasons=task.reasons, not_by=task.not_by)
         case TaskState.failed:
             return Settle(task=task.id, state="failed", reasons=task.reasons)
         case TaskState.claimed if not is_present(state, task.holder):
-            return Reopen(task=task.id, round=task.round, reasons=())
+            return Reopen(task=task.id, round=task.round, reasons=(), not_by=task.not_by)
         case TaskState.open:
             return _recruit_for(state, task) or of_open(state, task)
         case _:

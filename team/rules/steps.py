@@ -97,10 +97,13 @@ def next_step(state: RunState, now: float) -> AnyStep:
         return Dismiss()
     if state.cancel_reason is not None:
         return Finish(status="cancelled", reasons=(state.cancel_reason,))
-    if state.triage is None:
-        return _of_plan(state, now)
     began = began_at(state, now)
     ends_at = began + policy.run_seconds_max
+    if state.triage is None and now > ends_at:
+        reason = "the run's wall time was over before its lanes were dispatched"
+        return Finish(status="rejected", reasons=(reason,))
+    if state.triage is None:
+        return _of_plan(state, now)
     dispute = _of_decisions(state, now)
     if dispute is not None:
         return dispute

@@ -68,13 +68,17 @@ def _chosen(run: str, state: RunState, name: str | None) -> Awaited:
     names = ", ".join(one.id for one in there)
     if state.result is not None:
         raise StateError(run, f"it has ended: {state.result.status}", "nothing is left to answer")
-    if not there:
+    if not there and name not in state.approvals.all:
         raise StateError(run, "it waits for nobody", "nothing is left to answer")
     if name is None and len(there) > 1:
         raise StateError(run, "it waits for several answers", f"name one of: {names}")
     if name is None:
         return there[0]
     found = next((one for one in there if one.id == name), None)
+    was = state.approvals.all.get(name or "")
+    if found is None and was is not None and was.answer is not None:
+        reason = f"{name} was {was.answer.outcome} already"
+        raise StateError(run, reason, "the first answer counts")
     if found is None:
         raise StateError(run, f"it does not wait for {name!r}", f"it waits for: {names}")
     return found

@@ -14,6 +14,7 @@ from roles import Role, find_roles
 from roles.front_matter import did_you_mean
 from team.agent.models.priced import has_price
 from team.codes.limits import MODEL
+from team.codes.lint import VERIFIER_SEAT
 from team.errors import SpecError
 from team.policy import ProjectPolicy
 from team.project import the_policy
@@ -40,6 +41,19 @@ def policy_of_project(cwd: Path, named: str | None) -> tuple[ProjectPolicy, Path
                 fix = f"{did_you_mean(name, known)}known are: {', '.join(known)}"
                 raise SpecError(str(path), f"roles.{name}", "there is no such role", fix)
     return project, path
+
+
+def check_seats(team: TeamSpec) -> None:
+    """Refuse a team whose verifiers are of the lead's or the workers' role.
+
+    Raises:
+        SpecError: Names the seat that they share.
+    """
+    for seat in ("lead", "worker"):
+        if getattr(team.roles, seat) == team.roles.verifier:
+            reason = f"{team.roles.verifier!r} fills the seat of the {seat}, too ({VERIFIER_SEAT})"
+            fix = "nobody judges their own work: give verifiers a role of their own"
+            raise SpecError(f"team {team.name!r}", "roles.verifier", reason, fix)
 
 
 def narrowed(roles: dict[str, Role], project: ProjectPolicy) -> dict[str, Role]:

@@ -36,7 +36,7 @@ from team.members.library_cache import library_path
 from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
 from team.runtime.home import cache_dir
-from team.runtime.permitted import check_models, narrowed, policy_of_project
+from team.runtime.permitted import check_models, check_seats, narrowed, policy_of_project
 from team.runtime.standing import Standing, bring_in, read_standing
 from team.sources import GENERATED, Collection, LibraryInfo, Skipped, build_library, collect
 from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec, find_spec, load_spec, tightened
@@ -125,6 +125,7 @@ def prepare(request: RunRequest) -> Prepared:
         )
     project, policy = policy_of_project(request.cwd, request.policy)
     team = tightened(load_spec(find_spec(request.team, request.cwd)), project)
+    check_seats(team)
     roles = narrowed(load_roles(team, request.cwd), project)
     check_cassette()
     provider = choose_provider(request.model)

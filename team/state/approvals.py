@@ -15,6 +15,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: Its name on the bus: `plan`, `spending-2`, `result-1` …
         asked: What is to be approved.
+        asked_seq: Sequence of the question.
         asked_at: When it was asked, in seconds since 1970.
         answer: What the person said; absent while the run waits.
         answered_at: When, 0 while it waits.
@@ -23,6 +24,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     asked: ApprovalAsked
+    asked_seq: int
     asked_at: float
     head_seq: int
     answer: ApprovalGiven | None = None
@@ -52,7 +54,11 @@ class Approvals:
         match record.body:
             case ApprovalAsked() as asked if author == LEAD and approval is None:
                 self.all[name] = Approval(
-                    id=name, asked=asked, asked_at=record.at, head_seq=record.seq
+                    id=name,
+                    asked=asked,
+                    asked_seq=record.seq,
+                    asked_at=record.at,
+                    head_seq=record.seq,
                 )
             case ApprovalGiven() as answer if approval and approval.is_pending and author == PERSON:
                 self.all[name] = msgspec.structs.replace(

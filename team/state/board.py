@@ -146,9 +146,7 @@ def _move_of(body: AnyMessage | None, author: str, task: Task | None) -> str | N
     """Name the input that a message is; nothing if its author may not give it."""
     is_lead = author == LEAD
     is_holder = task is not None and task.holder == author
-    is_offered = (
-        task is not None and task.offered_to in (None, author) and author not in task.not_by
-    )
+    is_offered = task is not None and author not in task.not_by and _is_open_to(task, author)
     match body:
         case TaskOpened() if is_lead:
             return "open"
@@ -162,6 +160,11 @@ def _move_of(body: AnyMessage | None, author: str, task: Task | None) -> str | N
             return state
         case _:
             return None
+
+
+def _is_open_to(task: Task, author: str) -> bool:
+    """Whether a task is offered to a member; who judges has to be asked by name."""
+    return task.offered_to == author or (task.offered_to is None and task.purpose == "research")
 
 
 def _after(task: Task | None, state: TaskState, record: Record) -> Task:

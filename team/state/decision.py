@@ -106,6 +106,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     author: str
     outcome: RulingOutcome
     reason: str
+    at: float = 0.0
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

@@ -328,7 +328,13 @@ class Decisions:
             return False
         if current is not None and current != decision and not may_rule(author, current):
             return False
-        ruling = Ruling(seq=record.seq, author=author, outcome=body.outcome, reason=body.reason)
+        ruling = Ruling(
+            seq=record.seq,
+            author=author,
+            outcome=body.outcome,
+            reason=body.reason,
+            at=record.at,
+        )
         rulings = (*decision.rulings, ruling)
         if body.outcome == "withdrawn":
             self._end(decision, state, record, end_reason=body.reason, rulings=rulings)

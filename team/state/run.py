@@ -11,14 +11,18 @@ from typing import Final
 
 import msgspec
 
-from bus.ids import LEAD, PERSON, SUPERVISOR
+from bus.ids import GATE, LEAD, PERSON, SUPERVISOR
 from bus.messages import (
     CancelRun,
+    FindingSubmitted,
     MemberJoined,
     PlanMade,
     ResultPublished,
     RunOpened,
     RunTriaged,
+    TaskClaimed,
+    TaskState,
+    VerdictGiven,
     WrapUp,
 )
 from bus.run_stream import Record
@@ -73,10 +77,31 @@ class RunState:
         # A record that can't be read says nothing, but the next write must follow it.
         is_late = self.result is not None and record.subject.kind in _ENDED_WITH_RESULT
         for part in () if is_late else _PARTS.get(record.subject.kind, ()):
-            getattr(self, part).apply(record)
+            if part != "findings" or self._is_heard(record):
+                getattr(self, part).apply(record)
         self._follow_grants(record)
         self._move_heads(record)
         self._apply_run(record)
+
+    def _is_heard(self, record: Record) -> bool:
+        """Whether a finding, a verdict or a claim comes from who holds the task now."""
+        author = record.subject.author
+        task = self.board.tasks.get(record.subject.names[0])
+        match record.body:
+            case FindingSubmitted() if task is not None:
+                is_heard = task.state is TaskState.claimed and task.holder == author
+            case TaskClaimed():
+                return task is not None and task.claim_seq == record.seq
+            case VerdictGiven(finding_seq=seq) if author not in (GATE, PERSON):
+                held = self.board.held_by(author)
+                is_heard = held is not None and held.subject_seq == seq
+            case _:
+                return True
+        if not is_heard:
+            self.board.anomalies.append(
+                f"{record.seq}: {record.subject} is by nobody who was asked"
+            )
+        return is_heard
 
     def _note_pause(self, record: Record) -> None:
         """Nobody worked on the run from its last message until it has a supervisor again."""

@@ -37,9 +37,9 @@ def delivers(story: Story, task: str, member: str, *, is_upheld: bool = True) ->
     """A member claims a task, works, and delivers two claims; the gate judges them."""
     story.tell("task", task, author=member, body=TaskClaimed())
     works(story, member, f"task:{task}:{story.state.board.tasks[task].round}")
-    story.tell("task", task, author=member, body=TaskSubmitted())
     finding = a_finding(a_claim("c1"), a_claim("c2"))
     seq = story.tell("finding", task, author=member, body=finding)
+    story.tell("task", task, author=member, body=TaskSubmitted())
     judgement = a_judgement("upheld" if is_upheld else "refuted", check="quotes")
     story.tell("verdict", task, author=GATE, body=a_verdict(seq, judgement))
 

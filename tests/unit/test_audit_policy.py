@@ -14,6 +14,7 @@ from bus.messages import (
     ApprovalGiven,
     DecisionRecorded,
     MemberSeated,
+    ResultPublished,
     TaskSettled,
     TokenCounts,
 )
@@ -72,6 +73,11 @@ def opened_again(*rounds: int) -> Callable[[Tale], None]:
     return added
 
 
+ANSWER = next(
+    record.body.text for record in a_sound_run().records if isinstance(record.body, ResultPublished)
+)
+
+
 def submitted_by_ada(times: int) -> Callable[[Tale], None]:
     def added(tale: Tale) -> None:
         for _ in range(times):
@@ -81,10 +87,16 @@ def submitted_by_ada(times: int) -> Callable[[Tale], None]:
 
 
 def asked(
-    name: str, what: Any, outcome: Any, *, usd: float | None = None, by: str = PERSON
+    name: str,
+    what: Any,
+    outcome: Any,
+    *,
+    usd: float | None = None,
+    by: str = PERSON,
+    text: str = "May I?",
 ) -> Callable[[Tale], Any]:
     def added(tale: Tale) -> None:
-        tale.tell("approval", name, body=ApprovalAsked(what=what, text="May I?", usd=usd))
+        tale.tell("approval", name, body=ApprovalAsked(what=what, text=text, usd=usd))
         tale.tell("approval", name, author=by, body=ApprovalGiven(outcome=outcome))
 
     return added
@@ -292,7 +304,7 @@ CASES: dict[str, tuple[Run, Run]] = {
     limits.APPROVE_RESULT: (
         lambda: a_sound_run(spec=a_spec(approve=Approvals(result=True))),
         lambda: a_sound_run(
-            after={"settled t1": asked("result-1", "result", "approved")},
+            after={"settled t1": asked("result-1", "result", "approved", text=ANSWER)},
             spec=a_spec(approve=Approvals(result=True)),
         ),
     ),

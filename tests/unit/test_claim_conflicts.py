@@ -68,7 +68,9 @@ def a_conflict(*, is_certain: bool = True) -> Story:
 def compares(story: Story, judged: ConflictJudged, *, by: str = "vera") -> None:
     """A verifier is asked, and somebody says something."""
     task = comparison_id(NAME)
-    story.tell("task", task, body=opens("compare", role="skeptic", purpose="compare"))
+    story.tell(
+        "task", task, body=opens("compare", role="skeptic", purpose="compare", offered_to="vera")
+    )
     story.tell("task", task, author="vera", body=TaskClaimed())
     story.tell("conflict", NAME, author=by, body=judged)
     story.tell("task", task, author="vera", body=TaskSubmitted())

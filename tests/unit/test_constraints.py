@@ -91,3 +91,22 @@ def test_what_the_lead_names_in_longer_words_is_not_added_again() -> None:
     assert carried(("Compare them. Use only the docs",), goal) == (
         "Compare them. Use only the docs",
     )
+
+
+@pytest.mark.parametrize(
+    ("order", "found"),
+    [
+        ("Keep it under 20 words.", "Keep it under 20 words"),
+        ("Within 20 words.", "Within 20 words"),
+        ("20 words max.", "20 words max"),
+        ("In 20 words or less.", "In 20 words or less"),
+        ("Answer in one sentence.", "in one sentence"),
+        ("Leave gamma out.", "Leave gamma out"),
+        ("Stick to alpha.", "Stick to alpha"),
+        ("Use no jargon.", "Use no jargon"),
+        ("Please don’t mention cancel_futures.", "Please don’t mention cancel_futures"),
+        ("Mention cancel_futures.", "Mention cancel_futures"),
+    ],
+)
+def test_orders_as_people_write_them_bind(order: str, found: str) -> None:
+    assert constraints_of(f"How do alpha and beta cancel work? {order}") == (found,)

@@ -9,8 +9,10 @@ import pytest
 from bus.ids import GATE
 from bus.messages import ResultPublished, TaskSettled, TaskState, TaskSubmitted
 from team.rules import steps
+from team.rules.synthesis import admitted_claims
 from tests.support.builders import (
     OPENED_AT,
+    a_claim,
     a_finding,
     a_judgement,
     a_story,
@@ -291,14 +293,18 @@ def test_a_verification_that_was_called_off_upholds_nothing() -> None:
     assert "the verifier of v-t1-1-1 did not judge it" in team.task("t1").reasons[0]
 
 
-def test_a_finding_that_comes_in_during_verification_is_not_admitted_unchecked() -> None:
+@pytest.mark.parametrize("author", ["ada", "bea"])
+def test_a_finding_that_comes_in_during_verification_is_not_heard(author: str) -> None:
+    """Only the holder submits, and only while it holds the task."""
     team = a_submitted_lane()
     team.judge("t1")
-    team.story.tell("finding", "t1", author="ada", body=a_finding())
+    team.story.tell("finding", "t1", author=author, body=a_finding(a_claim(text="Penguins.")))
 
     team.lead()
 
-    assert team.task("t1").state is not S.admitted
+    assert team.task("t1").state is S.admitted
+    assert [one.claim.text for one in admitted_claims(team.state)] != ["Penguins."]
+    assert team.state.board.anomalies
 
 
 # --- time ---

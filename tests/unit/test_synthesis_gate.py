@@ -312,6 +312,7 @@ def test_an_answer_of_which_nothing_was_rejected_has_no_such_section() -> None:
 def test_no_more_refused_claims_are_named_than_one_reads() -> None:
     story = a_story()
     story.tell("task", "t1", body=opens())
+    story.tell("task", "t1", author="ada", body=TaskClaimed())
     claims = tuple(a_claim(f"c{n}", "long " * 200) for n in range(30))
     seq = story.tell("finding", "t1", author="ada", body=a_finding(*claims))
     noes = tuple(a_judgement("refuted", claim.id) for claim in claims)
