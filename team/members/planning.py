@@ -40,6 +40,7 @@ from team.rules.limits import tokens_of
 from team.rules.plan import Ability, Plan, PlanFacts, Size, contract_of
 from team.rules.triage import triage
 from team.rules.world import teammate_filters, verifier_filters
+from team.sources.narrow import narrowed
 from team.state import Task
 from team.tool_names import RESEARCH_TOOLS
 
@@ -82,10 +83,13 @@ def plan_facts(member: Member) -> PlanFacts:
     assert state.opened is not None
     lead, worker = spec.role_of_seat("lead"), spec.role_of_seat("worker")
     sizes = {} if library is None else library.sizes()
+    allowed = spec.project.of_role(worker.name).sources
 
     @cache
     def covered(within: tuple[str, ...] | None) -> tuple[Size, ...]:
-        documents = () if library is None else library.documents(within)
+        if library is None:
+            return ()
+        documents = library.documents(narrowed(library, within, allowed))
         return tuple(
             Size(source=document.source, tokens=tokens_of(sizes[document.source]))
             for document in documents
@@ -94,7 +98,7 @@ def plan_facts(member: Member) -> PlanFacts:
     return PlanFacts(
         goal=member.goal,
         mode=state.opened.mode,
-        groups=spec.groups,
+        groups=tuple(group for group in spec.groups if covered((group.name,))),
         covered=covered,
         rules=spec.team.triage,
         teammates_max=spec.team.policy.teammates_max,
@@ -111,7 +115,7 @@ def _plan_briefing(member: Member, facts: PlanFacts, number: int) -> Briefing:
         goal=member.goal,
         round=number,
         reasons=refusals(member.state, "plan"),
-        groups=brief_groups(member.spec.groups, None),
+        groups=brief_groups(facts.groups, None),
         areas=brief_areas(member.state.decisions),
         teammates_max=facts.teammates_max,
         triage=brief_triage(facts),

@@ -198,7 +198,7 @@ def agreeing() -> list[TwoLanes]:
         TwoLanes(
             kind="sound: narrowed to its own sources",
             first=says(f"In manual: {nets}", nets),
-            second=says(nets.replace("3", "5"), nets.replace("3", "5")),
+            second=says(f"In field: {nets.replace('3', '5')}", nets.replace("3", "5")),
         ),
         _facts(
             "sound: facts that agree",

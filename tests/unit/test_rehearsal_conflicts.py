@@ -17,7 +17,8 @@ from tests.support.rehearsed import SENTENCE, conversed
         (SENTENCE, SENTENCE.replace("open", "closed"), "contradict"),
         (SENTENCE, SENTENCE, "compatible"),
         (SENTENCE + " Ask Ada.", SENTENCE + " Ask Bea.", "compatible"),
-        (f"In docs: {SENTENCE}", SENTENCE.replace("ten", "twelve"), "compatible"),
+        (f"In docs: {SENTENCE}", SENTENCE.replace("ten", "twelve"), "contradict"),
+        (f"In docs: {SENTENCE}", "In code: " + SENTENCE.replace("ten", "twelve"), "compatible"),
     ],
 )
 def test_a_verifier_compares_by_opposite_words(first: str, second: str, outcome: str) -> None:

@@ -1,7 +1,7 @@
 """The rehearsal model before two claims: compare by opposite words, rule by counting files.
 
-It knows nothing of what is true. Claims that a member has narrowed to its own lane speak of
-that lane only and contradict nobody.
+It knows nothing of what is true. Two claims that their authors have narrowed to their own
+lanes speak of these only and do not contradict each other.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def compare(situation: Situation) -> Calls:
 
 
 def _comparison(first: str, second: str) -> dict[str, Any]:
-    if _NARROWED.match(first) or _NARROWED.match(second):
-        return {"outcome": "compatible", "reason": "One of them speaks of its own part only."}
+    if _NARROWED.match(first) and _NARROWED.match(second):
+        return {"outcome": "compatible", "reason": "Each speaks of its own part only."}
     differing = difference(first, second)
     if differing is None or not set(differing.kinds) - {"names"}:
         return {"outcome": "compatible", "reason": "No number, denial or opposite differs."}
@@ -56,4 +56,5 @@ def _files_that_say(claim: Claim, passages: list[Passage]) -> int:
         for passage in passages
         if any(quote in fold(" ".join(passage.lines)) for quote in quotes)
     }
-    return len(cited | shown)
+    # What is read is shown by its short name, what is cited by its path.
+    return len(shown) + sum(not source.endswith(tuple(shown)) for source in cited)
