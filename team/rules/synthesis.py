@@ -166,6 +166,10 @@ def render(
         lines.append("")
     if missing:
         lines += ["## What is missing", "", *(f"- {_shown(line)}" for line in missing), ""]
+    if synthesis.constraints:
+        lines += ["## Constraints on the lead's word", ""]
+        lines += [f"- {_shown(one.constraint)}: {_shown(one.how)}" for one in synthesis.constraints]
+        lines.append("")
     if rejected:
         lines += ["## What was rejected", "", *(f"- {_shown(line)}" for line in rejected), ""]
     lines += ["## Evidence", ""]

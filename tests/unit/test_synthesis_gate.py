@@ -330,3 +330,10 @@ def test_a_quote_of_a_cited_claim_is_no_refused_sentence() -> None:
     admitted = (an_admitted("t1.c1", a_claim(text=TEN, evidence=(an_evidence(quote),))),)
 
     assert synthesis_problems(a_synthesis(quote), admitted, Asked(refused=(quote,))) == []
+
+
+def test_what_the_lead_says_of_a_constraint_stands_in_the_answer_as_its_word() -> None:
+    said = ConstraintMet(constraint="Only use beta", how="every quote is beta's")
+    text, _ = render(msgspec.structs.replace(a_synthesis(), constraints=(said,)), ADMITTED, (), ())
+
+    assert "## Constraints on the lead's word\n\n- Only use beta: every quote is beta's" in text
