@@ -38,6 +38,7 @@ from team.rules.disputes import areas_needed
 from team.rules.grants import lane_budgets, pocket_of, why_empty
 from team.rules.limits import tokens_of
 from team.rules.plan import Ability, Plan, PlanFacts, Size, contract_of
+from team.rules.shortage import lead_stopped, no_plan, plan_context
 from team.rules.triage import triage
 from team.rules.world import teammate_filters, verifier_filters
 from team.state import Task
@@ -53,13 +54,14 @@ async def plan_run(member: Member) -> None:
     """Have lanes proposed, rule on team or solo, and say what will be on the board."""
     state = member.state
     number = 1 if state.plan is None else state.plan.round + 1
+    context = plan_context(state)
     facts = plan_facts(member)
     tools = plan_tools(member.world, member.spec.role_of_seat("lead"), facts)
     briefing = _plan_briefing(member, facts, number)
-    context = "plan" if number == 1 else f"plan:{number}"
     outcome = await lead_turns(member, context, briefing, tools, "submit_plan")
     if outcome.answer is None:
-        await _refuse(member, f"the lead returned no usable plan: {outcome.reason}")
+        if lead_stopped(state, context) is None:  # else a person is asked for money, if one can be
+            await _refuse(member, no_plan(outcome.reason))
         return
     plan = msgspec.json.decode(outcome.answer, type=Plan)
     try:

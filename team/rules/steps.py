@@ -25,6 +25,7 @@ from team.rules.disputes import areas_needed, next_ruling_at, ripe_dispute
 from team.rules.end_steps import missing_lanes, of_end, rejected_findings
 from team.rules.grants import lane_budgets, why_empty
 from team.rules.lane_steps import VOID, free_members, is_present, of_lane, verifications_of
+from team.rules.shortage import lead_stopped, no_plan, plan_context
 from team.rules.step_types import (
     AnyStep,
     AskPerson,
@@ -126,18 +127,29 @@ def _of_plan(state: RunState, now: float) -> AnyStep:
     """Plan, have the plan approved where policy asks for it, put it on the board."""
     assert state.spec is not None
     if state.plan is None:
-        return _of_money(state, now, is_needed=dollars_allowed(state) == 0) or MakePlan()
+        return _make_plan(state, now)
     match plan_answer(state):
         case "ask":
             return AskPerson(what="plan")
         case "wait":
             return Wait(until=now + WAIT_S)
         case "refused" if state.plan.round < state.spec.team.policy.plans_max:
-            return MakePlan()
+            return _make_plan(state, now)
         case "refused":
             return Finish(status="rejected", reasons=refusals(state, "plan"))
         case _:
             return _of_money(state, now, is_needed=_lacks_money(state, state.plan)) or Dispatch()
+
+
+def _make_plan(state: RunState, now: float) -> AnyStep:
+    """Plan; ask for money first where there is none, or where a call of the plan was too dear."""
+    stopped = lead_stopped(state, plan_context(state))
+    is_needed = stopped is not None or dollars_allowed(state) == 0
+    asked = _of_money(state, now, is_needed=is_needed)
+    if asked is not None or stopped is None:
+        return asked or MakePlan()
+    said = (*refusals(state, "plan"), *refusals(state, "spending"))
+    return Finish(status="rejected", reasons=(no_plan(stopped), *said))
 
 
 def _of_money(state: RunState, now: float, *, is_needed: bool) -> AnyStep | None:
