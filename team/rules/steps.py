@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bus.ids import LEAD
+from bus.ids import GATE, LEAD
 from bus.messages import PlanMade, TaskState
 from team.codes.limits import RUN_DOLLARS
 from team.rules.affording import afforded
@@ -192,17 +192,48 @@ def _recruit(state: RunState) -> Recruit | Settle | None:
     wanted = max(len(open_lanes), workers + any(_lacks_fresh(state, t) for t in open_lanes))
     lacking_workers = min(wanted, policy.teammates_max) - workers
     lacking_verifiers = state.spec.team.gate.verifiers - len(state.roster.present(roles.verifier))
-    for seat, role, lacking in (
-        ("worker", roles.worker, lacking_workers),
-        ("verifier", roles.verifier, lacking_verifiers),
+    for seat, role, lacking, is_without in (
+        ("worker", roles.worker, lacking_workers, _is_without_worker),
+        ("verifier", roles.verifier, lacking_verifiers, _is_without_verifier),
     ):
         lost = [s for s in state.roster.seats.values() if s.role == role and s.lost]
         if lacking > 0 and len(lost) > policy.restarts_max:
+            ended = next((task for task in open_lanes if is_without(state, task)), None)
+            if ended is None:
+                continue  # who is there can do all that there is
             reason = f"{len(lost)} members of role {role!r} were lost, last: {lost[-1].lost}"
-            return Settle(task=open_lanes[0].id, state="failed", reasons=(reason,))
+            names = tuple(v.id for v in verifications_of(state, ended) if not v.is_settled)
+            return Settle(task=ended.id, state="failed", reasons=(reason,), verifications=names)
         if lacking > 0:
             return Recruit(seat="worker" if seat == "worker" else "verifier", count=lacking)
     return None
+
+
+def _is_without_worker(state: RunState, task: Task) -> bool:
+    """Whether a lane has lost who was to work on it, or has nobody left who may."""
+    if task.state is TaskState.claimed:
+        return not is_present(state, task.holder)
+    if task.state is not TaskState.open or is_present(state, task.offered_to):
+        return False
+    seats = state.roster.seats
+    last = seats.get(task.offered_to or task.holder or "")
+    able = {seat.name for seat in state.roster.present(task.role)} - {*task.not_by}
+    return not able or (last is not None and last.lost is not None)
+
+
+def _is_without_verifier(state: RunState, task: Task) -> bool:
+    """Whether a lane that has passed the exact checks waits for a verifier who is not there."""
+    submission = state.findings.latest(task.id)
+    if task.state is not TaskState.submitted or submission is None:
+        return False
+    verifications = verifications_of(state, task)
+    if not verifications:
+        return bool(submission.judged_by(GATE))
+    return any(
+        one.state is TaskState.open and not is_present(state, one.offered_to)
+        for one in verifications
+        if not one.is_settled
+    )
 
 
 def _lacks_fresh(state: RunState, task: Task) -> bool:
