@@ -23,6 +23,7 @@ from team.rules.approvals import (
 from team.rules.clock import began_at
 from team.rules.disputes import areas_needed, next_ruling_at, ripe_dispute
 from team.rules.end_steps import missing_lanes, of_end, rejected_findings
+from team.rules.gate import barred_from
 from team.rules.grants import lane_budgets, why_empty
 from team.rules.lane_steps import VOID, free_members, is_present, of_lane, verifications_of
 from team.rules.shortage import lead_stopped, no_plan, plan_context
@@ -191,14 +192,17 @@ def _recruit(state: RunState) -> Recruit | Settle | None:
     workers = len(state.roster.present(roles.worker))
     wanted = max(len(open_lanes), workers + any(_lacks_fresh(state, t) for t in open_lanes))
     lacking_workers = min(wanted, policy.teammates_max) - workers
-    lacking_verifiers = state.spec.team.gate.verifiers - len(state.roster.present(roles.verifier))
-    for seat, role, lacking, is_without in (
-        ("worker", roles.worker, lacking_workers, _is_without_worker),
-        ("verifier", roles.verifier, lacking_verifiers, _is_without_verifier),
+    verifiers = len(state.roster.present(roles.verifier))
+    lacking_verifiers = max(
+        state.spec.team.gate.verifiers - verifiers, any(_is_stuck(state, t) for t in open_lanes)
+    )
+    for seat, role, lacking in (
+        ("worker", roles.worker, lacking_workers),
+        ("verifier", roles.verifier, lacking_verifiers),
     ):
         lost = [s for s in state.roster.seats.values() if s.role == role and s.lost]
         if lacking > 0 and len(lost) > policy.restarts_max:
-            ended = next((task for task in open_lanes if is_without(state, task)), None)
+            ended = next((task for task in open_lanes if _is_without(state, task, role)), None)
             if ended is None:
                 continue  # who is there can do all that there is
             reason = f"{len(lost)} members of role {role!r} were lost, last: {lost[-1].lost}"
@@ -207,6 +211,30 @@ def _recruit(state: RunState) -> Recruit | Settle | None:
         if lacking > 0:
             return Recruit(seat="worker" if seat == "worker" else "verifier", count=lacking)
     return None
+
+
+def _is_without(state: RunState, task: Task, role: str) -> bool:
+    """Whether a lane lacks somebody of a role, which workers and verifiers may both play."""
+    assert state.spec is not None
+    roles = state.spec.team.roles
+    return (role == roles.worker and _is_without_worker(state, task)) or (
+        role == roles.verifier and _is_without_verifier(state, task)
+    )
+
+
+def _is_stuck(state: RunState, task: Task) -> bool:
+    """Whether a verification of a lane waits, and all who are there have a part in it already."""
+    if task.state is not TaskState.submitted:
+        return False
+    verifications = [v for v in verifications_of(state, task) if not v.is_settled]
+    for one in verifications:
+        if one.state is not TaskState.open or is_present(state, one.offered_to):
+            continue
+        others = {v.offered_to for v in verifications if v.id != one.id}
+        away = {*one.not_by, *others, *barred_from(state, task.id)}
+        if all(seat.name in away for seat in state.roster.present(one.role)):
+            return True
+    return False
 
 
 def _is_without_worker(state: RunState, task: Task) -> bool:

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from bus.messages import TaskState
-from tests.support.builders import opens
+from collections.abc import Sequence
+
+import msgspec
+
+from bus.ids import LEAD
+from bus.messages import RunOpened, TaskOpened, TaskState
+from tests.support.builders import OPENED_AT, Story, a_resolved_spec, opens
 from tests.support.paper_team import PaperTeam
 
 S = TaskState
+
+
+class OneRole(PaperTeam):
+    """A team whose workers and verifiers are all skeptics."""
+
+    def __init__(self, lanes: Sequence[TaskOpened], **policy: int | float) -> None:
+        super().__init__(lanes, **policy)
+        spec = a_resolved_spec(**policy)
+        roles = msgspec.structs.replace(spec.team.roles, worker="skeptic")
+        spec = msgspec.structs.replace(spec, team=msgspec.structs.replace(spec.team, roles=roles))
+        opened = RunOpened(goal="Compare pools.", spec=msgspec.Raw(msgspec.json.encode(spec)))
+        self.story = Story()
+        self.story.tell("spec", body=opened, at=OPENED_AT)
+        self.story.seat(LEAD, role="lead")
+
+    def _recruit(self, role: str, count: int) -> None:  # noqa: ARG002 - there is one
+        super()._recruit("skeptic", count)
 
 
 def loses(team: PaperTeam, task: str, times: int) -> None:
@@ -88,3 +110,17 @@ def test_a_lane_that_ends_for_want_of_a_verifier_ends_with_its_verifications() -
     assert team.task("t1").state is S.failed
     assert all(team.task(name).is_settled for name in names)
     assert not names & set(team.state.ledger.waiting)
+
+
+def test_a_verification_that_only_those_may_take_who_have_a_part_in_it_gets_somebody_else() -> None:
+    """Workers and verifiers play one role: enough are there, and none of them may judge it."""
+    team = OneRole([opens("pools", role="skeptic")], teammates_max=1, restarts_max=2)
+    team.lead()
+    team.work("t1")
+    team.lead()
+    verifier = team.task("v-t1-1-1").offered_to or ""
+    team.lose(verifier)
+
+    team.lead()
+
+    assert team.task("v-t1-1-1").offered_to not in (None, verifier, team.task("t1").holder)
