@@ -31,6 +31,7 @@ from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.members.names import next_names
 from team.members.synthesis import publish
+from team.rules.affording import sliced
 from team.rules.approvals import next_amount, next_id, plan_ask, refusals, spending_ask
 from team.rules.constraints import carried, constraints_of
 from team.rules.contracts import planned_problems
@@ -179,13 +180,13 @@ async def dispatch(member: Member) -> None:
     if problems:  # It was sound when it was made; whoever changed it, nothing is dispatched.
         await _refuse(member, *problems)
         return
-    tasks = _afforded(member, made)
+    tasks, reasons = sliced(state, made, spec.role_of_seat("worker").max_turns)
     paid = [task for task in tasks if why_empty(task.opened.contract.budget) is None]
     free = [task for task in paid if not task.opened.depends_on]
     free = free[: spec.team.policy.teammates_max]
     names = next_names("worker", state.roster.seats, len(free))
     seats = {task.id: name for task, name in zip(free, names, strict=True)}
-    triaged = RunTriaged(mode=made.mode, reasons=made.reasons, title=made.title)
+    triaged = RunTriaged(mode=made.mode, reasons=reasons, title=made.title)
     entries = [member.world.entry("spec", body=triaged, expect=state.spec_head_seq)]
     for task in tasks:
         name = seats.get(task.id)
@@ -195,22 +196,6 @@ async def dispatch(member: Member) -> None:
         entries.append(member.world.entry("task", task.id, body=opened, expect=0))
     await member.commit(entries)
     log.info("run.triaged", mode=made.mode, lanes=len(made.tasks))
-
-
-def _afforded(member: Member, plan: PlanMade) -> tuple[PlannedTask, ...]:
-    """The plan's tasks; sliced anew if a person has granted what was lacking."""
-    if all(why_empty(task.opened.contract.budget) is None for task in plan.tasks):
-        return plan.tasks
-    turns_max = member.spec.role_of_seat("worker").max_turns
-    budgets = lane_budgets(member.state, len(plan.tasks), turns_max)
-    change = msgspec.structs.replace
-    return tuple(
-        change(
-            task,
-            opened=change(task.opened, contract=change(task.opened.contract, budget=budget)),
-        )
-        for task, budget in zip(plan.tasks, budgets, strict=True)
-    )
 
 
 async def recruit(member: Member, seat: Literal["worker", "verifier"], count: int) -> None:

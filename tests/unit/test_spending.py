@@ -10,6 +10,7 @@ from bus.ids import LEAD, PERSON
 from bus.messages import ActRefused, ApprovalAsked, ApprovalGiven, PlanMade, PlannedTask
 from team.codes.limits import DOLLARS
 from team.rules import steps
+from team.rules.affording import sliced
 from team.rules.approvals import dollars_allowed, next_amount, next_id, spending_ask
 from team.rules.grants import lane_budgets, purse, why_empty
 from team.rules.limits import NextCall, Used, rule
@@ -99,6 +100,37 @@ def test_a_plan_with_lanes_that_nothing_is_left_for_waits_for_money() -> None:
 
     assert isinstance(steps.next_step(story.state, NOW), steps.Dispatch)
     assert all(why_empty(budget) is None for budget in lane_budgets(story.state, 8))
+
+
+def test_after_a_yes_all_slices_are_cut_anew_and_the_run_says_so() -> None:
+    story = a_waiting_story(over_dollars=0.02)
+    budgets = lane_budgets(story.state, 2)
+    assert any(why_empty(budget) is not None for budget in budgets)
+    tasks = tuple(
+        PlannedTask(id=f"t{number}", opened=opens(contract=a_contract(budget=budget)))
+        for number, budget in enumerate(budgets, start=1)
+    )
+    plan = PlanMade(mode="team", reasons=("two",), tasks=tasks)
+    assert sliced(story.state, plan, None) == (tasks, ("two",))
+    asked(story, 1.0, "approved")
+
+    cut, reasons = sliced(story.state, plan, None)
+
+    assert [one.opened.contract.budget for one in cut] == list(lane_budgets(story.state, 2))
+    assert all(why_empty(one.opened.contract.budget) is None for one in cut)
+    assert [one.opened.contract.objective for one in cut] == [
+        one.opened.contract.objective for one in tasks
+    ]
+    assert reasons == ("two", "the lanes' slices were cut anew within the $1.00 allowed")
+
+
+def test_slices_that_were_all_paid_for_stay_as_they_were_approved() -> None:
+    story = a_waiting_story(over_dollars=2.0)
+    planned = PlannedTask(id="t1", opened=opens(contract=a_contract(budget=a_budget(usd_max=0.1))))
+    plan = PlanMade(mode="team", reasons=("one",), tasks=(planned,))
+    asked(story, 4.0, "approved")
+
+    assert sliced(story.state, plan, None) == (plan.tasks, ("one",))
 
 
 def test_what_is_asked_names_the_amounts() -> None:
