@@ -139,7 +139,9 @@ def test_what_is_asked_names_the_amounts() -> None:
     ask = spending_ask(state, 4.0)
 
     assert ask.usd == 4.0
-    assert ask.text == "$0.00 is spent, all of $2.00 is granted; grant up to $4.00?"
+    assert ask.text == (
+        "$0.00 is spent, too little is left of $2.00 for what comes next; grant up to $4.00?"
+    )
 
 
 # --- calls that are too dear ---------------------------------------------------------
