@@ -11,7 +11,7 @@ Source: docs/protocol.md, "Messages".
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -19,6 +19,10 @@ Confidence = Literal["high", "medium", "low"]
 Outcome = Literal["upheld", "refuted", "unsure"]
 RulingOutcome = Literal["upheld", "superseded", "withdrawn"]
 RunStatus = Literal["admitted", "partial", "rejected", "cancelled", "stalled"]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+"""How many; fewer than none would give back what was spent, so it can't be read."""
+Measure = Annotated[float, msgspec.Meta(ge=0)]
+"""How much, in the unit that its field names; never less than nothing."""
 
 
 def _no_answer() -> msgspec.Raw:
@@ -54,11 +58,11 @@ class Budget(Wire, frozen=True, kw_only=True):
         usd_max: US dollars of all calls together; absent: no limit in dollars.
     """
 
-    turns_max: int
-    tokens_max: int
-    seconds_max: float
-    tool_calls_max: int = 0
-    usd_max: float | None = None
+    turns_max: Count
+    tokens_max: Count
+    seconds_max: Measure
+    tool_calls_max: Count = 0
+    usd_max: Measure | None = None
 
 
 class Criterion(Wire, frozen=True, kw_only=True):
@@ -769,10 +773,10 @@ class TokenCounts(Wire, frozen=True, kw_only=True):
         output: Tokens written by the model, thinking included.
     """
 
-    input: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
-    output: int = 0
+    input: Count = 0
+    cache_read: Count = 0
+    cache_write: Count = 0
+    output: Count = 0
 
     @property
     def total(self) -> int:
@@ -883,12 +887,12 @@ class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
     """
 
     context: str
-    turn: int
+    turn: Count
     model: str
     tokens: TokenCounts
     request_id: str = ""
-    cost_usd: float | None = None
-    took_s: float = 0.0
+    cost_usd: Measure | None = None
+    took_s: Measure = 0.0
     is_estimated: bool = False
 
 

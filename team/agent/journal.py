@@ -125,10 +125,15 @@ class Transcript(msgspec.Struct, kw_only=True):
 
 
 class Journal:
-    """The journal of one member."""
+    """The journal of one member.
+
+    Attributes:
+        last_seq: Sequence of the last message that was stored with an entry, 0 before one was.
+    """
 
     def __init__(self, stream: RunStream, me: str) -> None:
         self.transcripts: dict[str, Transcript] = {}
+        self.last_seq = 0
         self._stream = stream
         self._me = me
         self._subject = subjects.journal(stream.run, me)
@@ -170,7 +175,7 @@ class Journal:
             if seen != self._head_seq:
                 raise FencedError(self._me, self._head_seq, seen) from None
             raise
-        self._head_seq = last_seq - len(others)
+        self.last_seq, self._head_seq = last_seq, last_seq - len(others)
         self._apply(body, at=0.0)
         return last_seq
 

@@ -360,7 +360,8 @@ class Agent:
         others = () if outcome.returned else give_up(outcome.reason)
         events = self._refusals_at_end(assignment, outcome)
         try:
-            await self._journal.commit(closed, [*others, *events])
+            # A task's end comes after what refused it: who hears of the one knows the other.
+            await self._journal.commit(closed, [*events, *others])
         except ConflictError:
             # The task was settled or taken back meanwhile: only our own part is left to say.
             await self._journal.commit(closed, events)

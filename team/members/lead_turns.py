@@ -23,7 +23,7 @@ async def lead_turns(
 ) -> Outcome:
     """Do one assignment of the lead, or go on with it where the journal leaves off."""
     role = member.spec.role_of_seat("lead")
-    return await member.agent.work(
+    outcome = await member.agent.work(
         Assignment(
             context=context,
             system=member.system(role),
@@ -38,3 +38,6 @@ async def lead_turns(
             repairs_max=LEAD_REPAIRS_MAX,
         )
     )
+    if outcome.refusal:  # what comes next depends on it
+        await member.inbox.reached(member.journal.last_seq)
+    return outcome

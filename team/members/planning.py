@@ -31,6 +31,7 @@ from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.members.names import next_names
 from team.members.synthesis import publish
+from team.rules.affording import sliced
 from team.rules.approvals import next_amount, next_id, plan_ask, refusals, spending_ask
 from team.rules.constraints import carried, constraints_of
 from team.rules.contracts import planned_problems
@@ -38,6 +39,7 @@ from team.rules.disputes import areas_needed
 from team.rules.grants import lane_budgets, pocket_of, why_empty
 from team.rules.limits import tokens_of
 from team.rules.plan import Ability, Plan, PlanFacts, Size, contract_of
+from team.rules.shortage import lead_stopped, no_plan, plan_context
 from team.rules.triage import triage
 from team.rules.world import teammate_filters, verifier_filters
 from team.sources.narrow import narrowed
@@ -54,13 +56,14 @@ async def plan_run(member: Member) -> None:
     """Have lanes proposed, rule on team or solo, and say what will be on the board."""
     state = member.state
     number = 1 if state.plan is None else state.plan.round + 1
+    context = plan_context(state)
     facts = plan_facts(member)
     tools = plan_tools(member.world, member.spec.role_of_seat("lead"), facts)
     briefing = _plan_briefing(member, facts, number)
-    context = "plan" if number == 1 else f"plan:{number}"
     outcome = await lead_turns(member, context, briefing, tools, "submit_plan")
     if outcome.answer is None:
-        await _refuse(member, f"the lead returned no usable plan: {outcome.reason}")
+        if lead_stopped(state, context) is None:  # else a person is asked for money, if one can be
+            await _refuse(member, no_plan(outcome.reason))
         return
     plan = msgspec.json.decode(outcome.answer, type=Plan)
     try:
@@ -181,13 +184,13 @@ async def dispatch(member: Member) -> None:
     if problems:  # It was sound when it was made; whoever changed it, nothing is dispatched.
         await _refuse(member, *problems)
         return
-    tasks = _afforded(member, made)
+    tasks, reasons = sliced(state, made, spec.role_of_seat("worker").max_turns)
     paid = [task for task in tasks if why_empty(task.opened.contract.budget) is None]
     free = [task for task in paid if not task.opened.depends_on]
     free = free[: spec.team.policy.teammates_max]
     names = next_names("worker", state.roster.seats, len(free))
     seats = {task.id: name for task, name in zip(free, names, strict=True)}
-    triaged = RunTriaged(mode=made.mode, reasons=made.reasons, title=made.title)
+    triaged = RunTriaged(mode=made.mode, reasons=reasons, title=made.title)
     entries = [member.world.entry("spec", body=triaged, expect=state.spec_head_seq)]
     for task in tasks:
         name = seats.get(task.id)
@@ -197,22 +200,6 @@ async def dispatch(member: Member) -> None:
         entries.append(member.world.entry("task", task.id, body=opened, expect=0))
     await member.commit(entries)
     log.info("run.triaged", mode=made.mode, lanes=len(made.tasks))
-
-
-def _afforded(member: Member, plan: PlanMade) -> tuple[PlannedTask, ...]:
-    """The plan's tasks; sliced anew if a person has granted what was lacking."""
-    if all(why_empty(task.opened.contract.budget) is None for task in plan.tasks):
-        return plan.tasks
-    turns_max = member.spec.role_of_seat("worker").max_turns
-    budgets = lane_budgets(member.state, len(plan.tasks), turns_max)
-    change = msgspec.structs.replace
-    return tuple(
-        change(
-            task,
-            opened=change(task.opened, contract=change(task.opened.contract, budget=budget)),
-        )
-        for task, budget in zip(plan.tasks, budgets, strict=True)
-    )
 
 
 async def recruit(member: Member, seat: Literal["worker", "verifier"], count: int) -> None:

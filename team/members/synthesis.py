@@ -17,6 +17,7 @@ from team.members.lead_turns import lead_turns
 from team.members.member import Member
 from team.rules import steps
 from team.rules.approvals import cut, next_id, refusals, result_answer
+from team.rules.shortage import synthesis_context
 from team.rules.synthesis import (
     AdmittedClaim,
     Synthesis,
@@ -48,11 +49,7 @@ async def synthesize(member: Member) -> None:
         aspects=asked.aspects,
         constraints=asked.constraints,
     )
-    heads = [task.head_seq for task in state.board.of_purpose("research")]
-    heads += [conflict.head_seq for conflict in state.conflicts.all.values()]
-    context = f"synthesis:{max(heads)}"
-    if said_no:
-        context += f":{len(said_no) + 1}"
+    context = synthesis_context(state)
     tools = synthesis_tools(tuple(admitted), asked)
     outcome = await lead_turns(member, context, briefing, tools, "submit_synthesis")
     is_due = isinstance(steps.next_step(member.state, time.time()), steps.Synthesize)

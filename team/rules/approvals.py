@@ -199,7 +199,8 @@ def spending_ask(state: RunState, usd: float) -> ApprovalAsked:
     """What a person is shown: how much is spent, granted, and asked for."""
     allowed, spent = dollars_allowed(state), state.ledger.total.cost_usd
     said = "an unknown amount" if spent is None else f"${spent:.2f}"
-    text = f"{said} is spent, all of ${allowed or 0.0:.2f} is granted; grant up to ${usd:.2f}?"
+    left = f"too little is left of ${allowed or 0.0:.2f} for what comes next"
+    text = f"{said} is spent, {left}; grant up to ${usd:.2f}?"
     return ApprovalAsked(what="spending", text=text, usd=usd)
 
 

@@ -336,11 +336,14 @@ def _reserve_left(state: RunState) -> Amount:
     )
 
 
-def _others(state: RunState) -> set[str]:
-    """Everyone but the lead that was granted something or has spent something."""
+def _others(state: RunState) -> list[str]:
+    """Everyone but the lead that was granted something or has spent something, by name.
+
+    In an order, since dollars are summed: a sum of floats depends on it.
+    """
     ledger = state.ledger
     names = {member for member, _ in (*ledger.by_context, *ledger.slices)}
-    return {*names, *state.roster.seats} - {LEAD}
+    return sorted({*names, *state.roster.seats} - {LEAD})
 
 
 def _exposure_of(state: RunState, member: str, back: str | None) -> Amount:
@@ -352,7 +355,7 @@ def _exposure_of(state: RunState, member: str, back: str | None) -> Amount:
     if seat is not None and seat.pocket is not None:
         total = total.at_least(_amount_of(seat.pocket))
     tasks = {c for c in spent if c.startswith("task:")}
-    for context in tasks | {c for name, c in ledger.slices if name == member}:
+    for context in sorted(tasks | {c for name, c in ledger.slices if name == member}):
         part = spent.get(context, Amount())
         held = ledger.slices.get((member, context))
         if held is not None and held.state != "ended" and held.task != back:

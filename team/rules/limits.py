@@ -30,6 +30,9 @@ WRAP_UP_TURNS: Final = 3
 WRAP_UP_SHARE: Final = 0.15
 """Share of each other limit that is kept back, so that work can be salvaged."""
 
+TOO_DEAR: Final = "and the next call may cost"
+"""Said of a call whose price is known and more than is left; more money would avert that."""
+
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):
     """What an assignment has used so far; US dollars are absent where a price is unknown."""
@@ -121,9 +124,7 @@ def _dollars(budget: Budget, used: Used, call: NextCall) -> Ruling:
         return _stop(f"the price of {call.model!r} is unknown and there is a limit of ${most:.4f}")
     after = used.usd + call.usd
     if not after <= most:  # what is no number is a no, too
-        return _stop(
-            f"${used.usd:.4f} of ${most:.4f} are spent and the next call may cost ${call.usd:.4f}"
-        )
+        return _stop(f"${used.usd:.4f} of ${most:.4f} are spent {TOO_DEAR} ${call.usd:.4f}")
     if after > 0 and after > most * (1 - WRAP_UP_SHARE):
         return _wrap_up("the money is nearly spent")
     return _GO

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bus.ids import LEAD
+from bus.ids import GATE, LEAD
 from bus.messages import PlanMade, TaskState
 from team.codes.limits import RUN_DOLLARS
 from team.rules.affording import afforded
@@ -23,8 +23,10 @@ from team.rules.approvals import (
 from team.rules.clock import began_at
 from team.rules.disputes import areas_needed, next_ruling_at, ripe_dispute
 from team.rules.end_steps import missing_lanes, of_end, rejected_findings
+from team.rules.gate import barred_from
 from team.rules.grants import lane_budgets, why_empty
 from team.rules.lane_steps import VOID, free_members, is_present, of_lane, verifications_of
+from team.rules.shortage import lead_stopped, no_plan, plan_context
 from team.rules.step_types import (
     AnyStep,
     AskPerson,
@@ -129,18 +131,29 @@ def _of_plan(state: RunState, now: float) -> AnyStep:
     """Plan, have the plan approved where policy asks for it, put it on the board."""
     assert state.spec is not None
     if state.plan is None:
-        return _of_money(state, now, is_needed=dollars_allowed(state) == 0) or MakePlan()
+        return _make_plan(state, now)
     match plan_answer(state):
         case "ask":
             return AskPerson(what="plan")
         case "wait":
             return Wait(until=now + WAIT_S)
         case "refused" if state.plan.round < state.spec.team.policy.plans_max:
-            return MakePlan()
+            return _make_plan(state, now)
         case "refused":
             return Finish(status="rejected", reasons=refusals(state, "plan"))
         case _:
             return _of_money(state, now, is_needed=_lacks_money(state, state.plan)) or Dispatch()
+
+
+def _make_plan(state: RunState, now: float) -> AnyStep:
+    """Plan; ask for money first where there is none, or where a call of the plan was too dear."""
+    stopped = lead_stopped(state, plan_context(state))
+    is_needed = stopped is not None or dollars_allowed(state) == 0
+    asked = _of_money(state, now, is_needed=is_needed)
+    if asked is not None or stopped is None:
+        return asked or MakePlan()
+    said = (*refusals(state, "plan"), *refusals(state, "spending"))
+    return Finish(status="rejected", reasons=(no_plan(stopped), *said))
 
 
 def _of_money(state: RunState, now: float, *, is_needed: bool) -> AnyStep | None:
@@ -182,18 +195,76 @@ def _recruit(state: RunState) -> Recruit | Settle | None:
     workers = len(state.roster.present(roles.worker))
     wanted = max(len(open_lanes), workers + any(_lacks_fresh(state, t) for t in open_lanes))
     lacking_workers = min(wanted, policy.teammates_max) - workers
-    lacking_verifiers = state.spec.team.gate.verifiers - len(state.roster.present(roles.verifier))
+    verifiers = len(state.roster.present(roles.verifier))
+    lacking_verifiers = max(
+        state.spec.team.gate.verifiers - verifiers, any(_is_stuck(state, t) for t in open_lanes)
+    )
     for seat, role, lacking in (
         ("worker", roles.worker, lacking_workers),
         ("verifier", roles.verifier, lacking_verifiers),
     ):
         lost = [s for s in state.roster.seats.values() if s.role == role and s.lost]
         if lacking > 0 and len(lost) > policy.restarts_max:
+            ended = next((task for task in open_lanes if _is_without(state, task, role)), None)
+            if ended is None:
+                continue  # who is there can do all that there is
             reason = f"{len(lost)} members of role {role!r} were lost, last: {lost[-1].lost}"
-            return Settle(task=open_lanes[0].id, state="failed", reasons=(reason,))
+            names = tuple(v.id for v in verifications_of(state, ended) if not v.is_settled)
+            return Settle(task=ended.id, state="failed", reasons=(reason,), verifications=names)
         if lacking > 0:
             return Recruit(seat="worker" if seat == "worker" else "verifier", count=lacking)
     return None
+
+
+def _is_without(state: RunState, task: Task, role: str) -> bool:
+    """Whether a lane lacks somebody of a role, which workers and verifiers may both play."""
+    assert state.spec is not None
+    roles = state.spec.team.roles
+    return (role == roles.worker and _is_without_worker(state, task)) or (
+        role == roles.verifier and _is_without_verifier(state, task)
+    )
+
+
+def _is_stuck(state: RunState, task: Task) -> bool:
+    """Whether a verification of a lane waits, and all who are there have a part in it already."""
+    if task.state is not TaskState.submitted:
+        return False
+    verifications = [v for v in verifications_of(state, task) if not v.is_settled]
+    for one in verifications:
+        if one.state is not TaskState.open or is_present(state, one.offered_to):
+            continue
+        others = {v.offered_to for v in verifications if v.id != one.id}
+        away = {*one.not_by, *others, *barred_from(state, task.id)}
+        if all(seat.name in away for seat in state.roster.present(one.role)):
+            return True
+    return False
+
+
+def _is_without_worker(state: RunState, task: Task) -> bool:
+    """Whether a lane has lost who was to work on it, or has nobody left who may."""
+    if task.state is TaskState.claimed:
+        return not is_present(state, task.holder)
+    if task.state is not TaskState.open or is_present(state, task.offered_to):
+        return False
+    seats = state.roster.seats
+    last = seats.get(task.offered_to or task.holder or "")
+    able = {seat.name for seat in state.roster.present(task.role)} - {*task.not_by}
+    return not able or (last is not None and last.lost is not None)
+
+
+def _is_without_verifier(state: RunState, task: Task) -> bool:
+    """Whether a lane that has passed the exact checks waits for a verifier who is not there."""
+    submission = state.findings.latest(task.id)
+    if task.state is not TaskState.submitted or submission is None:
+        return False
+    verifications = verifications_of(state, task)
+    if not verifications:
+        return bool(submission.judged_by(GATE))
+    return any(
+        one.state is TaskState.open and not is_present(state, one.offered_to)
+        for one in verifications
+        if not one.is_settled
+    )
 
 
 def _lacks_fresh(state: RunState, task: Task) -> bool:

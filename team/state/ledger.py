@@ -46,13 +46,14 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
         return self.input_tokens + self.output_tokens
 
     def plus(self, usage: UsageSpent) -> Spent:
-        """This sum and one call more."""
+        """This sum and one call more; a call gives nothing back, whatever it says."""
         known = self.cost_usd is not None and usage.cost_usd is not None
+        cost = (self.cost_usd or 0.0) + max(0.0, usage.cost_usd or 0.0)
         return Spent(
             calls=self.calls + 1,
             input_tokens=self.input_tokens + read_tokens(usage.tokens),
-            output_tokens=self.output_tokens + usage.tokens.output,
-            cost_usd=(self.cost_usd or 0.0) + (usage.cost_usd or 0.0) if known else None,
+            output_tokens=self.output_tokens + max(0, usage.tokens.output),
+            cost_usd=cost if known else None,
             is_estimated=self.is_estimated or usage.is_estimated,
         )
 
@@ -75,7 +76,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_tokens(tokens: TokenCounts) -> int:
     """All tokens that a call read, wherever they came from."""
-    return tokens.input + tokens.cache_read + tokens.cache_write
+    return sum(max(0, part) for part in (tokens.input, tokens.cache_read, tokens.cache_write))
 
 
 class Ledger:

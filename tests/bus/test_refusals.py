@@ -17,6 +17,7 @@ from bus.messages import (
     ContextClosed,
     MemberSeated,
     RunOpened,
+    TaskFailed,
     TurnActed,
 )
 from bus.run_stream import Entry, Record, RunStream
@@ -146,6 +147,22 @@ async def test_a_call_beyond_its_slice_is_not_made_and_that_is_an_event(
     closed, refused = (await records(stream))[-2:]
     assert isinstance(closed.body, ContextClosed)
     assert isinstance(refused.body, ActRefused)
+
+
+async def test_who_hears_that_a_task_failed_knows_already_what_refused_it(
+    stream: RunStream,
+) -> None:
+    """Whether a task is opened again or money is asked for depends on it."""
+    world = await a_world(stream)
+    failed = world.entry("task", "t1", body=TaskFailed(reason="too dear"))
+
+    await an_agent(world, Scripted()).work(
+        an_assignment(Look(), budget=a_budget(turns_max=0), ends_with="give_back"),
+        give_up=lambda _: [failed],
+    )
+
+    kinds = [type(record.body) for record in (await records(stream))[-3:]]
+    assert kinds == [ContextClosed, ActRefused, TaskFailed]
 
 
 async def test_a_call_within_its_slice_is_made_and_nothing_is_refused(stream: RunStream) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from hypothesis import strategies as st
 
-from bus.messages import TYPES_OF_KIND
+from bus.messages import TYPES_OF_KIND, Count, Measure
 
 MESSAGE_TYPES = tuple(sorted({t for ts in TYPES_OF_KIND.values() for t in ts}, key=str))
 
@@ -25,6 +25,8 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=40),
     int: st.integers(-(2**63), 2**64 - 1),
     float: st.floats(allow_nan=False, allow_infinity=False),
+    Count: st.integers(0, 2**64 - 1),
+    Measure: st.floats(min_value=0, allow_nan=False, allow_infinity=False),
     bool: st.booleans(),
     type(None): st.none(),
     msgspec.Raw: _json.map(lambda value: msgspec.Raw(msgspec.json.encode(value))),
@@ -33,7 +35,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 
 def structs(of: type[S]) -> st.SearchStrategy[S]:
     """Any value of a struct type; fields with a default are sometimes left out."""
-    hints = typing.get_type_hints(of)
+    hints = typing.get_type_hints(of, include_extras=True)
     parts = {field.name: _values(hints[field.name]) for field in msgspec.structs.fields(of)}
     needed = {f.name: parts.pop(f.name) for f in msgspec.structs.fields(of) if f.required}
     return st.fixed_dictionaries(needed, optional=parts).map(lambda given: of(**given))

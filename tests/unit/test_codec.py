@@ -23,9 +23,12 @@ from bus.messages import (
     RunOpened,
     TaskClaimed,
     TaskOpened,
+    TokenCounts,
+    UsageSpent,
     type_name,
 )
 from bus.subjects import NAMES_OF_KIND, Subject, build
+from tests.support.builders import a_budget, a_contract, opens
 from tests.support.strategies import MESSAGE_TYPES, structs
 
 MAIL = subjects.mail("r1", "ada", "bob")
@@ -189,6 +192,31 @@ def test_what_is_no_message_is_a_decode_error(data: bytes) -> None:
         decode(MAIL, data)
 
     assert not isinstance(refused.value, UnknownMessageError)
+
+
+@pytest.mark.parametrize("field", ["input", "cache_read", "cache_write", "output"])
+def test_usage_of_fewer_tokens_than_none_is_a_decode_error(field: str) -> None:
+    body = UsageSpent(context="task:t1:1", turn=1, model="m", tokens=TokenCounts(**{field: -1}))
+
+    with pytest.raises(DecodeError, match=">= 0"):
+        decode(a_subject("usage"), encode(a_subject("usage"), Envelope(body=body)))
+
+
+def test_usage_that_costs_less_than_nothing_is_a_decode_error() -> None:
+    body = UsageSpent(context="task:t1:1", turn=1, model="m", tokens=TokenCounts(), cost_usd=-0.01)
+
+    with pytest.raises(DecodeError, match=">= 0"):
+        decode(a_subject("usage"), encode(a_subject("usage"), Envelope(body=body)))
+
+
+@pytest.mark.parametrize(
+    "field", ["turns_max", "tokens_max", "seconds_max", "tool_calls_max", "usd_max"]
+)
+def test_budget_below_nothing_is_a_decode_error(field: str) -> None:
+    body = opens(contract=a_contract(budget=a_budget(**{field: -1})))
+
+    with pytest.raises(DecodeError, match=">= 0"):
+        decode(a_subject("task"), encode(a_subject("task"), Envelope(body=body)))
 
 
 def test_opaque_part_that_is_no_text_is_a_decode_error() -> None:

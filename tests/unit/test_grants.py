@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -437,6 +440,36 @@ def test_accounts_say_what_is_left_to_grant() -> None:
     assert (dollars.limit, dollars.spent) == (10.0, 0.25)
     assert dollars.left is not None
     assert 0 < dollars.left < 9.75
+
+
+def test_what_is_left_does_not_depend_on_how_names_hash() -> None:
+    """Dollars are floats: their sum depends on the order in which they are added."""
+    script = (
+        "from tests.support.builders import a_story, a_usage\n"
+        "from team.rules.grants import accounts\n"
+        "story = a_story(run_dollars_max=3.0)\n"
+        "for number in range(40):\n"
+        "    usage = a_usage(context=f'task:t{number % 3}:1', cost_usd=0.01 * number / 3)\n"
+        "    story.tell('usage', author=f'm{number % 7}', body=usage)\n"
+        "print(accounts(story.state))"
+    )
+
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": str(seed),
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(4)
+    }
+
+    assert len(said) == 1
 
 
 def test_accounts_of_a_run_without_a_limit_in_dollars_or_without_a_spec() -> None:

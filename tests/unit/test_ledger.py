@@ -130,3 +130,10 @@ def test_a_forged_grant_is_no_grant() -> None:
 
     assert story.state.ledger.slices == {}
     assert story.state.ledger.waiting == {}
+
+
+def test_usage_that_claims_less_than_nothing_gives_nothing_back() -> None:
+    forged = a_usage(input=-5, cache_read=-7, cache_write=-1, output=-9, cost_usd=-50.0)
+
+    assert Spent().plus(forged) == Spent(calls=1)
+    assert Spent().plus(a_usage(input=10, output=5)).plus(forged).tokens == 15
