@@ -7,6 +7,7 @@ that is `team.sources.sentences`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _STOP: Final = re.compile(
@@ -37,9 +38,10 @@ def sentences_of(text: str) -> list[str]:
     return [*found, told[start:]] if told[start:] else found
 
 
-def parts_of(text: str) -> list[str]:
+@lru_cache(maxsize=4_096)
+def parts_of(text: str) -> tuple[str, ...]:
     """A text, its sentences and its clauses, each once: whatever may say a thing by itself."""
     lines = "\n".join(" ".join(line.split()) for line in text.splitlines())
     clauses = (clause.strip() for clause in _CLAUSE.split(lines))
     every = (" ".join(text.split()), *sentences_of(text), *clauses)
-    return [part for part in dict.fromkeys(every) if part]
+    return tuple(part for part in dict.fromkeys(every) if part)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import ClassVar, Final
 
 import msgspec
@@ -332,6 +333,7 @@ def _holds(text: str, other: str) -> bool:
     return f" {_worded(other)} " in f" {_worded(text)} "
 
 
+@lru_cache(maxsize=4_096)
 def _worded(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
 
