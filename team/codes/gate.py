@@ -108,9 +108,11 @@ SYNTHESIS: Final[tuple[Rule, ...]] = (
     Rule(
         code="G201",
         name="nothing-cited",
-        says="Each sentence of the answer cites at least one claim, and admitted claims only.",
+        says="Each sentence of the answer cites at least one claim, and admitted claims only; of "
+        "several that share their citations a cited claim says each.",
         why="What cites nothing comes from nowhere.",
-        fix="Cite the claims that bear the sentence out, or drop it.",
+        fix="Cite the claims that bear the sentence out, or drop it; put each in an entry of its "
+        "own.",
     ),
     Rule(
         code="G202",
@@ -152,8 +154,9 @@ SYNTHESIS: Final[tuple[Rule, ...]] = (
     Rule(
         code="G207",
         name="refused-claim-used",
-        says="No sentence says what a refused or struck claim said, if no admitted one says it.",
+        says="Neither a sentence nor a heading, the title or a line of what is missing says what a "
+        "refused or struck claim said, if no admitted one says it.",
         why="What was turned away at the door may come in under another claim's name.",
-        fix="Drop the sentence.",
+        fix="Drop it.",
     ),
 )

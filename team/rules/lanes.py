@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from bus.messages import Criterion
 from team.rules.plan import Lane, Plan, PlanFacts, Size, has_circle, likeness, words
 
 SAME_LANE: Final = 0.8
@@ -264,10 +265,7 @@ def _in_parts(
             sources=exact_names([size.source for size in part], every),
             sources_avoided=(),
             boundaries=(*lane.boundaries, "The other parts of the sources are other lanes'."),
-            acceptance=tuple(
-                msgspec.structs.replace(one, sources_min=min(one.sources_min, len(part)))
-                for one in lane.acceptance
-            ),
+            acceptance=tuple(_of_a_part(one, len(part)) for one in lane.acceptance),
         )
         for number, part in enumerate(packed, start=1)
     ]
@@ -284,6 +282,19 @@ def _in_parts(
         new = parts if other is lane else [msgspec.structs.replace(other, depends_on=waits)]
         split += new
     return split
+
+
+def _of_a_part(whole: Criterion, sources: int) -> Criterion:
+    """What can be asked of each part: what all of them meet together, none may meet alone.
+
+    The text says what the whole lane was for; of what code checks a claim is left, and as many
+    sources as the part has.
+    """
+    sources_min = min(whole.sources_min, sources)
+    claims_min = min(whole.claims_min, 1) if sources_min else 1
+    return msgspec.structs.replace(
+        whole, claims_min=claims_min, sources_min=sources_min, mentions=()
+    )
 
 
 def exact_names(wanted: Collection[str], every: Collection[str]) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from team.rules.sentences_of_text import sentences_of
+
 Unit = Literal["word", "sentence", ""]
 
 _NUMBERS: Final = {
@@ -32,6 +34,14 @@ _MENTION: Final = (
 )
 _NAMED: Final = r"(?:[\"“'‘`]([^\"”'’`]{2,80})[\"”'’`]|([\w.+#-]+(?: [\w.+#-]+){0,2}))"
 
+_FILLERS: Final = frozenset(
+    "a all an and answer at be contain contains do does finding form give has have in is it its"
+    " keep length limit limited long may must not of overall please report respond reply result"
+    " say shall should stay summary text that the this to total use whole with within write you"
+    " your".split()
+)
+"""Words that say no more than that a number of words or sentences is meant of the answer."""
+
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """What a constraint comes to.
@@ -41,12 +51,14 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
         unit: What is counted: words or sentences.
         count: How many.
         term: What is mentioned or not.
+        rest: What else the constraint says, that code can't check.
     """
 
     kind: Literal["most", "least", "never", "always"]
     unit: Unit = ""
     count: int = 0
     term: str = ""
+    rest: str = ""
 
 
 def limit_of(constraint: str) -> Limit | None:
@@ -58,7 +70,10 @@ def limit_of(constraint: str) -> Limit | None:
         if found and not re.search(r"\b(?:each|every|per|a piece)\b", told, re.I):
             unit: Unit = "word" if found.group(2).lower() == "word" else "sentence"
             return Limit(
-                kind="most" if kind == "most" else "least", unit=unit, count=_number(found)
+                kind="most" if kind == "most" else "least",
+                unit=unit,
+                count=_number(found),
+                rest=_rest(told[: found.start()], told[found.end() :]),
             )
     never = re.fullmatch(rf"{_MENTION} {_NAMED}", told, re.I)
     if never:
@@ -69,17 +84,35 @@ def limit_of(constraint: str) -> Limit | None:
     return None
 
 
-def problem_of(limit: Limit, sentences: Sequence[str]) -> str | None:
-    """Say how the sentences of an answer break a limit; nothing if they keep it."""
-    text = " ".join(sentences)
-    if limit.unit:
-        count = len(text.split()) if limit.unit == "word" else len(sentences)
-        is_kept = count <= limit.count if limit.kind == "most" else count >= limit.count
-        return None if is_kept else f"it has {count} {limit.unit}s"
-    is_there = re.search(rf"(?<!\w){re.escape(limit.term)}(?!\w)", text, re.I) is not None
+def problem_of(limit: Limit, texts: Sequence[str], around: Sequence[str] = ()) -> str | None:
+    """Say how an answer breaks a limit; nothing if it keeps it.
+
+    Args:
+        limit: What is asked.
+        texts: What it says.
+        around: Title, headings and the like: not counted, but they mention nothing either.
+    """
+    text = " ".join(texts)
+    if limit.unit == "word":
+        return _miscounted(limit, len(text.split()))
+    if limit.unit == "sentence":
+        return _miscounted(limit, sum(len(sentences_of(one)) for one in texts))
+    read = text if limit.kind == "always" else " \n ".join((text, *around))
+    is_there = re.search(rf"(?<!\w){re.escape(limit.term)}(?!\w)", read, re.I) is not None
     if is_there == (limit.kind == "always"):
         return None
     return f"it mentions {limit.term!r}" if is_there else f"it does not mention {limit.term!r}"
+
+
+def _miscounted(limit: Limit, count: int) -> str | None:
+    is_kept = count <= limit.count if limit.kind == "most" else count >= limit.count
+    return None if is_kept else f"it has {count} {limit.unit}s"
+
+
+def _rest(*parts: str) -> str:
+    """What stands around a number of words, if that says more than that the answer has them."""
+    told = " ".join(part.strip(" ,.;:") for part in parts).strip()
+    return told if set(re.findall(r"[\w+#-]+", told.lower())) - _FILLERS else ""
 
 
 def _number(found: re.Match[str]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Annotated, Final
 
@@ -161,6 +162,7 @@ class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
         return sum(size.tokens for size in self.covered(lane.within))
 
 
+@lru_cache(maxsize=4_096)
 def words(text: str) -> frozenset[str]:
     """The telling words of a text, lower-cased."""
     return frozenset(_WORD.findall(text.lower())) - _COMMON

@@ -9,21 +9,28 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import ClassVar, Final
 
 import msgspec
 
 from bus.messages import Claim, TaskState
+from team.rules.end_steps import missing_lanes
 from team.rules.limits_of_text import limit_of, problem_of
-from team.rules.plan import likeness
+from team.rules.plan import likeness, words
+from team.rules.sentences_of_text import parts_of, sentences_of
 from team.rules.synthesis import AdmittedClaim, Sentence, Synthesis, admitted_claims
 from team.state import RunState
 
 QUOTED_WORDS_MIN: Final = 4
+CONTAINED_WORDS_MIN: Final = 3
+"""Words from which a refused claim counts as said wherever it stands word for word."""
 SAME_CLAIM: Final = 0.8
 """Share of common telling words from which a sentence says what a claim says."""
 
 _QUOTED: Final = re.compile(r"[\"“«]([^\"”»]+)[\"”»]")
+_MASK: Final = "“”."
+_ENDS: Final = ".;:!? "
 _MARK: Final = re.compile(r"\[(\d+)\]")
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 _DENIAL: Final = re.compile(
@@ -39,12 +46,16 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         constraints: Constraints of the goal, word for word.
         covers: Which aspects each admitted lane answers, by task.
         refused: Texts of claims that were refused or struck out.
+        goal: The goal itself: an answer may repeat it.
+        reported: What code reports as missing: an answer may repeat that too.
     """
 
     aspects: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     covers: dict[str, tuple[str, ...]] = {}
     refused: tuple[str, ...] = ()
+    goal: str = ""
+    reported: tuple[str, ...] = ()
 
 
 NOTHING: Final = Asked()
@@ -63,6 +74,23 @@ class SynthesisInput(msgspec.Struct, frozen=True, kw_only=True):
         """Every sentence of the answer."""
         return tuple(s for section in self.synthesis.sections for s in section.sentences)
 
+    @property
+    def around(self) -> tuple[str, ...]:
+        """Title, headings, and of the lines of what is missing what the lead adds to ours.
+
+        The goal's own words for an aspect, and what code reports, are no words of the lead's.
+        """
+        ours = (*self.asked.reported, *self.asked.aspects)
+        headings = (section.heading for section in self.synthesis.sections)
+        missing = (_without(line, ours) for line in self.synthesis.missing)
+        return (self.synthesis.title, *headings, *missing)
+
+    @property
+    def grounds(self) -> tuple[str, ...]:
+        """All that may be repeated without a citation: what was admitted, and what was asked."""
+        asked = (self.asked.goal, *self.asked.aspects, *self.asked.reported)
+        return (*(text for claim in self.admitted.values() for text in _texts(claim)), *asked)
+
     def cited(self, sentence: Sentence) -> list[AdmittedClaim]:
         """The admitted claims that a sentence cites."""
         return [self.admitted[ref] for ref in sentence.cites if ref in self.admitted]
@@ -80,7 +108,10 @@ class SynthesisCheck(ABC):
 
 
 class Citations(SynthesisCheck):
-    """Each sentence cites at least one claim, and admitted claims only."""
+    """Each sentence cites at least one claim, and admitted claims only.
+
+    Where several sentences share their citations, a cited claim or quote says each of them.
+    """
 
     code, name = "G201", "citations"
 
@@ -92,6 +123,14 @@ class Citations(SynthesisCheck):
             for ref in sentence.cites:
                 if ref not in given.admitted:
                     yield f"{ref!r} is not an admitted claim, cited for: {sentence.text!r}"
+            texts = [text for claim in given.cited(sentence) for text in _texts(claim)]
+            several = sentences_of(_QUOTED.sub(_masked, sentence.text))
+            for one in several if len(several) > 1 and texts else ():
+                if one.strip(_MASK) and not _is_said(one, texts):
+                    yield (
+                        f"{one!r} shares its citations with other sentences and no cited claim "
+                        "says it: put each sentence in an entry of its own"
+                    )
 
 
 class Quotations(SynthesisCheck):
@@ -102,12 +141,12 @@ class Quotations(SynthesisCheck):
     def problems(self, given: SynthesisInput) -> Iterator[str]:
         """Name the quotations of some length that stand nowhere."""
         for sentence in given.sentences:
-            grounds = [_plain(text) for claim in given.cited(sentence) for text in _texts(claim)]
-            for quoted in _QUOTED.findall(sentence.text):
-                wanted = _plain(quoted).rstrip(".,;")
-                is_short = len(quoted.split()) < QUOTED_WORDS_MIN
-                if not is_short and not any(wanted in ground for ground in grounds):
-                    yield f"the quotation {quoted!r} stands in no claim that is cited for it"
+            grounds = [text for claim in given.cited(sentence) for text in _texts(claim)]
+            for quoted in _loose(sentence.text, grounds):
+                yield f"the quotation {quoted!r} stands in no claim that is cited for it"
+        for text in given.around:
+            for quoted in _loose(text, given.grounds):
+                yield f"the quotation {quoted!r} stands in no admitted claim: {text!r}"
 
 
 class Marks(SynthesisCheck):
@@ -118,12 +157,13 @@ class Marks(SynthesisCheck):
     def problems(self, given: SynthesisInput) -> Iterator[str]:
         """Name the marks that sentences give themselves."""
         for sentence in given.sentences:
-            grounds = " ".join(text for claim in given.cited(sentence) for text in _texts(claim))
-            marks = dict.fromkeys(found.group() for found in _MARK.finditer(sentence.text))
-            for mark in marks:
-                if mark not in grounds:
-                    told = f"name claims in `cites` and write no mark {mark!r} yourself"
-                    yield f"{told}: {sentence.text!r}"
+            grounds = [text for claim in given.cited(sentence) for text in _texts(claim)]
+            for mark in _own_marks(sentence.text, grounds):
+                told = f"name claims in `cites` and write no mark {mark!r} yourself"
+                yield f"{told}: {sentence.text!r}"
+        for text in given.around:
+            for mark in _own_marks(text, given.grounds):
+                yield f"only code numbers citations, write no mark {mark!r} yourself: {text!r}"
 
 
 class Lanes(SynthesisCheck):
@@ -172,28 +212,28 @@ class Constraints(SynthesisCheck):
         sentences = [sentence.text for sentence in given.sentences]
         for constraint in given.asked.constraints:
             limit = limit_of(constraint)
-            if limit is None and constraint not in said:
+            if (limit is None or limit.rest) and constraint not in said:
                 yield f"say in `constraints` how this is met, word for word: {constraint!r}"
-            problem = problem_of(limit, sentences) if limit is not None else None
+            problem = problem_of(limit, sentences, given.around) if limit is not None else None
             if problem is not None:
                 yield f"the constraint {constraint!r} is not met: {problem}"
 
 
 class Refused(SynthesisCheck):
-    """Nothing that was refused or struck out comes in under another claim's name."""
+    """Nothing that was refused or struck out comes in: under another claim's name, or uncited."""
 
     code, name = "G207", "refused"
 
     def problems(self, given: SynthesisInput) -> Iterator[str]:
-        """Name the sentences that say what a refused claim said and no admitted one says."""
+        """Name the texts that say what a refused claim said and no admitted one says."""
         admitted = [text for claim in given.admitted.values() for text in _texts(claim)]
-        for sentence in given.sentences:
-            if any(says_the_same(sentence.text, text) for text in admitted):
-                continue
-            for refused in given.asked.refused:
-                if says_the_same(sentence.text, refused):
-                    yield f"this was refused and is in no admitted claim: {sentence.text!r}"
-                    break
+        said = [part for text in admitted for part in parts_of(text)]
+        lanes = {_plain(claim.lane) for claim in given.admitted.values()}
+        asked = (given.asked.goal, *sentences_of(given.asked.goal))
+        around = (_without(text, asked) for text in given.around if _plain(text) not in lanes)
+        for text in (*(sentence.text for sentence in given.sentences), *around):
+            if any(_brings_in(text, refused, said) for refused in given.asked.refused):
+                yield f"this was refused and is in no admitted claim: {text!r}"
 
 
 CHECKS: Final[tuple[type[SynthesisCheck], ...]] = (
@@ -238,6 +278,8 @@ def asked_of(state: RunState) -> Asked:
     """What the plan asked of the answer, and what of the findings may not come into it."""
     plan, admitted = state.plan, {one.ref for one in admitted_claims(state)}
     return Asked(
+        goal=state.opened.goal if state.opened is not None else "",
+        reported=missing_lanes(state),
         aspects=plan.aspects if plan is not None else (),
         constraints=plan.constraints if plan is not None else (),
         covers={
@@ -264,6 +306,70 @@ def says_the_same(text: str, other: str) -> bool:
     one, two = _plain(text), _plain(other)
     same_numbers = set(_NUMBER.findall(one)) == set(_NUMBER.findall(two))
     return same_numbers and len(_DENIAL.findall(one)) % 2 == len(_DENIAL.findall(two)) % 2
+
+
+def _brings_in(text: str, refused: str, admitted: Sequence[str]) -> bool:
+    """Whether a text, or a part of it, says what was refused and no admitted claim says."""
+    is_long = len(_worded(refused).split()) >= CONTAINED_WORDS_MIN
+    if is_long and _holds(text, refused) and not any(_holds(one, refused) for one in admitted):
+        return True
+    return any(
+        says_the_same(part, refused) and not any(says_the_same(part, one) for one in admitted)
+        for part in parts_of(text)
+        if words(part)
+    )
+
+
+def _is_said(sentence: str, texts: Sequence[str]) -> bool:
+    """Whether a sentence stands in one of some texts, or a part of one says the same."""
+    return any(
+        _holds(text, sentence) or any(says_the_same(sentence, part) for part in parts_of(text))
+        for text in texts
+    )
+
+
+def _holds(text: str, other: str) -> bool:
+    """Whether a text has another in it, word for word."""
+    return f" {_worded(other)} " in f" {_worded(text)} "
+
+
+@lru_cache(maxsize=4_096)
+def _worded(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _loose(text: str, grounds: Sequence[str]) -> Iterator[str]:
+    """Quotations of some length that stand in none of some texts."""
+    plain = [_plain(ground) for ground in grounds]
+    for quoted in _QUOTED.findall(text):
+        wanted = _plain(quoted).rstrip(".,;")
+        is_short = len(quoted.split()) < QUOTED_WORDS_MIN
+        if not is_short and not any(wanted in ground for ground in plain):
+            yield quoted
+
+
+def _masked(quotation: re.Match[str]) -> str:
+    """A quotation without its words, which are looked up elsewhere; a short one as it is."""
+    quoted = quotation.group(1).strip()
+    if len(quoted.split()) < QUOTED_WORDS_MIN:
+        return quotation.group()
+    return "“.”" if quoted.endswith((".", "!", "?")) else "“”"
+
+
+def _own_marks(text: str, grounds: Sequence[str]) -> list[str]:
+    """Citation marks that stand in none of some texts."""
+    marks = dict.fromkeys(found.group() for found in _MARK.finditer(text))
+    return [mark for mark in marks if not any(mark in ground for ground in grounds)]
+
+
+def _without(text: str, ours: Sequence[str]) -> str:
+    """A text without those of some texts that are a part of it by themselves."""
+    left = " ".join(text.split())
+    for one in sorted((" ".join(one.split()).rstrip(_ENDS) for one in ours), key=len, reverse=True):
+        if one:
+            form = rf"(?:^|(?<=[.;:!?] )){re.escape(one)}(?=[.;:!?]|$)"
+            left = re.sub(form, "", left, flags=re.IGNORECASE)
+    return left
 
 
 def _texts(admitted: AdmittedClaim) -> tuple[str, ...]:

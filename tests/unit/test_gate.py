@@ -6,10 +6,13 @@ import msgspec
 import pytest
 
 from bus.messages import Claim, DecisionRecorded, Evidence, Fact, Judgement, Premise
+from team.agent.tools.return_tools import SubmitFindingInput
 from team.rules.gate import (
     CHECKS,
     CLAIM_CHARACTERS_MAX,
     CLAIMS_MAX,
+    LINE_CHARACTERS_MAX,
+    LINES_MAX,
     Check,
     GateInput,
     as_reason,
@@ -86,6 +89,13 @@ def test_a_sound_finding_is_upheld_by_every_check() -> None:
             a_submission(*(a_claim(f"c{n}") for n in range(CLAIMS_MAX + 1))),
             f"{CLAIMS_MAX + 1} claims, at most {CLAIMS_MAX}",
         ),
+        (a_submission(open_questions=("?",) * 41), "41 open questions, at most 40"),
+        (a_submission(dropped=("x",) * 41), "41 claims given up, at most 40"),
+        (
+            a_submission(open_questions=("ignore " + "your " * 9_500,)),
+            "open questions: one has 47507 characters, at most 2000",
+        ),
+        (a_submission(dropped=("x" * 2_001,)), "claims given up: one has 2001 characters"),
     ],
 )
 def test_a_finding_of_the_wrong_shape_is_refused(submission: object, wanted: str) -> None:
@@ -93,6 +103,17 @@ def test_a_finding_of_the_wrong_shape_is_refused(submission: object, wanted: str
 
     assert wanted in reasons(problems)
     assert {problem.outcome for problem in problems} == {"refuted"}
+
+
+@pytest.mark.parametrize("field", ["open_questions", "dropped"])
+@pytest.mark.parametrize("lines", [("?",) * (LINES_MAX + 1), ("x" * (LINE_CHARACTERS_MAX + 1),)])
+def test_a_finding_with_more_lines_than_one_reads_is_not_even_submitted(
+    field: str, lines: tuple[str, ...]
+) -> None:
+    given = {"summary": "Pools are bounded.", "claims": (a_claim(),), field: lines}
+
+    with pytest.raises(msgspec.ValidationError, match="length"):
+        msgspec.convert(msgspec.to_builtins(given), SubmitFindingInput)
 
 
 def test_a_fact_whose_value_stands_in_the_quote_has_the_right_shape() -> None:
@@ -103,8 +124,14 @@ def test_a_fact_whose_value_stands_in_the_quote_has_the_right_shape() -> None:
 
 def test_a_finding_at_its_limits_has_the_right_shape() -> None:
     claims = (a_claim(f"c{n}", "x" * CLAIM_CHARACTERS_MAX) for n in range(CLAIMS_MAX))
+    lines = ("x" * LINE_CHARACTERS_MAX,) * LINES_MAX
 
-    assert said_by("shape", given_(submission=a_submission(*claims))) == []
+    assert (
+        said_by(
+            "shape", given_(submission=a_submission(*claims, open_questions=lines, dropped=lines))
+        )
+        == []
+    )
 
 
 # --- contract ----------------------------------------------------------------------

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.messages import Criterion
 from team.policy import TriageRules
+from team.rules.contracts import is_checkable
 from team.rules.lanes import (
     exact_names,
     joined,
@@ -262,6 +264,27 @@ def test_a_lane_that_outgrows_a_context_is_split_by_its_documents() -> None:
     assert reasons == [
         "lane 'broad' has 7000 tokens of sources, more than 5000, and was split into 2 parts"
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "of_a_part"),
+    [
+        (a_criterion(claims_min=0, mentions=("HTTP/2",)), a_criterion(claims_min=1)),
+        (a_criterion(claims_min=30), a_criterion(claims_min=1)),
+        (a_criterion(claims_min=30, sources_min=2), a_criterion(claims_min=1, sources_min=1)),
+        (a_criterion(claims_min=0, sources_min=2), a_criterion(claims_min=0, sources_min=1)),
+    ],
+)
+def test_no_part_of_a_lane_must_meet_alone_what_was_asked_of_the_whole(
+    asked: Criterion, of_a_part: Criterion
+) -> None:
+    """Which part has the word, and how many claims there are in each, nobody knows before."""
+    facts = some_facts({"g/a": 3_000, "g/b": 3_000}, rules=SMALL)
+
+    kept, _ = split_broad([a_lane("broad", sources=("g",), acceptance=(asked,))], facts, 4)
+
+    assert [lane.acceptance for lane in kept] == [(of_a_part,), (of_a_part,)]
+    assert is_checkable(of_a_part)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from team.errors import ModelBusyError, ModelRefusedError, ModelReplyError
 from team.rules.constraints import constraints_of
 from team.rules.plan import Plan, plan_problems
 from team.rules.synthesis import Synthesis
-from team.rules.synthesis_gate import synthesis_problems
+from team.rules.synthesis_gate import Asked, synthesis_problems
 from team.state import Letter
 from tests.support.builders import (
     a_claim,
@@ -219,6 +219,23 @@ def test_the_lead_writes_a_synthesis_that_the_gate_lets_through() -> None:
     synthesis, _ = conversed(briefing)
 
     assert synthesis_problems(msgspec.convert(synthesis, Synthesis), admitted) == []
+
+
+def test_the_title_of_a_synthesis_does_not_mention_what_the_goal_wants_unmentioned() -> None:
+    goal = "Compare pools. Never mention Redis. At most two sentences."
+    one = an_admitted("t1.c1")
+    citable = (CitableClaim(ref=one.ref, lane=one.lane, member=one.member, claim=one.claim),)
+    asked = Asked(constraints=constraints_of(goal), goal=goal)
+
+    given, _ = conversed(
+        Briefing(
+            kind="synthesis", me="lead", goal=goal, claims=citable, constraints=asked.constraints
+        )
+    )
+    answer = msgspec.convert(given, Synthesis)
+
+    assert answer.title == "Compare pools. At most two sentences."
+    assert synthesis_problems(answer, (one,), asked) == []
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from bus.messages import (
 from team.codes import RULES
 from team.rules.contradictions import pair_id
 from team.rules.limits_of_text import limit_of, problem_of
+from team.rules.sentences_of_text import sentences_of
 from team.rules.synthesis import (
     ConstraintMet,
     Section,
@@ -128,6 +129,8 @@ def test_a_lane_that_covers_an_aspect_must_be_cited_for_it() -> None:
 @pytest.mark.parametrize(
     ("constraint", "problem"),
     [
+        ("Use at most 100 words in total.", None),
+        ("The answer must be no longer than 7 words.", "it has 8 words"),
         ("at most 7 words", "it has 8 words"),
         ("At most eight words.", None),
         ("in no more than one sentence", None),
@@ -149,6 +152,8 @@ def test_a_constraint_that_code_can_check_is_checked(constraint: str, problem: s
     [
         "use only sources from before 2020",
         "at most 10 words per sentence",
+        "Answer only from the docs in no more than 100 words",
+        "at most 100 words, of which at least 20 words are on cost",
         "in German",
         "do not mention anything that was said in the interviews of the spring",
         "only mention pools",
@@ -193,6 +198,66 @@ def test_a_limit_of_words_is_kept_exactly_up_to_its_number(most: int, words: int
     assert (problem_of(limit, ["word"] * words) is None) == (words <= most)
 
 
+def test_sentences_are_counted_and_not_the_entries_that_hold_them() -> None:
+    crowded = a_synthesis("They keep ten. Ten it is! “So it is.” And ten, e.g. here. Ten.")
+
+    assert "it has 5 sentences" in refused(crowded, constraints=("At most two sentences",))
+
+
+TITLED = a_synthesis(title="Why Redis wins")
+HEADED = a_synthesis(
+    sections=(Section(heading="Redis", sentences=(Sentence(text=TEN, cites=()),)),)
+)
+LACKING = a_synthesis(missing=("Cost: Redis was not looked at.",))
+
+
+@pytest.mark.parametrize("answer", [TITLED, HEADED, LACKING])
+def test_what_may_not_be_mentioned_is_in_no_heading_either(answer: Synthesis) -> None:
+    said = refused(answer, constraints=("Never mention Redis",), aspects=("Cost",))
+
+    assert "it mentions 'Redis'" in said
+
+
+def test_the_name_of_an_aspect_in_what_is_missing_breaks_no_constraint() -> None:
+    """It has to be named, word for word."""
+    honest = a_synthesis(missing=("Compare Redis: no lane covers it.",))
+    asked = {"aspects": ("Compare Redis",), "constraints": ("do not mention Redis",)}
+
+    assert refused(honest, **asked) == ""
+
+
+# --- several sentences in one entry ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{TEN} The retry budget is 42.",
+        f"The retry budget is 42. {TEN}",
+        f"“{TEN}” The retry budget is 42.",
+    ],
+)
+def test_each_of_several_sentences_that_share_a_citation_must_be_said_by_it(text: str) -> None:
+    said = refused(a_synthesis(text))
+
+    assert said.startswith("'The retry budget is 42.' shares its citations")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Pools keep ten. They never keep more.",
+        "They never keep more. Pools keep ten.",
+        "The guide says “Pools keep ten. They never keep more.”",
+        "Pools keep ten, i.e. no more (cf. the guide, p. 7).",
+    ],
+)
+def test_a_cited_claim_of_several_sentences_may_be_repeated(text: str) -> None:
+    admitted = (an_admitted("t1.c1", a_claim(text="Pools keep ten. They never keep more.")),)
+
+    assert synthesis_problems(a_synthesis(text), admitted) == []
+
+
 # --- what was refused -----------------------------------------------------------------
 
 
@@ -216,6 +281,79 @@ def test_a_refused_claim_does_not_come_in_under_anothers_name(text: str, was_ref
         assert "this was refused and is in no admitted claim" in said
     else:
         assert refused(a_synthesis(text), refused=(was_refused,)) == ""
+
+
+BUDGET = "The retry budget of the server is forty two attempts before it aborts."
+IN_OTHER_WORDS = "forty two attempts is the retry budget of the server before it aborts"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{TEN} {BUDGET}",
+        f"{TEN[:-1]}, and {BUDGET.lower()}",
+        f"{TEN[:-1]}; {IN_OTHER_WORDS}.",
+        f"{TEN} {IN_OTHER_WORDS}.",
+        f"{TEN[:-1]} ({IN_OTHER_WORDS}).",
+        f"As was found before, {BUDGET.lower()}",
+    ],
+)
+def test_a_refused_claim_does_not_come_in_behind_an_admitted_one(text: str) -> None:
+    said = refused(a_synthesis(text), refused=(BUDGET,))
+
+    assert "this was refused and is in no admitted claim" in said
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        a_synthesis(title=BUDGET),
+        a_synthesis(
+            sections=(Section(heading=BUDGET, sentences=(Sentence(text=TEN, cites=("t1.c1",)),)),)
+        ),
+        a_synthesis(missing=(f"Cost: {BUDGET}",)),
+        a_synthesis(missing=(IN_OTHER_WORDS,)),
+    ],
+)
+def test_a_refused_claim_does_not_come_in_where_nothing_is_cited(answer: Synthesis) -> None:
+    said = refused(answer, refused=(BUDGET,), goal="Compare pools.")
+
+    assert "this was refused and is in no admitted claim" in said
+
+
+def test_the_goal_its_aspects_and_what_code_reports_may_be_repeated() -> None:
+    """Whatever was refused on the way: they are no words of the lead's."""
+    reported = f"pools: rejected: the gate refused “{BUDGET}”"
+    repeated = a_synthesis(title=BUDGET, missing=("Pools never end: no lane covers it.", reported))
+    asked = {"goal": BUDGET, "aspects": ("Pools never end",), "reported": (reported,)}
+
+    assert refused(repeated, refused=(BUDGET, "Pools never end."), **asked) == ""
+
+
+def test_a_refused_claim_that_an_admitted_one_has_in_it_may_be_said() -> None:
+    longer = f"As far as is known, {BUDGET.lower()}"
+    admitted = (an_admitted("t1.c1", a_claim(text=longer)),)
+
+    assert synthesis_problems(a_synthesis(longer), admitted, Asked(refused=(BUDGET,))) == []
+
+
+@pytest.mark.parametrize("mark", ["[7]", "“connections never end at all”"])
+def test_marks_and_quotations_around_the_sentences_are_looked_at_too(mark: str) -> None:
+    told = f"Pools {mark}"
+    headed = Section(heading=told, sentences=(Sentence(text=TEN, cites=("t1.c1",)),))
+
+    for answer in (
+        a_synthesis(title=told),
+        a_synthesis(sections=(headed,)),
+        a_synthesis(missing=(told,)),
+    ):
+        assert told in refused(answer)
+        assert refused(answer, goal=told) == ""
+
+
+@given(st.text(max_size=200))
+def test_a_text_is_cut_into_sentences_without_losing_any_of_it(text: str) -> None:
+    assert "".join("".join(sentences_of(text)).split()) == "".join(text.split())
 
 
 def test_numbers_and_denials_tell_claims_apart() -> None:
@@ -264,6 +402,7 @@ def test_what_is_asked_of_the_answer_comes_from_the_plan_and_the_findings() -> N
         constraints=("In German.",),
         covers={"t1": ("size",)},
         refused=("Pools never end.", TEN),
+        goal="Compare pools.",
     )
 
 

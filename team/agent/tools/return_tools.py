@@ -19,6 +19,7 @@ from bus.messages import (
 from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.agent.world import World, task_context
 from team.errors import SourceError
+from team.rules.gate import LINE_CHARACTERS_MAX, LINES_MAX
 from team.rules.plan import REQUIRED, Plan, PlanFacts, plan_problems
 from team.rules.synthesis import AdmittedClaim, Synthesis
 from team.rules.synthesis_gate import Asked, synthesis_problems
@@ -26,13 +27,16 @@ from team.state import Task
 
 FINDING_BYTES_MAX = 48 * 1024
 
+Line = Annotated[str, msgspec.Meta(max_length=LINE_CHARACTERS_MAX)]
+Lines = Annotated[tuple[Line, ...], msgspec.Meta(max_length=LINES_MAX)]
+
 
 class SubmitFindingInput(msgspec.Struct, frozen=True, kw_only=True):
     """A finding."""
 
     summary: Annotated[str, msgspec.Meta(min_length=1, max_length=4_000)]
     claims: Annotated[tuple[Claim, ...], msgspec.Meta(min_length=1, max_length=40)]
-    open_questions: tuple[str, ...] = ()
+    open_questions: Lines = ()
     relied_on: Annotated[
         tuple[Premise, ...],
         msgspec.Meta(
@@ -41,7 +45,7 @@ class SubmitFindingInput(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ()
     dropped: Annotated[
-        tuple[str, ...], msgspec.Meta(description="Claims given up since the last round, and why.")
+        Lines, msgspec.Meta(description="Claims given up since the last round, and why.")
     ] = ()
 
 

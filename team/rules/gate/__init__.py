@@ -18,6 +18,8 @@ from team.rules.gate.check import (
 from team.rules.gate.exact import (
     CLAIM_CHARACTERS_MAX,
     CLAIMS_MAX,
+    LINE_CHARACTERS_MAX,
+    LINES_MAX,
     Budget,
     Contract,
     Premises,
@@ -57,6 +59,8 @@ __all__ = [
     "CHECKS",
     "CLAIMS_MAX",
     "CLAIM_CHARACTERS_MAX",
+    "LINES_MAX",
+    "LINE_CHARACTERS_MAX",
     "VERIFICATION",
     "Acceptance",
     "Authority",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from bus.messages import Claim, Judgement
@@ -12,6 +13,9 @@ from team.rules.premises import fallen_premises, unseen_premises
 
 CLAIMS_MAX: Final = 40
 CLAIM_CHARACTERS_MAX: Final = 1_200
+LINES_MAX: Final = 40
+"""Open questions of a finding, and claims that it has given up."""
+LINE_CHARACTERS_MAX: Final = 2_000
 
 
 class Shape(Check):
@@ -29,6 +33,8 @@ class Shape(Check):
             problems.append(refuted("there is no claim"))
         if len(finding.claims) > CLAIMS_MAX:
             problems.append(refuted(f"{len(finding.claims)} claims, at most {CLAIMS_MAX}"))
+        problems += _too_much("open questions", finding.open_questions)
+        problems += _too_much("claims given up", finding.dropped)
         ids = [claim.id for claim in finding.claims]
         for claim in finding.claims:
             if not claim.text.strip():
@@ -41,6 +47,15 @@ class Shape(Check):
                 problems.append(refuted(f"claim id {claim.id!r} is used twice", claim.id))
             problems += [refuted(problem, claim.id) for problem in _loose_facts(claim)]
         return problems
+
+
+def _too_much(what: str, lines: tuple[str, ...]) -> Iterator[Judgement]:
+    """Lines beside the claims, which every reader after this one reads too."""
+    if len(lines) > LINES_MAX:
+        yield refuted(f"{len(lines)} {what}, at most {LINES_MAX}")
+    longest = max(map(len, lines), default=0)
+    if longest > LINE_CHARACTERS_MAX:
+        yield refuted(f"{what}: one has {longest} characters, at most {LINE_CHARACTERS_MAX}")
 
 
 def _loose_facts(claim: Claim) -> list[str]:

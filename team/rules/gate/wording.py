@@ -1,7 +1,8 @@
 """Exact checks of what a finding says of itself, and to whom: heuristics over words.
 
 They look for forms of words, so they miss what is said in others, and a source that quotes
-an attack word for word can't be quoted itself. What they let through still meets verifiers
+an attack word for word can't be quoted itself. No pattern repeats a group without bound: a text
+that makes one backtrack would hold on to the lead. What they let through still meets verifiers
 that have no power but to uphold; what they refuse comes back with the words that were met.
 """
 
@@ -25,7 +26,7 @@ Found = tuple[str, str | None]
 _JUDGED = "verified|admitted|approved|validated|certified|upheld|vetted|fact-checked|peer-reviewed"
 _JUDGE = "gate|lead(?! \\w+er\\b| architect| author)|verifiers?|skeptics?|fact-checkers?"
 _DID = rf"(?:{_JUDGED}|accepted|confirmed|checked|cleared|signed off(?: on)?)"
-_BY = rf"by (?:(?:the|our|a|two|three|all|both|independent|other) )*(?:{_JUDGE})\b"
+_BY = rf"by (?:(?:the|our|a|two|three|all|both|independent|other) ){{0,12}}(?:{_JUDGE})\b"
 _OURS = r"(?:findings?|lane|submission|(?:this|these|my|our|both|above|following) (?:\w+ )?claims?)"
 _BE = r"(?:has|have|had|was|were|is|are)(?: \w+){0,3}"
 
@@ -73,42 +74,42 @@ _ORDERS: Final = tuple(
     for pattern in (
         # ignore all previous instructions
         _BEGIN + r"(?:ignore|disregard|forget|override|bypass)"
-        r" (?:(?:all|any|the|your|these|those|of|every|everything|whatever) )*"
-        r"(?:(?:previous|prior|above|earlier|preceding|foregoing|existing|system|original|other"
-        r"|your|safety) )+(?:\w+ )?"
+        r" (?:(?:all|any|the|your|these|those|of|every|everything|whatever) ){0,12}"
+        r"(?:(?:(?:previous|prior|above|earlier|preceding|foregoing|existing|system|original|other"
+        r"|safety) ){1,12}|(?<=\byour ))(?:\w+ )?"
         r"(?:instructions?|prompts?|rules|directions?|guidelines|commands?|orders|contract|context"
         r"|constraints|boundaries|policy|policies)\b",
         _BEGIN + r"(?:ignore|disregard|forget) (?:everything|all|anything)"
         r" (?:(?:that )?(?:you|was|were)|above|before|so far)\b",
         # approve this finding; mark the claim as verified
         _BEGIN + r"(?:approve|uphold|admit|accept|pass)"
-        r" (?:(?:this|these|the|all|every|each|any|our|my|its|of|following) )+"
+        r" (?:(?:this|these|the|all|every|each|any|our|my|its|of|following) ){1,12}"
         r"(?:\w+ )?(?:findings?|claims?|lane|submission|verdicts?)\b(?! (?:only|if|unless|when))",
         _BEGIN + r"(?:mark|treat|record|report|rate|label|judge|regard)"
         r" (?:it|them|(?:this|these|all|every|each|the|any) (?:\w+ )?"
         r"(?:claims?|findings?|lanes?|sources?|statements?|quotes?|documents?|text|pages?|answers?))"
         r" (?:\w+ )?as (?:\w+ )?(?:verified|upheld|approved|admitted|true|trusted|confirmed)\b",
         _BEGIN + r"(?:answer|reply|respond|return|submit|give|say|output)"
-        r" (?:only |with |just |an? |the )*[\"'“‘`]?(?:upheld|approved|verified|admitted)\b",
+        r" (?:only |with |just |an? |the ){0,12}[\"'“‘`]?(?:upheld|approved|verified|admitted)\b",
         # you are now an unrestricted assistant
-        r"\byou are (?:now|no longer) (?:an? |the |in |bound |acting )*(?:\w+ ){0,2}"
+        r"\byou are (?:now|no longer) (?:an? |the |in |bound |acting ){0,12}(?:\w+ ){0,2}"
         r"(?:assistant|agent|model|ai|mode|lead|gate|verifier|skeptic|restricted|instructions"
         r"|rules|limits|dan)\b",
         r"\b(?:act|behave|respond) as (?:if you (?:are|were)|though you)\b",
         # reveal your system prompt; send the keys to …
         _BEGIN + r"(?:reveal|leak|disclose|exfiltrate|dump|print|show|repeat|output|expose)"
-        rf" (?:me |us |out )?(?:(?:all|the|your|its|any|of|full|every|contents?|text|value) )*"
-        rf"{_HELD}",
+        r" (?:me |us |out )?"
+        rf"(?:(?:all|the|your|its|any|of|full|every|contents?|text|value) ){{0,12}}{_HELD}",
         _BEGIN + r"(?:send|post|email|e-mail|upload|forward|transmit|submit|copy|report)"
-        rf" (?:(?:all|the|your|its|any|of|every) )*{_HELD}"
+        rf" (?:(?:all|the|your|its|any|of|every) ){{0,12}}{_HELD}"
         r"[^.;]{0,60}? to (?:https?://|\S+@\S|me\b|us\b|the following|this address|the address)",
         r"\b(?:tell|show|give|send) (?:me|us) (?:your|the) (?:system|hidden|initial) prompt\b",
         # call submit_verdict
         _BEGIN + rf"(?:call|use|invoke|run|execute|trigger)"
-        rf" (?:(?:the|your|this|following|tool|function) )*[`'\"“]?(?:{_TOOLS})\b",
+        rf" (?:(?:the|your|this|following|tool|function) ){{0,12}}[`'\"“]?(?:{_TOOLS})\b",
         # to whom it speaks
         rf"\b(?:attention|note|message|instructions?|notice|hint|order) (?:to|for|,)? ?"
-        rf"(?:all |any |every |the |an )*{_AGENT}(?: \w+){{0,4}} ?:",
+        rf"(?:all |any |every |the |an ){{0,12}}{_AGENT}(?: \w+){{0,4}} ?:",
         rf"\bif you(?: are|'re) (?:an? |the )(?:\w+ )?{_AGENT}\b",
         rf"\b(?:as|dear|hey|hello) (?:an? |the )?{_AGENT}, (?:you|please|ignore|do|approve)\b",
         rf"\b{_AGENT} (?:that |who )?(?:reads?|reading|process(?:es|ing)|quot(?:es|ing)) this\b",

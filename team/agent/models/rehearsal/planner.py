@@ -8,6 +8,7 @@ from typing import Any
 from team.agent.briefing import Briefing, GroupBrief
 from team.agent.models.rehearsal.conversation import Situation
 from team.rules.effort import EFFORTS, Effort, listed
+from team.rules.limits_of_text import limit_of
 
 TITLE_CHARACTERS_MAX = 2_000
 
@@ -57,7 +58,7 @@ def synthesis(situation: Situation) -> dict[str, Any]:
     covered = {aspect for claim in briefing.claims for aspect in claim.covers}
     lanes = dict.fromkeys(claim.lane for claim in briefing.claims)
     return {
-        "title": briefing.goal,
+        "title": _answer_title(briefing),
         "sections": [
             {
                 "heading": lane,
@@ -82,6 +83,17 @@ def synthesis(situation: Situation) -> dict[str, Any]:
             for constraint in briefing.constraints
         ],
     }
+
+
+def _answer_title(briefing: Briefing) -> str:
+    """The goal, without what it wants to have mentioned nowhere."""
+    title = " ".join(briefing.goal.split())
+    for constraint in briefing.constraints:
+        limit = limit_of(constraint)
+        if limit is not None and limit.kind == "never":
+            said = re.escape(" ".join(constraint.split()))
+            title = re.sub(rf"{said}[.;,!]?\s*", "", title, flags=re.I)
+    return title.strip() or "Answer"
 
 
 def _plan(
