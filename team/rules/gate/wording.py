@@ -40,6 +40,9 @@ _OF_ITSELF: Final = tuple(
         rf"(?:^|[.;:(\[,] ?){_DID} {_BY}",
         rf"\b(?:the|our|all|both) (?:{_JUDGE}) (?:\w+ )?(?:{_JUDGED}|signed off)\b",
         rf"\b(?:{_JUDGE}) (?:\w+ ){{0,2}}{_DID} (?:it|this|these|every|all|each|{_OURS})\b",
+        # these claims have passed verification
+        r"\b(?:this|these|our|my|all) (?:findings?|claims?) (?:(?:has|have|already) ){0,2}passed"
+        rf" (?:the )?(?:verification|fact-checks?|{_JUDGE})\b",
         # the verifier should uphold this claim
         rf"\b(?:{_JUDGE}),? (?:\w+ )?(?:should|must|may|can|shall|need not|don't need to|please)"
         r" (?:\w+ ){0,2}(?:uphold|admit|approve|accept|pass|skip|trust|judge|check|verify|refute)"
