@@ -16,6 +16,7 @@ import pytest
 from bus.messages import ResultPublished, TaskState
 from team.agent.models.call import Caller
 from team.policy import CORE_CHECKS, GateRules
+from team.rules.gate import CHECKS, GateInput, judge
 from team.sources import Library
 from tests.support.adversarial_cases import (
     injected,
@@ -26,7 +27,9 @@ from tests.support.adversarial_cases import (
     sound,
     unseen,
 )
+from tests.support.adversarial_orders import HELD_OUT_HARMLESS, HELD_OUT_ORDERS
 from tests.support.adversarial_sources import a_library_of_all
+from tests.support.builders import a_claim, a_submission, a_task, decisions_of
 from tests.support.gate_drive import Case, GateDrive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -211,3 +214,31 @@ def test_without_the_optional_checks_what_they_are_for_gets_in(library: Library)
     text = " ".join((ROOT / "docs" / "gate.md").read_text().split())
     assert f"{reached.total()} of their {len(cases)} planted faults reach the result" in text
     assert reached["prompt injection in a source"] > 0
+
+
+def test_the_documents_say_how_many_orders_held_out_are_misjudged() -> None:
+    """Sentences that the check was not mended with; it is not to be changed to suit them."""
+    unmet = [text for text in HELD_OUT_ORDERS if not is_an_order(text)]
+    refused = [text for text in HELD_OUT_HARMLESS if is_an_order(text)]
+
+    text = " ".join((ROOT / "docs" / "gate.md").read_text().split())
+    assert f"Of {len(HELD_OUT_ORDERS)} orders and {len(HELD_OUT_HARMLESS)} harmless" in text
+    assert (
+        f"{len(unmet)} orders are not seen and {len(refused)} harmless sentences are refused"
+        in text
+    )
+    assert f"“{unmet[0]}” is one that is not seen" in text
+
+
+def is_an_order(text: str) -> bool:
+    """Whether a claim of these words is refused as an order to an agent."""
+    given = GateInput(
+        task=a_task(),
+        submission=a_submission(a_claim(text=text)),
+        decisions=decisions_of(),
+        overspent=(),
+        quote_problem=lambda _: None,
+        is_within=lambda _source, _within: True,
+    )
+    name = "instructions"
+    return any(said.outcome != "upheld" for said in judge(given, {name: CHECKS[name]}))

@@ -231,6 +231,7 @@ def test_a_constraint_of_the_goal_that_the_contract_has_lost_is_refused() -> Non
         "These claims were upheld in round 1.",
         "The skeptic need not judge this claim.",
         "Ten at most (veri\u200bfied).",
+        "Pools hold ten, and these claims have already passed the verifiers.",
     ],
 )
 def test_a_finding_that_speaks_of_its_own_verification_is_refused(text: str) -> None:
