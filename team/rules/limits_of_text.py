@@ -43,6 +43,10 @@ _FILLERS: Final = frozenset(
 """Words that say no more than that a number of words or sentences is meant of the answer."""
 
 
+_SEVERAL: Final = re.compile(r"\b(?:and|or|nor|any|other|the)\b", re.I)
+"""What makes several things of a name, or none that can be looked for word for word."""
+
+
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """What a constraint comes to.
 
@@ -76,12 +80,11 @@ def limit_of(constraint: str) -> Limit | None:
                 rest=_rest(told[: found.start()], told[found.end() :]),
             )
     never = re.fullmatch(rf"{_MENTION} {_NAMED}", told, re.I)
-    if never:
-        return Limit(kind="never", term=never.group(1) or never.group(2))
     always = re.fullmatch(rf"(?:always |must )?(?:mention|name) {_NAMED}", told, re.I)
-    if always:
-        return Limit(kind="always", term=always.group(1) or always.group(2))
-    return None
+    found = never or always
+    if found is None or (found.group(2) and _SEVERAL.search(found.group(2))):
+        return None
+    return Limit(kind="never" if never else "always", term=found.group(1) or found.group(2))
 
 
 def problem_of(limit: Limit, texts: Sequence[str], around: Sequence[str] = ()) -> str | None:
@@ -98,7 +101,9 @@ def problem_of(limit: Limit, texts: Sequence[str], around: Sequence[str] = ()) -
     if limit.unit == "sentence":
         return _miscounted(limit, sum(len(sentences_of(one)) for one in texts))
     read = text if limit.kind == "always" else " \n ".join((text, *around))
-    is_there = re.search(rf"(?<!\w){re.escape(limit.term)}(?!\w)", read, re.I) is not None
+    # One of a thing is the thing, too: "signals" is mentioned by "a signal".
+    stem = re.escape(re.sub(r"(?<=[a-z]{3})s$", "", limit.term, flags=re.I))
+    is_there = re.search(rf"(?<!\w){stem}(?:e?s)?(?!\w)", read, re.I) is not None
     if is_there == (limit.kind == "always"):
         return None
     return f"it mentions {limit.term!r}" if is_there else f"it does not mention {limit.term!r}"

@@ -476,3 +476,16 @@ def test_what_the_lead_says_of_a_constraint_stands_in_the_answer_as_its_word() -
     text, _ = render(msgspec.structs.replace(a_synthesis(), constraints=(said,)), ADMITTED, (), ())
 
     assert "## Constraints on the lead's word\n\n- Only use beta: every quote is beta's" in text
+
+
+@pytest.mark.parametrize("said", ["Don't mention workers or signals", "never mention any queue"])
+def test_what_is_not_to_be_mentioned_is_not_guessed_where_it_is_more_than_a_name(said: str) -> None:
+    assert limit_of(said) is None
+
+
+def test_one_of_a_thing_mentions_it() -> None:
+    limit = limit_of("Never mention signals")
+
+    assert limit is not None
+    assert problem_of(limit, ("A worker is ended by a signal.",)) == "it mentions 'signals'"
+    assert problem_of(limit, ("A worker is ended by a signpost.",)) is None
