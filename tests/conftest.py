@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -37,7 +38,8 @@ async def connection(access: Access) -> AsyncIterator[Connection]:
 @pytest.fixture
 async def stream(connection: Connection) -> RunStream:
     """The stream of a new, empty run."""
-    return await create_run(connection, new_run_id(), label="a test")
+    # Tests make many in a second: an id as users get it would soon be one that is taken.
+    return await create_run(connection, f"{new_run_id()}-{token_hex(4)}", label="a test")
 
 
 @pytest.fixture
