@@ -14,8 +14,8 @@ from tests.support.sources import three_lanes
 PAGE = """\
 # Page {number} of {name}
 
-Worker {number} of {name} is asked to cancel before it shuts down, and may refuse to cancel.
-The queue of {name} shuts down when all of its {number} workers were told to cancel and joined.
+A worker of {name} is asked to cancel before it shuts down, and may refuse to cancel.
+The queue of {name} shuts down when all of its workers were told to cancel and joined.
 """
 
 
