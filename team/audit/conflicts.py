@@ -37,7 +37,7 @@ def standings(case: Case, claims: Claims) -> tuple[Standing, ...]:
     return (
         *ruled,
         *(
-            msgspec.structs.replace(one, struck=moot) if lost & set(_pair(one.conflict)) else one
+            msgspec.structs.replace(one, struck=moot) if lost & set(one.conflict.refs) else one
             for one in others
         ),
     )
@@ -48,21 +48,17 @@ def rulings_on(found: tuple[Standing, ...], ref: str) -> tuple[RulingLink, ...]:
     return tuple(
         RulingLink(
             conflict=one.conflict.id,
-            other=next(other for other in _pair(one.conflict) if other != ref),
+            other=next(other for other in one.conflict.refs if other != ref),
             state=one.state,
             may_be_cited=ref not in one.struck,
         )
         for one in found
-        if ref in _pair(one.conflict) and len(set(_pair(one.conflict))) > 1
+        if ref in one.conflict.refs and len(set(one.conflict.refs)) > 1
     )
 
 
-def _pair(conflict: Conflict) -> tuple[str, str]:
-    return conflict.raised.first, conflict.raised.second
-
-
 def _standing(case: Case, conflict: Conflict) -> Standing:
-    first, second = _pair(conflict)
+    first, second = conflict.refs
     if conflict.ruling is not None:
         lost = {"first": (second,), "second": (first,), "both": (), "neither": (first, second)}
         struck = frozenset(lost[conflict.ruling.stands])
@@ -80,7 +76,7 @@ def _is_current(case: Case, conflict: Conflict, claims: Claims) -> bool:
     raised = next((r.seq for r in case.records if _raises(r.body, conflict)), 0)
     return all(
         ref in claims and _said_then(case, ref, raised) in (None, _said(claims[ref]))
-        for ref in _pair(conflict)
+        for ref in conflict.refs
     )
 
 

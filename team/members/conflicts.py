@@ -54,7 +54,7 @@ def comparison_task(state: RunState, conflict_id: str) -> TaskOpened:
     assert state.spec is not None
     conflict = state.conflicts.all[conflict_id]
     # Who had a part in either claim may not say whether they agree.
-    barred = {name for ref in _refs(conflict) for name in barred_from(state, task_of(ref))}
+    barred = {name for ref in conflict.refs for name in barred_from(state, task_of(ref))}
     return TaskOpened(
         title="compare two claims",
         contract=_compare_contract(state, conflict),
@@ -66,7 +66,7 @@ def comparison_task(state: RunState, conflict_id: str) -> TaskOpened:
 
 
 def _compare_contract(state: RunState, conflict: Conflict) -> Contract:
-    tasks = [state.board.tasks[task_of(ref)] for ref in _refs(conflict)]
+    tasks = [state.board.tasks[task_of(ref)] for ref in conflict.refs]
     budget = next_budget(state, "compare")
     assert isinstance(budget, Budget), budget
     return Contract(
@@ -129,7 +129,7 @@ def _key(member: Member, conflict: Conflict) -> str:
 def _claims_of(state: RunState, conflict: Conflict) -> tuple[Claim, Claim]:
     """Its two claims with their evidence, under names that say nothing of their authors."""
     by_ref = {one.ref: one.claim for one in upheld_claims(state)}
-    first, second = (by_ref[ref] for ref in _refs(conflict))
+    first, second = (by_ref[ref] for ref in conflict.refs)
     return _neutral(FIRST, first), _neutral(SECOND, second)
 
 
@@ -137,7 +137,3 @@ def _neutral(name: str, claim: Claim) -> Claim:
     return Claim(
         id=name, text=claim.text, confidence="medium", evidence=claim.evidence, facts=claim.facts
     )
-
-
-def _refs(conflict: Conflict) -> tuple[str, str]:
-    return conflict.raised.first, conflict.raised.second

@@ -40,7 +40,7 @@ def current(state: RunState, claims: Claims) -> list[Conflict]:
 
 
 def _is_current(conflict: Conflict, claims: Claims) -> bool:
-    first, second = conflict.raised.first, conflict.raised.second
+    first, second = conflict.refs
     if first not in claims or second not in claims:
         return False
     return pair_id(first, claims[first], second, claims[second]) == conflict.id
@@ -107,7 +107,7 @@ def struck_claims(state: RunState, claims: Claims) -> dict[str, str]:
 
 
 def _losers(conflict: Conflict) -> tuple[str, ...]:
-    first, second = conflict.raised.first, conflict.raised.second
+    first, second = conflict.refs
     stands = conflict.ruling.stands if conflict.ruling is not None else "neither"
     return {"first": (second,), "second": (first,), "both": (), "neither": (first, second)}[stands]
 
@@ -123,8 +123,7 @@ def _unsettled(state: RunState, here: list[Conflict]) -> list[Conflict]:
     return [
         one
         for one in here
-        if standing(state, one) in ("raised", "open")
-        and not ruled_out & {one.raised.first, one.raised.second}
+        if standing(state, one) in ("raised", "open") and not ruled_out & {*one.refs}
     ]
 
 

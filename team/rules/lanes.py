@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from bus.messages import Criterion
-from team.rules.plan import Lane, Plan, PlanFacts, Size, has_circle, likeness, words
+from team.rules.plan import Lane, Plan, PlanFacts, Size, folded, has_circle, likeness, words
 
 SAME_LANE: Final = 0.8
 """Share of common words from which two objectives count as one."""
@@ -141,8 +141,8 @@ def leans_on(lane: Lane, other: Lane, goal: str) -> bool:
     It names the other's title, or another lane at large, or has words that are the other's
     alone together with a wording of dependence.
     """
-    own, title = _plain(lane.title), _plain(other.title)
-    text = _plain(lane.output)
+    own, title = folded(lane.title), folded(other.title)
+    text = folded(lane.output)
     text = re.sub(_as_words(own), " ", text) if own else text
     if _ANY_LANE.search(text):
         return True
@@ -153,10 +153,6 @@ def leans_on(lane: Lane, other: Lane, goal: str) -> bool:
     ours = words(f"{lane.title} {lane.objective}") | words(goal)
     theirs = words(text) & (words(f"{other.title} {other.objective}") - ours)
     return bool(theirs & words(other.title)) or len(theirs) >= DISTINCT_WORDS_MIN
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()
 
 
 def _as_words(text: str) -> str:

@@ -245,18 +245,18 @@ def _acceptance(plan: Plan, facts: PlanFacts) -> list[str]:
 def _covers(plan: Plan, facts: PlanFacts) -> list[str]:
     """Each lane covers aspects of the plan, and each aspect is covered."""
     problems = _missing("covers")(plan, facts)
-    covered = {_folded(aspect) for lane in plan.lanes for aspect in lane.covers}
-    aspects = {_folded(aspect) for aspect in plan.aspects}
+    covered = {folded(aspect) for lane in plan.lanes for aspect in lane.covers}
+    aspects = {folded(aspect) for aspect in plan.aspects}
     problems += [
         f"lane {lane.title!r} covers {aspect!r}, which is none of the plan's aspects"
         for lane in plan.lanes
         for aspect in lane.covers
-        if _folded(aspect) not in aspects
+        if folded(aspect) not in aspects
     ]
     problems += [
         f"no lane covers the aspect {aspect!r}"
         for aspect in plan.aspects
-        if _folded(aspect) not in covered
+        if folded(aspect) not in covered
     ]
     return problems
 
@@ -406,7 +406,8 @@ def _named(lane: Lane, number: int) -> str:
     return f"lane {lane.title!r}" if lane.title.strip() else f"lane {number}"
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """A text as it is compared: white space and case aside."""
     return " ".join(text.split()).casefold()
 
 

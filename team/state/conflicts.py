@@ -30,6 +30,11 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     judgements: tuple[tuple[str, ConflictJudged], ...] = ()
     ruling: ConflictRuled | None = None
 
+    @property
+    def refs(self) -> tuple[str, str]:
+        """Its two claims, as `<task>.<claim>`."""
+        return self.raised.first, self.raised.second
+
 
 class Conflicts:
     """All conflicts of a run."""
