@@ -242,6 +242,18 @@ class PlanMade(Message, frozen=True, kw_only=True, tag="plan.made"):
     round: int = 1
 
 
+class RunForked(Message, frozen=True, kw_only=True, tag="run.forked"):
+    """All before this was copied from another run; what follows is this run's own.
+
+    Attributes:
+        origin: The run that was copied.
+        at_seq: Up to which sequence of it.
+    """
+
+    origin: str
+    at_seq: int
+
+
 class Citation(Wire, frozen=True, kw_only=True):
     """An admitted claim that the synthesis leans on."""
 
@@ -322,6 +334,18 @@ class MemberLost(Message, frozen=True, kw_only=True, tag="member.lost"):
 
     reason: str
     restarts: int = 0
+
+
+class MemberStuck(Message, frozen=True, kw_only=True, tag="member.stuck"):
+    """A member lives and gets nowhere; the lead tells it, then replaces it.
+
+    Attributes:
+        reason: What was seen, for the member and for people.
+        waits_for: Members that it waits for, if they wait for it in turn.
+    """
+
+    reason: str
+    waits_for: tuple[str, ...] = ()
 
 
 # --- tasks -----------------------------------------------------------------------
@@ -840,6 +864,40 @@ class ToolOutcome(Wire, frozen=True, kw_only=True):
     told: tuple[DecisionTold, ...] = ()
 
 
+class CallBegun(Message, frozen=True, kw_only=True, tag="call.begun"):
+    """A call that changes the world begins; if its turn never acts, its outcome is unknown.
+
+    Attributes:
+        context: Which transcript.
+        turn: Which turn of it.
+        call_id: The id the model gave the call.
+        tool: The tool's name.
+    """
+
+    context: str
+    turn: int
+    call_id: str
+    tool: str
+
+
+class ContextCompacted(Message, frozen=True, kw_only=True, tag="context.compacted"):
+    """The first turns of a transcript leave its context; the journal keeps them.
+
+    Attributes:
+        context: Which transcript.
+        upto: The last turn that leaves.
+        text: What stands in their place, word for word.
+        reason: Why.
+        tokens_before: About how many tokens the next call would have read.
+    """
+
+    context: str
+    upto: int
+    text: str
+    reason: str
+    tokens_before: Count = 0
+
+
 class TurnActed(Message, frozen=True, kw_only=True, tag="turn.acted"):
     """The turn's tools have run; what they sent is in the same batch.
 
@@ -901,11 +959,13 @@ AnyMessage = (
     RunOpened
     | PlanMade
     | RunTriaged
+    | RunForked
     | ResultPublished
     | MemberSeated
     | MemberJoined
     | MemberLeft
     | MemberLost
+    | MemberStuck
     | TaskOpened
     | TaskClaimed
     | TaskSubmitted
@@ -937,14 +997,16 @@ AnyMessage = (
     | ActRefused
     | ContextOpened
     | TurnReplied
+    | CallBegun
     | TurnActed
+    | ContextCompacted
     | ContextClosed
     | UsageSpent
 )
 
 TYPES_OF_KIND: dict[str, tuple[type[Message], ...]] = {
-    "spec": (RunOpened, PlanMade, RunTriaged),
-    "member": (MemberSeated, MemberJoined, MemberLeft, MemberLost),
+    "spec": (RunOpened, PlanMade, RunTriaged, RunForked),
+    "member": (MemberSeated, MemberJoined, MemberLeft, MemberLost, MemberStuck),
     "task": (TaskOpened, TaskClaimed, TaskSubmitted, TaskFailed, TaskSettled),
     "mail": (Question, Answer, Challenge, Rebuttal, Note),
     "control": (CancelRun, StopMember, WrapUp),
@@ -962,7 +1024,14 @@ TYPES_OF_KIND: dict[str, tuple[type[Message], ...]] = {
     "conflict": (ConflictRaised, ConflictJudged, ConflictRuled),
     "approval": (ApprovalAsked, ApprovalGiven),
     "refusal": (ActRefused,),
-    "journal": (ContextOpened, TurnReplied, TurnActed, ContextClosed),
+    "journal": (
+        ContextOpened,
+        TurnReplied,
+        CallBegun,
+        TurnActed,
+        ContextCompacted,
+        ContextClosed,
+    ),
     "usage": (UsageSpent,),
     "result": (ResultPublished,),
 }

@@ -85,6 +85,26 @@ class Policy(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     output_tokens_max: OutputTokens = 8_000
 
 
+class Liveness(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long it is waited for what does not move.
+
+    Attributes:
+        restart_seconds: Within how many seconds `policy.restarts_max` deaths of a member
+            are too many.
+        stuck_seconds: How long a member may get nowhere before it is told, and again
+            before it is replaced, in seconds.
+        repeats_max: How often a member may make the same tool call in a row, with the
+            same answer, before it is told; twice as often ends its attempt.
+        bus_away_seconds: How long members wait for a bus that is away before they stop,
+            in seconds.
+    """
+
+    restart_seconds: Seconds = 60.0
+    stuck_seconds: Seconds = 300.0
+    repeats_max: Few = 4
+    bus_away_seconds: Seconds = 180.0
+
+
 class TriageRules(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a team is worth it, and how large.
 

@@ -18,6 +18,7 @@ from team.policy import (
     Approvals,
     DecisionRules,
     GateRules,
+    Liveness,
     Policy,
     ProjectPolicy,
     TriageRules,
@@ -61,6 +62,7 @@ class TeamSpec(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gate: GateRules = GateRules()
     decisions: DecisionRules = DecisionRules()
     approve: Approvals = Approvals()
+    liveness: Liveness = Liveness()
 
 
 class SourceGroupDoc(msgspec.Struct, frozen=True, kw_only=True):

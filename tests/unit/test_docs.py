@@ -24,7 +24,7 @@ from team.agent.models.rehearsal.faults import FAULTS
 from team.cli import exit_codes
 from team.cli.main import main
 from team.cli.parser import build_parser
-from team.policy import Approvals, DecisionRules, GateRules, Policy, TriageRules
+from team.policy import Approvals, DecisionRules, GateRules, Liveness, Policy, TriageRules
 from team.rules.gate import CHECKS
 from team.rules.steps import AnyStep
 from team.spec import Models, RoleNames, TeamSpec
@@ -254,6 +254,7 @@ def test_every_field_of_a_team_spec_is_described_with_its_default() -> None:
         "gate": GateRules,
         "decisions": DecisionRules,
         "approve": Approvals,
+        "liveness": Liveness,
     }
     wanted: dict[str, Any] = {"name": None, "description": TeamSpec(name="x").description}
     for part, kind in parts.items():
