@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from nats.aio.msg import Msg
 
-from bus import subjects
+from bus import kill_points, subjects
 from bus.connection import Connection, Listening
 from bus.errors import BusError, RefusedError
 from bus.run_stream import Record, record_of
@@ -190,9 +190,11 @@ class Feed:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._ready.get()
+                record = await self._ready.get()
         except TimeoutError:
             return None
+        kill_points.reach("feed.fetched", self._connection.name)
+        return record
 
     def take_ready(self) -> list[Record]:
         """Return all that has come so far, without waiting."""
@@ -204,6 +206,7 @@ class Feed:
     async def ack(self, seqs: Iterable[int]) -> None:
         """Say that messages are taken into the journal; they will not come again."""
         for seq in seqs:
+            kill_points.reach("feed.committed", self._connection.name)
             self._acked.add(seq)
             reply = self._ack_of.pop(seq, None)
             if reply is not None:
