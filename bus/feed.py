@@ -28,6 +28,7 @@ _PULL: Final = 64
 _EXPIRES_S: Final = 20.0
 _IDLE_S: Final = 0.5
 _SILENT_S: Final = 2.5 * _IDLE_S
+_INACTIVE_S: Final = 30.0
 _KEEP_S: Final = ACK_WAIT_S / 3
 _NANOSECONDS: Final = 1_000_000_000
 _CONSUMER_MISSING: Final = 10014
@@ -82,7 +83,8 @@ async def create_feed(
         name: The member that will pull.
         filters: Subject filters: all that it will ever be sent.
         first_seq: Where it begins, if it is new.
-        lasting: Whether it outlives its reader; else it ends 30 s after it.
+        lasting: Whether it outlives its reader; else it ends 30 s after it, or later: it
+            must outlive the patience of the connection.
     """
     stream = subjects.stream_name(run)
     config: dict[str, Any] = {
@@ -99,7 +101,8 @@ async def create_feed(
     if lasting:
         config["durable_name"] = name
     else:
-        config["inactive_threshold"] = 30 * _NANOSECONDS
+        inactive_s = max(_INACTIVE_S, 2 * connection.patience_s)
+        config["inactive_threshold"] = int(inactive_s * _NANOSECONDS)
     request = {"stream_name": stream, "config": config}
     try:
         await connection.call(f"CONSUMER.CREATE.{stream}.{name}", request)
