@@ -16,7 +16,7 @@ from bus.messages import (
     TaskSubmitted,
     VerdictGiven,
 )
-from team.agent.tools.base import Tool, ToolAnswer, refuse
+from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.world import World, task_context
 from team.errors import SourceError
 from team.rules.gate import LINE_CHARACTERS_MAX, LINES_MAX
@@ -77,6 +77,7 @@ class SubmitFinding(Tool[SubmitFindingInput]):
 
     name: ClassVar[str] = "submit_finding"
     input_type = SubmitFindingInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, task: Task) -> None:
         self._world, self._task = world, task
@@ -134,6 +135,7 @@ class SubmitVerdict(Tool[SubmitVerdictInput]):
 
     name: ClassVar[str] = "submit_verdict"
     input_type = SubmitVerdictInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, task: Task) -> None:
         self._world, self._task = world, task
@@ -171,6 +173,7 @@ class SubmitPlan(Tool[Plan]):
 
     name: ClassVar[str] = "submit_plan"
     input_type = Plan
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, facts: PlanFacts) -> None:
         self._facts = facts
@@ -202,6 +205,7 @@ class SubmitSynthesis(Tool[Synthesis]):
 
     name: ClassVar[str] = "submit_synthesis"
     input_type = Synthesis
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, admitted: tuple[AdmittedClaim, ...], asked: Asked) -> None:
         self._admitted, self._asked = admitted, asked
