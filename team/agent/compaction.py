@@ -35,17 +35,24 @@ from team.agent.journal import Transcript, Turn
 from team.agent.models.call import Request
 from team.agent.world import World
 from team.rules.limits import CHARACTERS_PER_TOKEN
+from team.tool_names import RECALL
 
 FULL_SHARE: Final = 0.75
 """Share of the window from which turns leave before the next call is made."""
 KEEP_SHARE: Final = 0.5
-"""Share of the window that is filled again once they have left."""
+"""Share of the window that the turns which stay may fill it to; the newest may fill it whole."""
 TEXT_SHARE: Final = 0.15
 """Share of the window that may be written in their place."""
+TEXT_MIN_SHARE: Final = 0.03
+"""The same, where what stays leaves no more room."""
 PEERS_MAX: Final = 20
 CUT_BY_WINDOW: Final = "model_context_window_exceeded"
 """Why a model stops that had no room left to write in."""
 
+_UNSEEN: Final = (
+    "What turn {turn} gave was more than your context holds, and you have not seen it: "
+    "ask for less at a time."
+)
 _NOTES_SHARE: Final = 0.4
 _TOLD_SHARE: Final = 0.1
 _MAIL_SHARE: Final = 0.5
@@ -100,42 +107,73 @@ def compact(
         transcript: The context.
         request: The call that would be made next.
         around: What is around the member now.
-        window: Tokens that the context holds; what it read is more than that, if it was refused.
+        window: Tokens that the context holds, or as many as were too much for the model.
         read: Tokens that the call would read.
         reason: Why they leave.
     """
-    upto = _upto(transcript, request, window, read)
-    if upto is None:
+    sizes = _Sizes(transcript, request, read)
+    stay = _staying(sizes, window)
+    if stay is None:
         return None
-    room = int(TEXT_SHARE * window * CHARACTERS_PER_TOKEN)
+    number = len(transcript.turns)
+    upto = min(number, max(transcript.upto + 1, number - stay))
+    left = window - sizes.rest - sum(sizes.turns[upto - transcript.upto :])
+    room = max(TEXT_MIN_SHARE * window, min(TEXT_SHARE * window, left))
+    earlier = earlier_of(transcript.turns[:upto], around, int(room * CHARACTERS_PER_TOKEN))
+    if upto == number:
+        told = (*earlier.told, _UNSEEN.format(turn=number))
+        earlier = msgspec.structs.replace(earlier, told=told)
     return ContextCompacted(
         context=transcript.opened.context,
         upto=upto,
-        text=earlier_text(earlier_of(transcript.turns[:upto], around, room)),
+        text=earlier_text(earlier),
         reason=reason,
         tokens_before=read,
     )
 
 
-def _upto(transcript: Transcript, request: Request, window: int, read: int) -> int | None:
-    """The last turn that leaves: at least one more than has left before."""
-    if not transcript.kept:
+def is_crowded(transcript: Transcript, request: Request, read: int, window: int | None) -> bool:
+    """Whether what can't leave a context nearly fills it already."""
+    return window is not None and _Sizes(transcript, request, read).rest > FULL_SHARE * window
+
+
+def _staying(sizes: _Sizes, window: int) -> int | None:
+    """How many of the newest turns stay; nothing if none can leave.
+
+    The newest has not been read yet, so it stays wherever it fits at all.
+    """
+    newest = sizes.turns[-1:]
+    if not newest or (newest == sizes.turns and sizes.whole <= window):
         return None
-    sizes = [_size(turn) / CHARACTERS_PER_TOKEN for turn in transcript.kept]
-    estimated = request.estimated_input_tokens()
-    # Where a provider has counted more than the estimate, every part counts for more.
-    scale = max(1.0, read / max(1, estimated))
-    before = transcript.compacted.text if transcript.compacted is not None else ""
-    rest = max(0.0, estimated - sum(sizes) - len(before) / CHARACTERS_PER_TOKEN)
-    base = scale * rest + TEXT_SHARE * window
-    stay, filled = 0, base
-    for size in reversed(sizes):
-        filled += scale * size
-        share = KEEP_SHARE if stay else FULL_SHARE  # the newest stays if it can
-        if filled > share * window:
+    if sizes.rest + newest[0] + TEXT_MIN_SHARE * window > window:
+        return 0
+    stay, filled = 1, sizes.rest + newest[0] + TEXT_SHARE * window
+    for size in reversed(sizes.turns[:-1]):
+        filled += size
+        if filled > KEEP_SHARE * window:
             break
         stay += 1
-    return min(len(transcript.turns), max(transcript.upto + 1, len(transcript.turns) - stay))
+    return stay
+
+
+class _Sizes:
+    """What the parts of a call take, in tokens.
+
+    Attributes:
+        turns: Each turn that is in the context.
+        rest: All that can't leave it.
+        whole: All of it.
+    """
+
+    def __init__(self, transcript: Transcript, request: Request, read: int) -> None:
+        turns = [_size(turn) / CHARACTERS_PER_TOKEN for turn in transcript.kept]
+        before = transcript.compacted.text if transcript.compacted is not None else ""
+        estimated = request.estimated_input_tokens()
+        rest = max(0.0, estimated - sum(turns) - len(before) / CHARACTERS_PER_TOKEN)
+        # Where a provider has counted more than the estimate, every part counts for more.
+        scale = max(1.0, read / max(1, estimated))
+        self.turns = [scale * size for size in turns]
+        self.rest, self.whole = scale * rest, read
 
 
 def _size(turn: Turn) -> int:
@@ -156,7 +194,7 @@ def earlier_of(turns: Sequence[Turn], around: Around, characters: int) -> Earlie
         "told": list(dict.fromkeys(text for turn in turns for text in _told(turn))),
         "mail": _by_weight([one for turn in turns for one in _mail(turn)]),
         "said": [saying for turn in turns for saying in _said(turn)],
-        "calls": [call for turn in turns for call in _calls(turn)],
+        "calls": [call for turn in turns for call in _calls(turn) if call.tool != RECALL],
     }
     shares = dict(zip(every, (_NOTES_SHARE, _TOLD_SHARE, _MAIL_SHARE, _SAID_SHARE, 1), strict=True))
     left = characters - size_of(around)
@@ -169,6 +207,7 @@ def earlier_of(turns: Sequence[Turn], around: Around, characters: int) -> Earlie
     return Earlier(
         upto=len(turns),
         around=around,
+        recalls=sum(call.name == RECALL for turn in turns for call in turn.calls),
         left_out={name: count for name, count in left_out.items() if count},
         **kept,
     )

@@ -96,7 +96,8 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         notes: What it noted, in order.
         mail: Mail as it entered, in the order of its weight: people's, the lead's, peers'.
         said: What the member said, in order.
-        calls: What it did, in order.
+        calls: What it did, in order; looks at turns that had left are only counted.
+        recalls: How many of these there were.
         left_out: How many of each had no room.
     """
 
@@ -107,6 +108,7 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mail: tuple[str, ...] = ()
     said: tuple[Saying, ...] = ()
     calls: tuple[EarlierCall, ...] = ()
+    recalls: int = 0
     left_out: Mapping[str, int] = {}
 
 

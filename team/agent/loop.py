@@ -64,6 +64,7 @@ TURN_BYTES_MAX: Final = 256 * 1024
 """What all tools of one turn may give back together."""
 _TOO_MUCH: Final = "this turn has read too much already: ask for it in the next"
 _CUT_OFF: Final = "it was not run: you were cut off while you wrote it; ask for it again"
+_CROWDED: Final = "what your context began with nearly fills it"
 _OVERTAKEN: Final = "others keep writing here: read what they wrote, then try again"
 _CLEAN_STOPS: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
 
@@ -211,10 +212,11 @@ class Agent:
             return None
         if window is not None and read > window:
             return _too_long(f"the next call would read {read} tokens of {window}")
-        return await self._ask(assignment, transcript, coming, why)
+        is_crowded = compaction.is_crowded(transcript, request, read, window)
+        return await self._ask(assignment, transcript, coming, is_crowded=is_crowded)
 
     async def _ask(
-        self, assignment: Assignment, transcript: Transcript, coming: _Coming, why: str
+        self, assignment: Assignment, transcript: Transcript, coming: _Coming, *, is_crowded: bool
     ) -> Outcome | None:
         """Call the model once, to wrap up if code, the lead or a limit says so, and commit."""
         request = self._request(assignment, transcript, coming.added)
@@ -222,7 +224,7 @@ class Agent:
         if ruling.verdict == "stop":
             reason = f"budget: {ruling.reason} ({ruling.code})"
             return Outcome(returned=False, reason=reason, refusal=ruling.code)
-        asked = coming.taken.wrap_up or why
+        asked = coming.taken.wrap_up or (_CROWDED if is_crowded else "")
         if asked or ruling.verdict == "wrap up":
             coming.added.append(_wrap_up(assignment, asked or ruling.reason))
             request = self._request(assignment, transcript, coming.added)

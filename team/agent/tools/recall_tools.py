@@ -22,9 +22,7 @@ class RecallInput(msgspec.Struct, frozen=True, kw_only=True):
     """Which turn, or which part of it."""
 
     turn: Annotated[int, msgspec.Meta(ge=1, description="A turn that has left the context.")]
-    call: Annotated[
-        int | None, msgspec.Meta(ge=1, description="Which call of it, from 1; absent: all of it.")
-    ] = None
+    call: Annotated[int, msgspec.Meta(ge=0, description="Which call of it, from 1; 0: all.")] = 0
     start: Annotated[int, msgspec.Meta(ge=0, description="From which character on.")] = 0
 
 
@@ -46,7 +44,7 @@ class Recall(Tool[RecallInput]):
         if given.turn > transcript.upto:
             return refuse(f"turn {given.turn} has not left: turns 1 to {transcript.upto} have")
         turn = transcript.turns[given.turn - 1]
-        if given.call is None:
+        if not given.call:
             return ToolAnswer(content=self._cut("\n\n".join(_parts(turn)), given.start))
         if given.call > len(turn.calls):
             return refuse(f"turn {given.turn} has {len(turn.calls)} calls, not {given.call}")
