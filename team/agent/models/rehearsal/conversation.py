@@ -35,7 +35,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     """A tool that was called and what it gave back.
 
     Attributes:
-        left: Turn and call, if the context holds no more than the beginning of what it gave.
+        left: Turn and call, if what it gave has left the context, but for how it begins.
+        is_recalled: Whether that was given back since.
     """
 
     tool: str
@@ -43,6 +44,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     is_error: bool
     left: tuple[int, int] | None = None
+    is_recalled: bool = False
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,9 +102,14 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def out_of_sight(self) -> list[tuple[int, int]]:
-        """Searches and reads, by turn and call, whose answers have left the context."""
+        """Searches and reads, by turn and call, that have left the context, if one is not back.
+
+        All of them, since they are of use only together, and may not fit in one by one.
+        """
         looks = (*self.calls_of("search_sources"), *self.calls_of("read_source"))
-        return [call.left for call in looks if call.left is not None]
+        left = [call for call in looks if call.left is not None]
+        is_seen = all(call.is_recalled for call in left)
+        return [] if is_seen else [call.left for call in left if call.left is not None]
 
     @property
     def passages(self) -> list[Passage]:
@@ -185,13 +192,13 @@ def _earlier(earlier: Earlier | None, now: Sequence[Done]) -> Iterator[Done]:
     }
     for call in earlier.calls if earlier is not None else ():
         place = call.turn, call.call
-        is_whole = call.characters <= len(call.gave) or place in recalled
         yield Done(
             tool=call.tool,
             input=call.input,
             content=recalled.get(place, call.gave),
             is_error=call.is_error,
-            left=None if is_whole else place,
+            left=place if call.characters > len(call.gave) else None,
+            is_recalled=place in recalled,
         )
 
 
