@@ -64,6 +64,7 @@ TURN_BYTES_MAX: Final = 256 * 1024
 """What all tools of one turn may give back together."""
 _TOO_MUCH: Final = "this turn has read too much already: ask for it in the next"
 _CUT_OFF: Final = "it was not run: you were cut off while you wrote it; ask for it again"
+_TOO_LARGE: Final = "(what this context was to begin with is too large for one message)"
 _CROWDED: Final = "what your context began with nearly fills it"
 _OVERTAKEN: Final = "others keep writing here: read what they wrote, then try again"
 _CLEAN_STOPS: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
@@ -192,13 +193,15 @@ class Agent:
                 model=assignment.model,
                 claim_seq=assignment.claim_seq,
             )
+            if body_size(opened) > MESSAGE_BYTES_MAX:
+                opened = msgspec.structs.replace(opened, opening=_TOO_LARGE)
             await self._journal.commit(opened)
             transcript = self._journal.transcripts[assignment.context]
         return transcript
 
     async def _next_turn(self, assignment: Assignment, transcript: Transcript) -> Outcome | None:
         """Make room or call the model once; an outcome if the assignment ends so."""
-        ended = _ended_by_reply(assignment, transcript)
+        ended = _ended_at_once(transcript) or _ended_by_reply(assignment, transcript)
         if ended is None and not assignment.is_wanted():
             ended = Outcome(returned=False, reason=TAKEN_BACK)
         if ended is not None:
@@ -500,6 +503,13 @@ def _too_many_repairs(assignment: Assignment, transcript: Transcript) -> Outcome
     if len(refused) <= assignment.repairs_max:
         return None
     return Outcome(returned=False, reason=f"not a clean answer: {refused[-1].content}")
+
+
+def _ended_at_once(transcript: Transcript) -> Outcome | None:
+    """The outcome of an assignment that nobody can be told of."""
+    if transcript.opened.opening != _TOO_LARGE:
+        return None
+    return Outcome(returned=False, reason=f"what it begins with is over {MESSAGE_BYTES_MAX} bytes")
 
 
 def _ended_by_reply(assignment: Assignment, transcript: Transcript) -> Outcome | None:

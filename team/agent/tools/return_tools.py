@@ -21,11 +21,13 @@ from team.agent.world import World, task_context
 from team.errors import SourceError
 from team.rules.gate import LINE_CHARACTERS_MAX, LINES_MAX
 from team.rules.plan import REQUIRED, Plan, PlanFacts, plan_problems
-from team.rules.synthesis import AdmittedClaim, Synthesis
+from team.rules.synthesis import AdmittedClaim, Synthesis, render
 from team.rules.synthesis_gate import Asked, synthesis_problems
 from team.state import Task
 
 FINDING_BYTES_MAX = 48 * 1024
+RESULT_BYTES_MAX = 384 * 1024
+"""Size of an answer with its evidence: what is missing and was rejected has to go with it."""
 
 Line = Annotated[str, msgspec.Meta(max_length=LINE_CHARACTERS_MAX)]
 Lines = Annotated[tuple[Line, ...], msgspec.Meta(max_length=LINES_MAX)]
@@ -214,4 +216,9 @@ class SubmitSynthesis(Tool[Synthesis]):
         problems = synthesis_problems(given, self._admitted, self._asked)
         if problems:
             return refuse("The gate stays shut: " + "; ".join(problems[:20]))
+        text, citations = render(given, self._admitted, given.missing)
+        size = len(msgspec.json.encode((text, citations)))
+        if size > RESULT_BYTES_MAX:
+            said = f"{size} bytes with its evidence, at most {RESULT_BYTES_MAX}"
+            return refuse(f"The answer is too large: {said}; cite fewer claims")
         return ToolAnswer(content="Accepted.", answer=msgspec.json.encode(given))
