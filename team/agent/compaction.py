@@ -41,6 +41,8 @@ FULL_SHARE: Final = 0.75
 """Share of the window from which turns leave before the next call is made."""
 KEEP_SHARE: Final = 0.5
 """Share of the window that the turns which stay may fill it to; the newest may fill it whole."""
+REFUSED_SHARE: Final = 0.75
+"""Share of a call that was too long that is taken for the window then."""
 TEXT_SHARE: Final = 0.15
 """Share of the window that may be written in their place."""
 TEXT_MIN_SHARE: Final = 0.03
@@ -67,13 +69,27 @@ def window_of(world: World) -> int | None:
     return None if spec is None else spec.team.triage.window_tokens
 
 
-def why(transcript: Transcript, read: int, window: int | None) -> str:
-    """Why turns have to leave before a call that reads so many tokens; empty if none has to."""
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """Why turns have to leave, and the tokens of the window that the rest has to fit into."""
+
+    reason: str
+    window: int
+
+
+def need_of(transcript: Transcript, read: int, window: int | None) -> Need | None:
+    """Whether turns have to leave before a call that reads so many tokens."""
     if window is not None and read > FULL_SHARE * window:
-        return "the context is nearly full"
+        return Need(reason="the context is nearly full", window=window)
     last = transcript.turns[-1] if transcript.turns else None
     is_cut = last is not None and last.replied.stop_reason == CUT_BY_WINDOW
-    return "the last reply had no room" if is_cut and not transcript.is_just_compacted else ""
+    if is_cut and not transcript.is_just_compacted:
+        return refused("the last reply had no room", read)
+    return None
+
+
+def refused(reason: str, read: int) -> Need:
+    """The need of a context that was too much for the model, whatever its window is said to be."""
+    return Need(reason=reason, window=int(REFUSED_SHARE * read))
 
 
 def around(world: World, tools: Sequence[str]) -> Around:
@@ -96,10 +112,8 @@ def compact(
     transcript: Transcript,
     request: Request,
     around: Around,
-    *,
-    window: int,
+    need: Need,
     read: int,
-    reason: str,
 ) -> ContextCompacted | None:
     """Let the oldest turns of a context leave it; nothing if none is left that could.
 
@@ -107,10 +121,10 @@ def compact(
         transcript: The context.
         request: The call that would be made next.
         around: What is around the member now.
-        window: Tokens that the context holds, or as many as were too much for the model.
+        need: Why they leave, and into what the rest has to fit.
         read: Tokens that the call would read.
-        reason: Why they leave.
     """
+    window = need.window
     sizes = _Sizes(transcript, request, read)
     stay = _staying(sizes, window)
     if stay is None:
@@ -127,7 +141,7 @@ def compact(
         context=transcript.opened.context,
         upto=upto,
         text=earlier_text(earlier),
-        reason=reason,
+        reason=need.reason,
         tokens_before=read,
     )
 

@@ -210,8 +210,8 @@ class Agent:
         request = self._request(assignment, transcript, coming.added)
         read = permits.read_tokens(request, transcript, coming.added)
         window = compaction.window_of(self._world)
-        why = compaction.why(transcript, read, window)
-        if why and await self._compact(transcript, request, read, why):
+        need = compaction.need_of(transcript, read, window)
+        if need is not None and await self._compact(transcript, request, need, read):
             return None
         if window is not None and read > window:
             return _too_long(f"the next call would read {read} tokens of {window}")
@@ -237,7 +237,8 @@ class Agent:
             reply = await self._call(request, number)
         except ModelTooLongError as error:
             read = permits.read_tokens(request, transcript, coming.added)
-            has_room = await self._compact(transcript, request, read, error.reason)
+            need = compaction.refused(error.reason, read)
+            has_room = await self._compact(transcript, request, need, read)
             return None if has_room else _too_long(error.reason)
         except (ModelBusyError, ModelReplyError) as error:
             return Outcome(returned=False, reason=str(error))
@@ -245,18 +246,11 @@ class Agent:
         return None
 
     async def _compact(
-        self, transcript: Transcript, request: Request, read: int, reason: str
+        self, transcript: Transcript, request: Request, need: compaction.Need, read: int
     ) -> bool:
         """Let the oldest turns leave the context; says whether there were any that could."""
-        window = compaction.window_of(self._world)
-        body = compaction.compact(
-            transcript,
-            request,
-            compaction.around(self._world, transcript.opened.tools),
-            window=read if window is None else min(read, window),
-            read=read,
-            reason=reason,
-        )
+        around = compaction.around(self._world, transcript.opened.tools)
+        body = compaction.compact(transcript, request, around, need, read)
         if body is None:
             return False
         await self._journal.commit(body)

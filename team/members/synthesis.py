@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -17,13 +18,14 @@ from team.rules import steps
 from team.rules.approvals import cut, next_id, refusals, result_answer
 from team.rules.shortage import synthesis_context
 from team.rules.synthesis import (
+    AdmittedClaim,
     Synthesis,
     admitted_claims,
     rejected_claims,
     render,
 )
 from team.rules.synthesis_gate import Asked, asked_of
-from team.rules.synthesis_room import Room, room_for
+from team.rules.synthesis_room import room_for
 
 log = structlog.get_logger()
 
@@ -41,7 +43,7 @@ async def synthesize(member: Member) -> None:
         me=LEAD,
         goal=member.goal,
         reasons=said_no,
-        claims=_citable(room, asked),
+        claims=_citable(room.claims, asked),
         missing=missing,
         aspects=asked.aspects,
         constraints=asked.constraints,
@@ -87,7 +89,7 @@ async def _waits_for_person(member: Member, text: str) -> bool:
     return True
 
 
-def _citable(room: Room, asked: Asked) -> tuple[CitableClaim, ...]:
+def _citable(claims: Sequence[AdmittedClaim], asked: Asked) -> tuple[CitableClaim, ...]:
     """The claims as the synthesis needs them."""
     return tuple(
         CitableClaim(
@@ -97,7 +99,7 @@ def _citable(room: Room, asked: Asked) -> tuple[CitableClaim, ...]:
             claim=a.claim,
             covers=asked.covers.get(a.task, ()),
         )
-        for a in room.claims
+        for a in claims
     )
 
 

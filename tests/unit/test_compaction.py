@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from bus.messages import Intake
 from team.agent.briefing import Peer
-from team.agent.compaction import FULL_SHARE, KEEP_SHARE, compact, earlier_of, is_crowded, why
+from team.agent.compaction import (
+    FULL_SHARE,
+    KEEP_SHARE,
+    Need,
+    compact,
+    earlier_of,
+    is_crowded,
+    need_of,
+    refused,
+)
 from team.agent.earlier import (
     Around,
     Earlier,
@@ -60,7 +69,7 @@ def left(transcript: Transcript, *, system_tokens: int = 0, window: int = WINDOW
     """How many turns leave; nothing if none does."""
     request = a_request(transcript, "s" * int(system_tokens * CHARACTERS_PER_TOKEN))
     read = request.estimated_input_tokens()
-    body = compact(transcript, request, AROUND, window=window, read=read, reason="full")
+    body = compact(transcript, request, AROUND, Need(reason="full", window=window), read)
     return None if body is None else body.upto
 
 
@@ -68,19 +77,32 @@ def left(transcript: Transcript, *, system_tokens: int = 0, window: int = WINDOW
 
 
 def test_turns_leave_once_a_call_would_read_most_of_the_window() -> None:
-    transcript = turns(10)
+    transcript, most = turns(10), int(FULL_SHARE * WINDOW)
+    full = Need(reason="the context is nearly full", window=WINDOW)
 
-    assert why(transcript, int(FULL_SHARE * WINDOW), WINDOW) == ""
-    assert why(transcript, int(FULL_SHARE * WINDOW) + 1, WINDOW) == "the context is nearly full"
-    assert why(transcript, 1_000_000, None) == ""
+    assert need_of(transcript, most, WINDOW) is None
+    assert need_of(transcript, most + 1, WINDOW) == full
+    assert need_of(transcript, 1_000_000, None) is None
 
 
 def test_turns_leave_when_the_model_had_no_room_left_to_write_and_only_once_for_that() -> None:
     cut = replies(2, says("So"), stop_reason="model_context_window_exceeded")
     bodies = [*a_turn(1), cut]
 
-    assert why(a_transcript(*bodies), 10, WINDOW) == "the last reply had no room"
-    assert why(a_transcript(*bodies, compacts(1)), 10, WINDOW) == ""
+    assert need_of(a_transcript(*bodies), 100, WINDOW) == refused("the last reply had no room", 100)
+    assert need_of(a_transcript(*bodies, compacts(1)), 100, WINDOW) is None
+
+
+def test_what_a_provider_refused_is_made_smaller_however_large_the_window_is_said_to_be() -> None:
+    transcript = turns(*[1_000] * 8)
+    request = a_request(transcript)
+    read = request.estimated_input_tokens()
+
+    body = compact(transcript, request, AROUND, refused("too long", read), read)
+
+    assert body is not None
+    transcript.compacted, transcript.compacted_at = body, 8
+    assert a_request(transcript).estimated_input_tokens() <= read / 2
 
 
 def test_the_newest_turns_stay_that_fill_half_of_the_window_at_most() -> None:
@@ -97,7 +119,7 @@ def test_what_does_not_fit_at_all_leaves_unseen_and_the_member_is_told() -> None
     transcript = turns(1_000, 12_000)
     request = a_request(transcript)
 
-    body = compact(transcript, request, AROUND, window=WINDOW, read=14_000, reason="full")
+    body = compact(transcript, request, AROUND, Need(reason="full", window=WINDOW), 14_000)
 
     assert body is not None
     assert body.upto == 2
@@ -121,7 +143,7 @@ def test_a_provider_that_counts_more_than_the_estimate_is_believed() -> None:
     request = a_request(transcript)
     read = 2 * request.estimated_input_tokens()
 
-    body = compact(transcript, request, AROUND, window=WINDOW, read=read, reason="full")
+    body = compact(transcript, request, AROUND, Need(reason="full", window=WINDOW), read)
 
     assert body is not None
     assert body.upto == 7
@@ -149,7 +171,7 @@ def test_each_time_more_turns_leave_until_none_can(
     before = -1
     while True:
         read = request.estimated_input_tokens()
-        body = compact(transcript, request, AROUND, window=window, read=read, reason="full")
+        body = compact(transcript, request, AROUND, Need(reason="full", window=window), read)
         if body is None:
             break
         assert before < body.upto <= len(sizes)
@@ -292,7 +314,7 @@ def test_half_of_the_window_is_free_again_for_what_comes() -> None:
     request = a_request(transcript)
     read = request.estimated_input_tokens()
 
-    body = compact(transcript, request, AROUND, window=WINDOW, read=read, reason="full")
+    body = compact(transcript, request, AROUND, Need(reason="full", window=WINDOW), read)
 
     assert body is not None
     transcript.compacted, transcript.compacted_at = body, 20
