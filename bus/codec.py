@@ -8,14 +8,16 @@ Source: docs/protocol.md, "Envelope".
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from bus.errors import DecodeError, MessageTooLargeError, UnknownMessageError
 from bus.ids import new_message_id
-from bus.messages import TYPES_OF_KIND, AnyMessage, type_name
+from bus.messages import TYPES_OF_KIND, AnyMessage, Message, type_name
 from bus.subjects import Subject
+
+Body = TypeVar("Body", bound=Message)
 
 WIRE_VERSION: Final = 1
 MESSAGE_BYTES_MAX: Final = 512 * 1024
@@ -75,6 +77,18 @@ def encode(subject: Subject, envelope: Envelope) -> bytes:
 def body_size(body: AnyMessage) -> int:
     """About how many bytes a message takes on the wire, its envelope included."""
     return len(_encoder.encode(body)) + _ENVELOPE_BYTES
+
+
+def as_stored(subject: Subject, body: Body) -> Body:
+    """A message as whoever reads it gets it: what is no text is mended, for one.
+
+    Raises:
+        MessageTooLargeError: Over `MESSAGE_BYTES_MAX`.
+    """
+    assert isinstance(body, AnyMessage)
+    stored = decode(subject, encode(subject, Envelope(body=body))).body
+    assert isinstance(stored, type(body))
+    return stored
 
 
 def decode(subject: Subject, data: bytes) -> Envelope:

@@ -865,7 +865,7 @@ class ToolOutcome(Wire, frozen=True, kw_only=True):
 
 
 class CallBegun(Message, frozen=True, kw_only=True, tag="call.begun"):
-    """A call that changes the world begins; if its turn never acts, its outcome is unknown.
+    """A call that changes the world begins; if it never ends, its outcome is unknown.
 
     Attributes:
         context: Which transcript.
@@ -878,6 +878,20 @@ class CallBegun(Message, frozen=True, kw_only=True, tag="call.begun"):
     turn: int
     call_id: str
     tool: str
+
+
+class CallEnded(Message, frozen=True, kw_only=True, tag="call.ended"):
+    """A call that changes the world has ended; it is never made again.
+
+    Attributes:
+        context: Which transcript.
+        turn: Which turn of it.
+        outcome: What it gave back.
+    """
+
+    context: str
+    turn: int
+    outcome: ToolOutcome
 
 
 class ContextCompacted(Message, frozen=True, kw_only=True, tag="context.compacted"):
@@ -998,6 +1012,7 @@ AnyMessage = (
     | ContextOpened
     | TurnReplied
     | CallBegun
+    | CallEnded
     | TurnActed
     | ContextCompacted
     | ContextClosed
@@ -1028,6 +1043,7 @@ TYPES_OF_KIND: dict[str, tuple[type[Message], ...]] = {
         ContextOpened,
         TurnReplied,
         CallBegun,
+        CallEnded,
         TurnActed,
         ContextCompacted,
         ContextClosed,

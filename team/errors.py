@@ -143,6 +143,16 @@ class ModelRefusedError(ModelError):
     """
 
 
+class ModelTooLongError(ModelError):
+    """The call has more in it than the model's window, or its provider, takes.
+
+    Next: let turns leave the context and make the call again; with none left, give up.
+    """
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model, reason, "shorten the context and make the call again")
+
+
 class StopRequestedError(TeamError):
     """Somebody ended this member's work: a cancel, a stop, a signal.
 

@@ -25,6 +25,7 @@ EVENTS: Final[dict[str, str]] = {
     "run.triaged": "The plan is on the board; `mode`, `lanes`.",
     "plan.refused": "A plan could not be checked, and the run ends; `reason`.",
     "members.recruited": "The lead has laid out seats; `role`, `count`.",
+    "context.compacted": "Turns have left a context; `context`, `upto`, `tokens` before.",
     "finding.checked": "The exact checks have run on a finding; `task_id`, `refused`.",
     "decision.ruled": "A dispute over a decision has ended; `decision`, `revision`.",
     "conflicts.raised": "Admitted claims may contradict each other; `count`.",

@@ -36,4 +36,7 @@ RETURNING_TOOLS: Final = frozenset(
 )
 """How an assignment ends; no matter of permission."""
 
-TOOL_NAMES: Final = frozenset({*RESEARCH_TOOLS, *RETURNING_TOOLS})
+RECALL: Final = "recall"
+"""Looks at turns that have left a context. Whose context they left has it, whoever that is."""
+
+TOOL_NAMES: Final = frozenset({*RESEARCH_TOOLS, *RETURNING_TOOLS, RECALL})

@@ -37,11 +37,13 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
         blocks: Text blocks, as the model will read them.
         intake: The messages among these, for the journal.
         seqs: Their sequences, to be acked once the turn is committed.
+        wrap_up: Why the lead wants this member to wrap up, if it does.
     """
 
     blocks: tuple[str, ...] = ()
     intake: tuple[Intake, ...] = ()
     seqs: tuple[int, ...] = ()
+    wrap_up: str | None = None
 
 
 class Inbox:
@@ -103,11 +105,6 @@ class Inbox:
         """Mail that waits to be taken in, in the order it came."""
         return list(self._letters)
 
-    def take_wrap_up(self) -> str | None:
-        """Why the lead wants this member to wrap up; once."""
-        reason, self._wrap_up = self._wrap_up, None
-        return reason
-
     def take(self) -> Taken:
         """Choose what the next turn has room for: mail of a person, the lead, then peers.
 
@@ -118,11 +115,14 @@ class Inbox:
             blocks=tuple(mail_block(letter) for letter in letters),
             intake=tuple(Intake(seq=x.seq, message_id=x.id, author=x.author) for x in letters),
             seqs=tuple(letter.seq for letter in letters),
+            wrap_up=self._wrap_up,
         )
 
     async def confirm(self, taken: Taken) -> None:
         """Say that what was taken is in the journal."""
         self._letters = [letter for letter in self._letters if letter.seq not in taken.seqs]
+        if self._wrap_up == taken.wrap_up:
+            self._wrap_up = None
         await self._ack(taken.seqs)
 
     async def _ack(self, seqs: Iterable[int]) -> None:

@@ -1,23 +1,32 @@
 """A member's journal: every turn committed, enough to rebuild its context exactly.
 
 A turn is two commits. After the model's reply, so that a paid call is never made
-again; after the tools, with everything they send in the same batch. Each names the
+again; after the tools, with everything they send in the same batch. A tool that changes
+the world has two more of its own, before it begins and once it has ended. Each names the
 sequence that it follows, so a twin of a member thought dead is refused.
+
+Turns that left a context stay here: what is sent to a model is the opening, the text that
+stands for them, and the turns since.
 
 Source: docs/protocol.md, "Turns".
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from bus import subjects
+from bus.codec import as_stored
 from bus.errors import ConflictError, FencedError
 from bus.messages import (
+    CallBegun,
+    CallEnded,
     ContextClosed,
+    ContextCompacted,
     ContextOpened,
     DecisionTold,
     ToolOutcome,
@@ -28,14 +37,31 @@ from bus.run_stream import Entry, Record, RunStream
 from team.agent.models.call import ToolCall, tool_calls
 from team.rules.stakes import Known
 
-JournalBody = ContextOpened | TurnReplied | TurnActed | ContextClosed
+JournalBody = (
+    ContextOpened
+    | TurnReplied
+    | CallBegun
+    | CallEnded
+    | TurnActed
+    | ContextCompacted
+    | ContextClosed
+)
 
 
 class Turn(msgspec.Struct, kw_only=True):
-    """One model call of a transcript, and its tools once they have run."""
+    """One model call of a transcript, and its tools once they have run.
+
+    Attributes:
+        replied: What the model said.
+        acted: What its tools gave back.
+        begun: When each call that changes the world began, in seconds since 1970.
+        ended: What those that have ended gave back.
+    """
 
     replied: TurnReplied
     acted: TurnActed | None = None
+    begun: dict[str, float] = {}
+    ended: dict[str, ToolOutcome] = {}
 
     @property
     def blocks(self) -> list[dict[str, Any]]:
@@ -55,14 +81,33 @@ class Transcript(msgspec.Struct, kw_only=True):
     Attributes:
         opened: How it began.
         at: When, in seconds since 1970.
-        turns: Its model calls, in order.
+        turns: Its model calls, in order; those that left the context too.
         closed: How it ended without an answer, if it did.
+        compacted: What stands for the turns that left the context, if any did.
+        compacted_at: How many turns there were when they left.
     """
 
     opened: ContextOpened
     at: float
     turns: list[Turn] = []
     closed: ContextClosed | None = None
+    compacted: ContextCompacted | None = None
+    compacted_at: int = 0
+
+    @property
+    def upto(self) -> int:
+        """The last turn that left the context, 0 if none did."""
+        return self.compacted.upto if self.compacted is not None else 0
+
+    @property
+    def kept(self) -> list[Turn]:
+        """The turns that are in the context, in order."""
+        return self.turns[self.upto :]
+
+    @property
+    def is_just_compacted(self) -> bool:
+        """Whether no call was made since turns left the context."""
+        return self.compacted is not None and self.compacted_at == len(self.turns)
 
     @property
     def answer(self) -> bytes | None:
@@ -83,21 +128,16 @@ class Transcript(msgspec.Struct, kw_only=True):
 
     @property
     def told(self) -> list[DecisionTold]:
-        """Decisions that entered this context, between turns or as what a tool gave."""
-        found: list[DecisionTold] = []
-        for turn in self.turns:
-            found += turn.replied.told
-            for outcome in turn.acted.outcomes if turn.acted is not None else ():
-                found += outcome.told
-        return found
+        """Decisions that ever entered this context, between turns or as what a tool gave."""
+        return _told_in(self.turns)
 
     @property
     def known(self) -> Known:
-        """What this context knows of the decisions log."""
+        """What this context knows of the decisions log; what has left it is told anew."""
         told: dict[int, int] = {}
-        for one in self.told:
+        for one in _told_in(self.kept):
             told[one.revision] = max(one.seq, told.get(one.revision, 0))
-        if not self.turns:
+        if not self.turns or self.is_just_compacted:
             return Known(told=told)
         last = self.turns[-1].replied
         return Known(told=told, upto=last.decisions_seq, heard=last.decisions_heard)
@@ -110,7 +150,9 @@ class Transcript(msgspec.Struct, kw_only=True):
         """
         messages: list[dict[str, Any]] = []
         pending: list[dict[str, Any]] = [_text(self.opened.opening)]
-        for turn in self.turns:
+        if self.compacted is not None:
+            pending.append(_text(self.compacted.text))
+        for turn in self.kept:
             pending += [_text(text) for text in turn.replied.added]
             if not turn.blocks:
                 continue  # the API takes no empty message back: nothing was said
@@ -176,7 +218,8 @@ class Journal:
                 raise FencedError(self._me, self._head_seq, seen) from None
             raise
         self.last_seq, self._head_seq = last_seq, last_seq - len(others)
-        self._apply(body, at=0.0)
+        # What a fresh process would read, not what this one wrote: the same to the byte.
+        self._apply(as_stored(self._subject, body), at=time.time())
         return last_seq
 
     def _take(self, record: Record) -> None:
@@ -185,15 +228,32 @@ class Journal:
             self._apply(body, at=record.at)
 
     def _apply(self, body: JournalBody, *, at: float) -> None:
+        if isinstance(body, ContextOpened):
+            self.transcripts[body.context] = Transcript(opened=body, at=at)
+            return
+        transcript = self.transcripts[body.context]
         match body:
-            case ContextOpened():
-                self.transcripts[body.context] = Transcript(opened=body, at=at)
             case TurnReplied():
-                self.transcripts[body.context].turns.append(Turn(replied=body))
+                transcript.turns.append(Turn(replied=body))
+            case CallBegun():
+                transcript.turns[-1].begun[body.call_id] = at
+            case CallEnded():
+                transcript.turns[-1].ended[body.outcome.call_id] = body.outcome
             case TurnActed():
-                self.transcripts[body.context].turns[-1].acted = body
+                transcript.turns[-1].acted = body
+            case ContextCompacted():
+                transcript.compacted, transcript.compacted_at = body, len(transcript.turns)
             case ContextClosed():
-                self.transcripts[body.context].closed = body
+                transcript.closed = body
+
+
+def _told_in(turns: Sequence[Turn]) -> list[DecisionTold]:
+    found: list[DecisionTold] = []
+    for turn in turns:
+        found += turn.replied.told
+        for outcome in turn.acted.outcomes if turn.acted is not None else ():
+            found += outcome.told
+    return found
 
 
 def _text(text: str) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """The agent loop: model turn, tools, commit, until an assignment ends.
 
     open ──▶ take in mail ──▶ call the model ──▶ commit the reply
-               ▲                                     │
+               ▲   │ ▲                               │
+               │   └─┘ near the window: the oldest turns leave the context
                └──── commit what the tools send ◀── run the tools
 
 Started again after a crash it goes on from the journal: a reply that is committed
-is not asked for again, tools whose turn was not committed are run again.
+is not asked for again, tools whose turn was not committed are run again; but none that
+changes the world.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
+import structlog
 
 from bus.codec import MESSAGE_BYTES_MAX, body_size
 from bus.errors import ConflictError, TooLargeError
@@ -29,17 +32,26 @@ from bus.messages import (
     UsageSpent,
 )
 from bus.run_stream import Entry
-from team.agent import permits
+from team.agent import compaction, permits
+from team.agent.effects import run_once
 from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
 from team.agent.models.call import Caller, Reply, Request, ToolCall
 from team.agent.tools.base import ToolAnswer, refuse
+from team.agent.tools.recall_tools import recalls
 from team.agent.tools.toolbox import AnyTool
 from team.agent.world import World
 from team.codes.limits import TOKENS
-from team.errors import ModelBusyError, ModelReplyError, StopRequestedError
+from team.errors import (
+    ModelBusyError,
+    ModelReplyError,
+    ModelTooLongError,
+    StopRequestedError,
+)
 from team.rules.digest import Digest
 from team.rules.limits import Ruling, rule
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -54,10 +66,12 @@ SENT_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 2
 TURN_BYTES_MAX: Final = 256 * 1024
 """What all tools of one turn may give back together."""
 _TOO_MUCH: Final = "this turn has read too much already: ask for it in the next"
+_CUT_OFF: Final = "it was not run: you were cut off while you wrote it; ask for it again"
+_TOO_LARGE: Final = "(what this context was to begin with is too large for one message)"
+_CROWDED: Final = "what your context began with nearly fills it"
 _OVERTAKEN: Final = "others keep writing here: read what they wrote, then try again"
 _TOO_LARGE_TURN: Final = "all that this turn gives back and sends is too large: do less at once"
 _TOO_LARGE_REPLY: Final = "a reply too large to be stored"
-_LEFT_OUT: Final = "(The briefing was too large to be stored.)"
 _CLEAN_STOPS: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
 
 
@@ -160,7 +174,7 @@ class Agent:
             FencedError: Another process acts as this member.
             ModelRefusedError: No call can succeed; the assignment stays open.
         """
-        transcript = await self._open(assignment, give_up)
+        transcript = await self._open(assignment)
         while (outcome := _ended(transcript)) is None:
             turn = transcript.unfinished
             if turn is not None:
@@ -173,9 +187,7 @@ class Agent:
                 await self._close(assignment, end, give_up)
         return outcome
 
-    async def _open(
-        self, assignment: Assignment, give_up: Callable[[str], Sequence[Entry]] = lambda _: ()
-    ) -> Transcript:
+    async def _open(self, assignment: Assignment) -> Transcript:
         """Begin an assignment, or take it up; one that can't be stored ends at once."""
         transcript = self._journal.transcripts.get(assignment.context)
         if transcript is None:
@@ -187,32 +199,41 @@ class Agent:
                 model=assignment.model,
                 claim_seq=assignment.claim_seq,
             )
-            try:
-                await self._journal.commit(opened)
-            except TooLargeError as error:
-                bare = msgspec.structs.replace(opened, system="", opening=_LEFT_OUT)
-                await self._journal.commit(bare)
-                end = Outcome(returned=False, reason=f"its briefing was not stored: {error}")
-                await self._close(assignment, end, give_up)
+            if body_size(opened) > MESSAGE_BYTES_MAX:
+                opened = msgspec.structs.replace(opened, opening=_TOO_LARGE)
+            await self._journal.commit(opened)
             transcript = self._journal.transcripts[assignment.context]
-        if not transcript.at:
-            transcript.at = time.time()
         return transcript
 
     async def _next_turn(self, assignment: Assignment, transcript: Transcript) -> Outcome | None:
-        """Call the model once and commit its reply; an outcome if the assignment ends so."""
-        ended = _ended_by_reply(assignment, transcript)
+        """Make room or call the model once; an outcome if the assignment ends so."""
+        ended = _ended_at_once(transcript) or _ended_by_reply(assignment, transcript)
+        if ended is None and not assignment.is_wanted():
+            ended = Outcome(returned=False, reason=TAKEN_BACK)
         if ended is not None:
             return ended
-        if not assignment.is_wanted():
-            return Outcome(returned=False, reason=TAKEN_BACK)
         coming = self._coming(assignment, transcript)
+        request = self._request(assignment, transcript, coming.added)
+        read = permits.read_tokens(request, transcript, coming.added)
+        window = compaction.window_of(self._world)
+        need = compaction.need_of(transcript, read, window)
+        if need is not None and await self._compact(transcript, request, need, read):
+            return None
+        if window is not None and read > window:
+            return _too_long(f"the next call would read {read} tokens of {window}")
+        is_crowded = compaction.is_crowded(transcript, request, read, window)
+        return await self._ask(assignment, transcript, coming, is_crowded=is_crowded)
+
+    async def _ask(
+        self, assignment: Assignment, transcript: Transcript, coming: _Coming, *, is_crowded: bool
+    ) -> Outcome | None:
+        """Call the model once, to wrap up if code, the lead or a limit says so, and commit."""
         request = self._request(assignment, transcript, coming.added)
         ruling = self._rule(assignment, transcript, request, coming.added)
         if ruling.verdict == "stop":
             reason = f"budget: {ruling.reason} ({ruling.code})"
             return Outcome(returned=False, reason=reason, refusal=ruling.code)
-        asked = self._world.inbox.take_wrap_up()
+        asked = coming.taken.wrap_up or (_CROWDED if is_crowded else "")
         if asked or ruling.verdict == "wrap up":
             coming.added.append(_wrap_up(assignment, asked or ruling.reason))
             request = self._request(assignment, transcript, coming.added)
@@ -220,10 +241,27 @@ class Agent:
         self._on_state("working", f"thinking ({assignment.context})", number)
         try:
             reply = await self._call(request, number)
+        except ModelTooLongError as error:
+            read = permits.read_tokens(request, transcript, coming.added)
+            need = compaction.refused(error.reason, read)
+            has_room = await self._compact(transcript, request, need, read)
+            return None if has_room else _too_long(error.reason)
         except (ModelBusyError, ModelReplyError) as error:
             return Outcome(returned=False, reason=str(error))
         await self._commit_reply(assignment.context, number, coming, reply)
         return None
+
+    async def _compact(
+        self, transcript: Transcript, request: Request, need: compaction.Need, read: int
+    ) -> bool:
+        """Let the oldest turns leave the context; says whether there were any that could."""
+        around = compaction.around(self._world, transcript.opened.tools)
+        body = compaction.compact(transcript, request, around, need, read)
+        if body is None:
+            return False
+        await self._journal.commit(body)
+        log.info("context.compacted", context=body.context, upto=body.upto, tokens=read)
+        return True
 
     def _rule(
         self, assignment: Assignment, transcript: Transcript, request: Request, added: list[str]
@@ -255,10 +293,16 @@ class Agent:
             model=transcript.opened.model,
             system=transcript.opened.system,
             messages=transcript.messages(added),
-            tools=[tool.definition for tool in assignment.tools],
+            tools=[tool.definition for tool in self._tools(assignment, transcript).values()],
             max_tokens=assignment.output_tokens_max,
             effort=assignment.effort,
         )
+
+    def _tools(self, assignment: Assignment, transcript: Transcript) -> dict[str, AnyTool]:
+        """The tools by name, in the order in which the journal has them."""
+        given = {tool.name: tool for tool in assignment.tools}
+        known = {name: given[name] for name in transcript.opened.tools if name in given}
+        return known | {tool.name: tool for tool in recalls(self._world, transcript)}
 
     async def _call(self, request: Request, number: int) -> Reply:
         def on_wait(reason: str, seconds: float) -> None:
@@ -326,13 +370,14 @@ class Agent:
 
     async def _act(self, assignment: Assignment, transcript: Transcript, turn: Turn) -> None:
         """Run a turn's tools and commit what they send; again if a key had moved on."""
-        tools = {tool.name: tool for tool in assignment.tools}
+        tools = self._tools(assignment, transcript)
         names = ", ".join(call.name for call in turn.calls)
         self._on_state("working", f"{names} ({assignment.context})", len(transcript.turns))
         refused = _refused(assignment, transcript, turn, tools)
         read = refused | await self._run_reads(tools, turn.calls, refused)
+        answers: dict[str, ToolAnswer] = {}
         for _ in range(CONFLICTS_MAX):
-            answers, staged = await self._run_writes(tools, turn.calls, read)
+            answers, staged = await self._run_writes(assignment.context, tools, turn, read)
             try:
                 await self._commit_acts(assignment.context, turn, answers, staged)
             except ConflictError:
@@ -341,7 +386,8 @@ class Agent:
                 read = {call.id: refuse(_TOO_LARGE_TURN) for call in turn.calls}
                 break
             return
-        late = {call.id: read.get(call.id) or refuse(_OVERTAKEN) for call in turn.calls}
+        done = read | {call.id: answers[call.id] for call in turn.calls if call.id in turn.begun}
+        late = {call.id: done.get(call.id) or refuse(_OVERTAKEN) for call in turn.calls}
         await self._commit_acts(assignment.context, turn, late, [])
 
     async def _commit_acts(
@@ -352,15 +398,19 @@ class Agent:
         await self._journal.commit(_acted(context, turn, answers), [*staged, *events])
 
     async def _run_writes(
-        self, tools: dict[str, AnyTool], calls: Sequence[ToolCall], read: dict[str, ToolAnswer]
+        self,
+        context: str,
+        tools: dict[str, AnyTool],
+        turn: Turn,
+        read: dict[str, ToolAnswer],
     ) -> tuple[dict[str, ToolAnswer], list[Entry]]:
         """Run the other tools one by one; two of a turn may not write one key."""
         answers = dict(read)
         staged: list[Entry] = []
-        for call in calls:
+        for call in turn.calls:
             if call.id in answers:
                 continue
-            answer = await self._unless_interrupted(tools[call.name].call(call.input))
+            answer = await self._run_write(context, tools[call.name], turn, call)
             keys = {entry.subject.key for entry in staged if entry.expect is not None}
             if keys & {entry.subject.key for entry in answer.entries}:
                 answer = refuse(f"{call.name}: you have written this in the same turn already")
@@ -370,6 +420,16 @@ class Agent:
             staged += answer.entries
         return answers, staged
 
+    async def _run_write(
+        self, context: str, tool: AnyTool, turn: Turn, call: ToolCall
+    ) -> ToolAnswer:
+        def run() -> Awaitable[ToolAnswer]:
+            return self._unless_interrupted(tool.call(call.input))
+
+        if tool.effect == "effectful":
+            return await run_once(self._journal, context, turn, call, run)
+        return await run()
+
     async def _run_reads(
         self,
         tools: dict[str, AnyTool],
@@ -378,7 +438,7 @@ class Agent:
     ) -> dict[str, ToolAnswer]:
         """Run the read-only tools of a turn at the same time."""
         may = [call for call in calls if call.id not in refused]
-        reads = [call for call in may if tools[call.name].is_read_only]
+        reads = [call for call in may if tools[call.name].effect == "read-only"]
         running = (self._unless_interrupted(tools[c.name].call(c.input)) for c in reads)
         answers = await asyncio.gather(*running)
         return {call.id: answer for call, answer in zip(reads, answers, strict=True)}
@@ -425,6 +485,9 @@ def _refused(
     """The calls of a turn that are not run, each with the answer that says why."""
     refused: dict[str, ToolAnswer] = {}
     for call in turn.calls:
+        if turn.replied.stop_reason == compaction.CUT_BY_WINDOW:
+            refused[call.id] = refuse(_CUT_OFF)
+            continue
         if call.name not in tools:
             refused[call.id] = permits.refuse_unknown(call, list(tools))
             continue
@@ -459,13 +522,20 @@ def _too_many_repairs(assignment: Assignment, transcript: Transcript) -> Outcome
     return Outcome(returned=False, reason=f"not a clean answer: {refused[-1].content}")
 
 
+def _ended_at_once(transcript: Transcript) -> Outcome | None:
+    """The outcome of an assignment that nobody can be told of."""
+    if transcript.opened.opening != _TOO_LARGE:
+        return None
+    return Outcome(returned=False, reason=f"what it begins with is over {MESSAGE_BYTES_MAX} bytes")
+
+
 def _ended_by_reply(assignment: Assignment, transcript: Transcript) -> Outcome | None:
     """The outcome that the last reply leads to, if the model asked for no tool."""
     last = transcript.turns[-1] if transcript.turns else None
     if last is None or last.calls:
         return None
     stop = last.replied.stop_reason
-    if stop == "pause_turn":
+    if stop in ("pause_turn", compaction.CUT_BY_WINDOW):
         return None
     if stop not in _CLEAN_STOPS and stop != "max_tokens":
         return Outcome(returned=False, reason=f"the model stopped: {stop}")
@@ -481,11 +551,17 @@ def _nudge(assignment: Assignment, transcript: Transcript) -> list[str]:
     last = transcript.turns[-1] if transcript.turns else None
     if last is None or last.calls or last.replied.stop_reason == "pause_turn":
         return []
-    if last.replied.stop_reason == "max_tokens":
+    if last.replied.stop_reason in ("max_tokens", compaction.CUT_BY_WINDOW):
         return [f"You were cut off. Be brief, and return with `{assignment.ends_with}`."]
     return [
         f"Nobody reads your text. Return with `{assignment.ends_with}`, or it has not returned."
     ]
+
+
+def _too_long(reason: str) -> Outcome:
+    """No turn is left that could leave: what began the context is too much for it."""
+    said = "its context does not fit into the model's window and no turn is left to leave it"
+    return Outcome(returned=False, reason=f"{said}: {reason}")
 
 
 def _wrap_up(assignment: Assignment, reason: str) -> str:
@@ -502,7 +578,7 @@ def _within_turn(turn: Turn, answers: dict[str, ToolAnswer]) -> dict[str, ToolAn
     for call in turn.calls:
         answer = answers[call.id]
         room -= len(answer.content.encode())
-        is_read = not answer.entries and answer.answer is None
+        is_read = not answer.entries and answer.answer is None and call.id not in turn.begun
         kept[call.id] = refuse(_TOO_MUCH) if room < 0 and is_read else answer
     return kept
 

@@ -49,14 +49,10 @@ def cost_usd(
 
 
 def next_call(
-    world: World,
-    request: Request,
-    transcript: Transcript,
-    added: Sequence[str],
-    caller: Caller,
+    world: World, request: Request, transcript: Transcript, added: Sequence[str], caller: Caller
 ) -> NextCall:
-    """Estimate the next model call; where the last one was counted, by that count."""
-    read = max(request.estimated_input_tokens(), _read_again(transcript, added))
+    """Estimate the next model call."""
+    read = read_tokens(request, transcript, added)
     spec = world.state.spec  # nobody is seated without one; a bare world has no policy
     return NextCall(
         tokens=read + request.max_tokens,
@@ -66,6 +62,11 @@ def next_call(
         model=request.model,
         is_model_allowed=spec is None or _is_model_allowed(world, spec, request.model),
     )
+
+
+def read_tokens(request: Request, transcript: Transcript, added: Sequence[str]) -> int:
+    """About what a call reads; where the last one was counted, by that count."""
+    return max(request.estimated_input_tokens(), _read_again(transcript, added))
 
 
 def _is_model_allowed(world: World, spec: ResolvedSpec, model: str) -> bool:
@@ -137,7 +138,7 @@ def _counted(turn: Turn, ends_with: str | None) -> list[ToolCall]:
 
 def _read_again(transcript: Transcript, added: Sequence[str]) -> int:
     """What the last call read and wrote, as it was counted, and what has come since."""
-    if not transcript.turns:
+    if not transcript.turns or transcript.is_just_compacted:
         return 0
     last = transcript.turns[-1]
     outcomes = last.acted.outcomes if last.acted is not None else ()

@@ -37,6 +37,7 @@ from team.audit.trace import Event
 from team.codes import limits as codes
 from team.state.board import Board
 from team.state.roster import Roster
+from team.tool_names import RECALL
 
 _QUOTING: Final = frozenset({"read_source"})
 
@@ -57,9 +58,9 @@ def permission_breaches(case: Case) -> Iterator[Remark]:
 
 
 def _tools(case: Case) -> Iterator[Remark]:
-    """Tools that were run; what was refused has failed."""
+    """Tools that were run; what was refused has failed, and anybody may look back."""
     for event in case.trace:
-        if event.kind != "called" or event.is_error:
+        if event.kind != "called" or event.is_error or event.tool == RECALL:
             continue
         why = _why_not_tool(case, event)
         if why:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 import structlog
@@ -27,9 +26,7 @@ from team.rules.synthesis import (
     render,
 )
 from team.rules.synthesis_gate import Asked, asked_of
-
-SYNTHESIS_BYTES_MAX: Final = 200_000
-"""Size of the claims from which the synthesis is written without their evidence."""
+from team.rules.synthesis_room import room_for
 
 log = structlog.get_logger()
 
@@ -38,20 +35,23 @@ async def synthesize(member: Member) -> None:
     """Write the answer from admitted claims; the gate is inside the returning tool."""
     state = member.state
     admitted = admitted_claims(state)
-    missing, asked = steps.missing_lanes(state), asked_of(state)
+    room = room_for(admitted, member.spec.team.triage.window_tokens)
+    missing, asked = (*steps.missing_lanes(state), *room.left_out), asked_of(state)
+    asked = msgspec.structs.replace(asked, reported=missing)
     said_no = refusals(state, "result")
     briefing = Briefing(
         kind="synthesis",
         me=LEAD,
         goal=member.goal,
         reasons=said_no,
-        claims=_citable(admitted, asked),
+        claims=_citable(room.claims, asked),
         missing=missing,
         aspects=asked.aspects,
         constraints=asked.constraints,
     )
     context = synthesis_context(state)
-    tools = synthesis_tools(tuple(admitted), asked)
+    shown = {one.ref for one in room.claims}
+    tools = synthesis_tools(tuple(one for one in admitted if one.ref in shown), asked)
     outcome = await lead_turns(member, context, briefing, tools, "submit_synthesis")
     is_due = isinstance(steps.next_step(member.state, time.time()), steps.Synthesize)
     if not is_due or admitted_claims(member.state) != admitted:
@@ -90,9 +90,9 @@ async def _waits_for_person(member: Member, text: str) -> bool:
     return True
 
 
-def _citable(admitted: Sequence[AdmittedClaim], asked: Asked) -> tuple[CitableClaim, ...]:
-    """The claims as the synthesis needs them; without their evidence if there is too much."""
-    whole = tuple(
+def _citable(claims: Sequence[AdmittedClaim], asked: Asked) -> tuple[CitableClaim, ...]:
+    """The claims as the synthesis needs them."""
+    return tuple(
         CitableClaim(
             ref=a.ref,
             lane=a.lane,
@@ -100,12 +100,8 @@ def _citable(admitted: Sequence[AdmittedClaim], asked: Asked) -> tuple[CitableCl
             claim=a.claim,
             covers=asked.covers.get(a.task, ()),
         )
-        for a in admitted
+        for a in claims
     )
-    if len(msgspec.json.encode(whole)) <= SYNTHESIS_BYTES_MAX:
-        return whole
-    bare = msgspec.structs.replace
-    return tuple(bare(one, claim=bare(one.claim, evidence=())) for one in whole)
 
 
 def fitting(result: ResultPublished) -> ResultPublished:

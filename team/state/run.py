@@ -6,6 +6,7 @@ after a restart and the audit all use it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -14,6 +15,7 @@ import msgspec
 from bus.ids import GATE, LEAD, PERSON, SUPERVISOR
 from bus.messages import (
     CancelRun,
+    ContextCompacted,
     FindingSubmitted,
     MemberJoined,
     PlanMade,
@@ -63,6 +65,7 @@ class RunState:
         self.ledger = Ledger()
         self.mail = Mailroom()
         self.roster = Roster()
+        self.compactions: Counter[str] = Counter()
         self.conflicts = Conflicts()
         self.approvals = Approvals()
         self.refusals = Refusals()
@@ -140,6 +143,8 @@ class RunState:
             case CancelRun(reason=reason) if record.subject.author in (LEAD, PERSON):
                 if record.subject.names[0] == LEAD:
                     self.cancel_reason = reason
+            case ContextCompacted():
+                self.compactions[record.subject.author] += 1
             case WrapUp() if record.subject.author == LEAD:
                 self.told_to_wrap_up.add(record.subject.names[0])
             case _:

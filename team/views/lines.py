@@ -11,11 +11,14 @@ from bus.messages import (
     ActRefused,
     ApprovalAsked,
     ApprovalGiven,
+    CallBegun,
+    CallEnded,
     CancelRun,
     ConflictJudged,
     ConflictRaised,
     ConflictRuled,
     ContextClosed,
+    ContextCompacted,
     ContextOpened,
     DecisionChallenged,
     DecisionExplained,
@@ -217,7 +220,12 @@ _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
     ActRefused: lambda body, _: f"is refused {body.what} ({body.code}): {body.reason}",
     ContextOpened: lambda body, _: f"opens context {body.context}",
     TurnReplied: lambda body, _: f"turn {body.turn} of {body.context}: {body.stop_reason}",
+    CallBegun: lambda body, _: f"begins {body.tool} in turn {body.turn} of {body.context}",
+    CallEnded: lambda body, _: f"ends {body.outcome.tool} in turn {body.turn} of {body.context}",
     TurnActed: _acted,
+    ContextCompacted: lambda body, _: (
+        f"lets turns 1 to {body.upto} leave context {body.context}: {body.reason}"
+    ),
     ContextClosed: lambda body, _: f"closes context {body.context}: {body.reason}",
     UsageSpent: _spent,
 }

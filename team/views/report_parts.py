@@ -272,6 +272,7 @@ def costs(shown: RunObject) -> Html:
 
 def _member(row: MemberRow) -> tuple[str, ...]:
     again = f" (process {row.incarnation})" if row.incarnation > 1 else ""
+    again += f" (compacted {row.compactions}×)" if row.compactions else ""
     numbers = (row.turns, row.input_tokens, row.output_tokens)
     cells = (f"{n:,}" for n in numbers)
     return (

@@ -29,7 +29,10 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberRow(_Part, frozen=True, kw_only=True):
-    """One member; `cost_usd` is null where a price is unknown."""
+    """One member; `cost_usd` is null where a price is unknown.
+
+    `compactions` says how often turns have left one of its contexts.
+    """
 
     name: str
     role: str
@@ -41,6 +44,7 @@ class MemberRow(_Part, frozen=True, kw_only=True):
     incarnation: int
     works_on: str
     ended: str | None
+    compactions: int = 0
 
 
 class TaskRow(_Part, frozen=True, kw_only=True):
@@ -297,6 +301,7 @@ def _member(state: RunState, seat: Seat) -> MemberRow:
         incarnation=seat.incarnation,
         works_on=seat.works_on,
         ended=seat.lost or seat.left,
+        compactions=state.compactions[seat.name],
     )
 
 

@@ -107,7 +107,7 @@ def _members(shown: RunObject) -> list[tuple[str, ...]]:
             m.name,
             m.role,
             f"pid {m.pid or '-'}",
-            f"{m.turns} turns",
+            f"{m.turns} turns" + (f", compacted {m.compactions}×" if m.compactions else ""),
             f"{m.input_tokens + m.output_tokens:,} tokens",
             money(m.cost_usd),
             m.ended or m.works_on,

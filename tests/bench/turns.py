@@ -32,7 +32,7 @@ from team.agent.models.call import Caller
 from team.agent.models.client import REHEARSAL
 from team.agent.models.rehearsal.brain import Composed
 from team.agent.models.rehearsal.transport import message_events
-from team.agent.tools.base import Tool, ToolAnswer
+from team.agent.tools.base import Effect, Tool, ToolAnswer
 from team.members.member import Member, seated
 from team.members.seat import SeatKey
 from team.rules.world import teammate_filters
@@ -117,7 +117,7 @@ class LookUp(Tool[LookUpInput]):
 
     name: ClassVar[str] = "look_up"
     input_type = LookUpInput
-    is_read_only: ClassVar[bool] = True
+    effect: ClassVar[Effect] = "read-only"
 
     async def run(self, given: LookUpInput) -> ToolAnswer:
         return ToolAnswer(content=f"{given.query} {given.page}: {FOUND}")

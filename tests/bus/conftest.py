@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
-from bus.run_stream import RunStream
+from bus.connection import Connection
+from bus.ids import new_run_id
+from bus.run_stream import RunStream, create_run
 from team.agent.world import World
 from team.sources import Library
 from tests.support.builders import opens_context
@@ -26,3 +29,9 @@ async def ada(stream: RunStream, library: Library) -> World:
     world = await a_world(stream, "ada", library=library)
     await world.journal.commit(opens_context(CONTEXT))
     return world
+
+
+@pytest.fixture
+async def other_stream(connection: Connection) -> RunStream:
+    """The stream of another run."""
+    return await create_run(connection, f"{new_run_id()}-{token_hex(4)}", label="a test")

@@ -248,8 +248,10 @@ async def test_control_acts_at_once_and_only_from_those_who_may(
 
     assert not inbox.cancelled.is_set()
     assert not inbox.stopped.is_set()
-    assert inbox.take_wrap_up() == "time"
-    assert inbox.take_wrap_up() is None
+    taken = inbox.take()
+    assert taken.wrap_up == inbox.take().wrap_up == "time"
+    await inbox.confirm(taken)
+    assert inbox.take().wrap_up is None
 
     seq = await _send(stream, "control", "ada", author="person", body=CancelRun(reason="enough"))
     await inbox.reached(seq)

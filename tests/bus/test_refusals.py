@@ -24,7 +24,7 @@ from bus.run_stream import Entry, Record, RunStream
 from bus.subjects import build
 from team.agent.loop import Agent
 from team.agent.models.call import Caller
-from team.agent.tools.base import Tool, ToolAnswer
+from team.agent.tools.base import Effect, Tool, ToolAnswer
 from team.agent.tools.decision_tools import (
     ChallengeDecision,
     RebutChallenge,
@@ -71,7 +71,7 @@ class Look(Tool[Nothing]):
 
     name: ClassVar[str] = "look"
     input_type = Nothing
-    is_read_only: ClassVar[bool] = True
+    effect: ClassVar[Effect] = "read-only"
 
     async def run(self, given: Nothing) -> ToolAnswer:  # noqa: ARG002 - asks for nothing
         return ToolAnswer(content="Seen.")
@@ -82,6 +82,7 @@ class Return(Tool[Nothing]):
 
     name: ClassVar[str] = "give_back"
     input_type = Nothing
+    effect: ClassVar[Effect] = "idempotent"
 
     async def run(self, given: Nothing) -> ToolAnswer:  # noqa: ARG002 - asks for nothing
         return ToolAnswer(content="Accepted.", answer=b'"done"')

@@ -58,7 +58,7 @@ def test_sources_that_outgrow_one_context_are_a_teams_without_being_asked(
     """The same model for all: what is gained is room."""
     (cli.cwd / "teams").mkdir()
     (cli.cwd / "teams" / "narrow.toml").write_text(
-        'name = "narrow"\n[triage]\nwindow_tokens = 4_000\nwindow_share = 0.5\n'
+        'name = "narrow"\n[triage]\nwindow_tokens = 40_000\nwindow_share = 0.05\n'
     )
     folder = tmp_path / "large"
     folder.mkdir()

@@ -15,8 +15,11 @@ from bus.ids import LEAD
 from bus.messages import (
     AnyMessage,
     Budget,
+    CallBegun,
+    CallEnded,
     Claim,
     Confidence,
+    ContextCompacted,
     ContextOpened,
     Contract,
     Criterion,
@@ -403,3 +406,19 @@ def acts(turn: int, *call_ids: str, **changes: Any) -> TurnActed:
     outcomes = tuple(ToolOutcome(call_id=c, tool="note", content="Noted.") for c in call_ids)
     acted = TurnActed(context="task:t1:1", turn=turn, outcomes=outcomes)
     return msgspec.structs.replace(acted, **changes)
+
+
+def compacts(upto: int, text: str = "Earlier.") -> ContextCompacted:
+    """The first turns have left the context."""
+    return ContextCompacted(context="task:t1:1", upto=upto, text=text, reason="full")
+
+
+def begins(turn: int, call_id: str) -> CallBegun:
+    """A call that changes the world begins."""
+    return CallBegun(context="task:t1:1", turn=turn, call_id=call_id, tool="deploy")
+
+
+def ends(turn: int, call_id: str, content: str = "Deployed.") -> CallEnded:
+    """It has ended."""
+    outcome = ToolOutcome(call_id=call_id, tool="deploy", content=content)
+    return CallEnded(context="task:t1:1", turn=turn, outcome=outcome)

@@ -44,7 +44,7 @@ from team.agent.loop import Agent, Assignment
 from team.agent.models.call import Caller
 from team.agent.models.rehearsal.brain import Composed
 from team.agent.models.rehearsal.transport import message_events
-from team.agent.tools.base import Tool, ToolAnswer
+from team.agent.tools.base import Effect, Tool, ToolAnswer
 from team.agent.tools.decision_tools import RecordDecision
 from team.agent.tools.toolbox import AnyTool
 from team.agent.world import World
@@ -434,6 +434,7 @@ class Meeting(Tool[Any]):
 
     def __init__(self, tool: Tool[Any], meet: asyncio.Barrier) -> None:
         self.name, self.input_type = tool.name, tool.input_type  # type: ignore[misc]
+        self.effect: Effect = tool.effect  # type: ignore[misc]
         self.calls, self._tool, self._meet = 0, tool, meet
 
     async def run(self, given: Any) -> ToolAnswer:

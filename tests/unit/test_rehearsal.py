@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import msgspec
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ from team.agent.models.rehearsal.brain import compose
 from team.agent.models.rehearsal.faults import FAULTS, Fault, parse_faults
 from team.agent.models.rehearsal.transport import RehearsalTransport, request_problem
 from team.agent.tools.return_tools import SubmitFindingInput, SubmitVerdictInput
-from team.errors import ModelBusyError, ModelRefusedError, ModelReplyError
+from team.errors import ModelBusyError, ModelRefusedError, ModelReplyError, ModelTooLongError
 from team.rules.constraints import constraints_of
 from team.rules.plan import Plan, plan_problems
 from team.rules.synthesis import Synthesis
@@ -487,6 +488,29 @@ async def test_a_request_that_the_api_refuses_is_refused_through_the_sdk() -> No
     async with a_caller() as caller:
         with pytest.raises(ModelRefusedError, match="do not pair"):
             await caller.call(as_request(request), on_text=print, on_wait=never_waits)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "prompt is too long: 208310 tokens > 200000 maximum"),
+        (400, "input length and `max_tokens` exceed context limit: 199000 + 8000 > 200000"),
+        (400, "This model's maximum context length is 4096 tokens."),
+        (400, "the request exceeds the available context size"),
+        (413, "Request exceeds the maximum allowed number of bytes."),
+    ],
+)
+async def test_a_call_over_the_window_is_told_apart_from_one_that_is_wrong(
+    status: int, said: str
+) -> None:
+    """At once: it is not made again as it is."""
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": said}}
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(status, json=error))
+    caller = Caller("rehearsal", transport)
+
+    with pytest.raises(ModelTooLongError, match="shorten the context"):
+        await caller.call(as_request(a_request()), on_text=print, on_wait=never_waits)
+    await caller.close()
 
 
 @pytest.mark.parametrize(

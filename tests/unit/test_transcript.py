@@ -8,16 +8,23 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.codec import Envelope, as_stored, decode, encode
 from bus.connection import Connection
-from bus.messages import ContextClosed, Intake, Message, TokenCounts
-from bus.run_stream import RunStream
+from bus.messages import ContextClosed, DecisionTold, Intake, Message, TokenCounts
+from bus.run_stream import Record, RunStream
+from bus.subjects import build
 from team.agent.journal import Journal, JournalBody, Transcript
 from team.agent.models.rehearsal.transport import request_problem
+from team.rules.stakes import Known
 from tests.support.builders import (
+    OPENED_AT,
     RUN,
     a_record,
     acts,
+    begins,
     calls,
+    compacts,
+    ends,
     opens_context,
     replies,
     says,
@@ -180,28 +187,119 @@ def test_an_entry_that_cannot_be_read_changes_no_context() -> None:
     assert len(journal.transcripts) == 1
 
 
+# --- what has left the context ----------------------------------------------------------
+
+
+def test_what_stands_for_turns_that_left_comes_right_after_the_opening() -> None:
+    transcript = a_transcript(
+        replies(1, calls("a")),
+        acts(1, "a"),
+        replies(2, calls("b"), added=("Mail.",)),
+        acts(2, "b"),
+        compacts(1, "Turn 1 has left."),
+    )
+
+    messages = transcript.messages([])
+
+    assert texts(messages) == [
+        ["user", "Begin.", "Turn 1 has left.", "Mail."],
+        ["assistant", "b"],
+        ["user", "Noted."],
+    ]
+    assert is_taken(messages)
+
+
+def test_a_context_that_all_turns_have_left_begins_anew() -> None:
+    transcript = a_transcript(
+        replies(1, calls("a")), acts(1, "a"), compacts(1, "All have left."), *FOLLOWING
+    )
+
+    messages = transcript.messages(["More."])
+
+    assert texts(messages)[0] == ["user", "Begin.", "All have left.", "Mail."]
+    assert is_taken(messages)
+
+
+FOLLOWING = (replies(2, calls("b"), added=("Mail.",)), acts(2, "b"))
+
+
+def test_of_several_compactions_the_last_one_holds() -> None:
+    first, second = compacts(1, "One has left."), compacts(2, "Two have left.")
+
+    transcript = a_transcript(
+        replies(1, calls("a")), acts(1, "a"), first, *FOLLOWING, second, replies(3, says("Hm."))
+    )
+
+    assert texts(transcript.messages(["More."])) == [
+        ["user", "Begin.", "Two have left."],
+        ["assistant", "Hm."],
+        ["user", "More."],
+    ]
+    assert [turn.replied.turn for turn in transcript.turns] == [1, 2, 3]
+
+
+def test_what_was_told_in_turns_that_left_is_told_anew_and_may_still_be_relied_on() -> None:
+    """Premises go by what was ever shown, the digest by what stands in the context."""
+    told = tuple(DecisionTold(area="api", key=f"k{n}", revision=n, seq=n) for n in (1, 2))
+    first = replies(1, calls("a"), told=told[:1], decisions_seq=1, decisions_heard=1)
+    second = replies(2, calls("b"), told=told[1:], decisions_seq=2, decisions_heard=2)
+    before = (first, acts(1, "a"), second, acts(2, "b"))
+
+    left = a_transcript(*before, compacts(1))
+    went_on = a_transcript(*before, compacts(1), replies(3, decisions_seq=2, decisions_heard=2))
+
+    assert a_transcript(*before).known == Known(told={1: 1, 2: 2}, upto=2, heard=2)
+    assert left.known == Known(told={2: 2})
+    assert went_on.known == Known(told={2: 2}, upto=2, heard=2)
+    assert left.told == list(told)
+
+
+def test_what_left_the_context_stays_spent() -> None:
+    tokens = TokenCounts(input=5, output=5)
+
+    transcript = a_transcript(replies(1, calls("a"), tokens=tokens), acts(1, "a"), compacts(1))
+
+    assert transcript.tokens == 10
+
+
+def test_a_call_that_began_and_did_not_end_is_known() -> None:
+    turn = a_transcript(replies(1, calls("a"), calls("b")), begins(1, "a"), ends(1, "a"))
+    waiting = a_journal(opens_context(), replies(1, calls("a")), begins(1, "a")).transcripts
+
+    assert turn.turns[0].ended["a"].content == "Deployed."
+    assert turn.unfinished is turn.turns[0]
+    [begun] = [t.turns[0].begun for t in waiting.values()]
+    assert begun == {"a": OPENED_AT + 3}
+
+
 # --- whatever was said ------------------------------------------------------------------
 
 said = st.text(alphabet="ab “\n", min_size=1, max_size=5).filter(str.strip)
 
 
 @st.composite
-def journals(draw: st.DrawFn) -> list[Message]:
+def journals(draw: st.DrawFn, *, compacted: bool = True) -> list[JournalBody]:
     """Turns as the loop commits them: each call is answered before the next turn."""
-    bodies: list[Message] = []
+    bodies: list[JournalBody] = []
+    upto = 0
     for turn in range(1, draw(st.integers(0, 6)) + 1):
         words = [says(text) for text in draw(st.lists(said, max_size=2))]
         ids = [f"toolu_{turn}_{n}" for n in range(draw(st.integers(0, 3)))]
         added = tuple(draw(st.lists(said, max_size=2)))
         bodies.append(replies(turn, *words, *map(calls, ids), added=added))
+        if ids and draw(st.booleans()):
+            bodies += [begins(turn, ids[0]), ends(turn, ids[0], draw(said))]
         if ids:
             bodies.append(acts(turn, *ids))
+        if compacted and draw(st.integers(0, 3)) == 0:
+            upto = draw(st.integers(upto + 1, turn)) if upto < turn else turn
+            bodies.append(compacts(upto, draw(said)))
     return bodies
 
 
 @given(bodies=journals(), added=st.lists(said, max_size=2))
 def test_whatever_was_said_the_next_request_is_one_that_the_api_takes(
-    bodies: list[Message], added: list[str]
+    bodies: list[JournalBody], added: list[str]
 ) -> None:
     messages = a_journal(opens_context(), *bodies).transcripts["task:t1:1"].messages(added)
 
@@ -210,21 +308,31 @@ def test_whatever_was_said_the_next_request_is_one_that_the_api_takes(
     assert problem is None
 
 
-@given(bodies=journals(), added=st.lists(said, max_size=2))
-def test_the_same_journal_gives_the_same_bytes(bodies: list[Message], added: list[str]) -> None:
-    first, second = (
-        msgspec.json.encode(
-            a_journal(opens_context(), *bodies).transcripts["task:t1:1"].messages(added)
+anything = st.text(st.characters(exclude_categories=()), min_size=1, max_size=5).filter(str.strip)
+
+
+@given(bodies=journals(), odd=anything, added=st.lists(said, max_size=2))
+def test_after_every_entry_the_stream_gives_the_bytes_that_the_process_had(
+    bodies: list[JournalBody], odd: str, added: list[str]
+) -> None:
+    """One journal applies what it commits, the other reads what was stored."""
+    subject = build(RUN, "journal", author="ada")
+    live, loaded = a_journal(), a_journal()
+    for seq, body in enumerate([opens_context(opening=odd), *bodies], start=1):
+        live._apply(as_stored(subject, body), at=float(seq))
+        stored = decode(subject, encode(subject, Envelope(body=body)))
+        loaded._take(Record(seq=seq, subject=subject, at=float(seq), envelope=stored))
+
+        ours, theirs = (
+            msgspec.json.encode(journal.transcripts["task:t1:1"].messages(added))
+            for journal in (live, loaded)
         )
-        for _ in range(2)
-    )
-
-    assert first == second
+        assert ours == theirs
 
 
-@given(bodies=journals(), added=st.lists(said, min_size=1, max_size=2))
+@given(bodies=journals(compacted=False), added=st.lists(said, min_size=1, max_size=2))
 def test_a_request_only_grows_so_that_its_prefix_stays_cached(
-    bodies: list[Message], added: list[str]
+    bodies: list[JournalBody], added: list[str]
 ) -> None:
     """What was sent before is sent again, byte for byte, before anything new."""
     transcript = a_journal(opens_context(), *bodies).transcripts["task:t1:1"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,7 +19,13 @@ import msgspec
 from bus.messages import TokenCounts
 from team.agent.models.client import REHEARSAL, is_first_party, make_client
 from team.agent.models.pricing import price_ceiling_usd, price_usd
-from team.errors import ModelBusyError, ModelError, ModelRefusedError, ModelReplyError
+from team.errors import (
+    ModelBusyError,
+    ModelError,
+    ModelRefusedError,
+    ModelReplyError,
+    ModelTooLongError,
+)
 from team.rules.limits import CHARACTERS_PER_TOKEN
 
 BUSY_TRIES: Final = 8
@@ -27,15 +34,22 @@ BACKOFF_MAX_S: Final = 30.0
 RETRY_AFTER_MAX_S: Final = 300.0
 
 _OK: Final = 200
+_BAD_REQUEST: Final = 400
 _SERVER_ERROR: Final = 500
 _BUSY_STATUS: Final = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+_TOO_LARGE: Final = 413
+_TOO_LONG: Final = re.compile(
+    r"prompt is too long|input is too long|maximum context length"
+    r"|exceeds?\b.{0,80}\bcontext (?:window|limit|length|size)",
+    re.IGNORECASE,
+)
+"""How providers word that a call reads more than the model's window holds."""
 _OVERLOADED: Final = ("overloaded_error", "rate_limit_error", "api_error", "timeout_error")
 _FIX_OF_STATUS: Final = {
     401: "the key was refused: check ANTHROPIC_API_KEY, then 'team resume'",
     402: "the account has no credit: add some, then 'team resume'",
     403: "the key may not do this: check its permissions and the model's name",
     404: "no such model or address: check the model's name and ANTHROPIC_BASE_URL",
-    413: "the request is too large: narrow the sources or the goal",
 }
 
 
@@ -138,6 +152,7 @@ class Caller:
 
         Raises:
             ModelRefusedError: It would fail the same way again.
+            ModelTooLongError: It has more in it than the model's window takes.
             ModelBusyError: Still not served after `BUSY_TRIES` tries.
             ModelReplyError: `REPLY_TRIES` replies were not whole messages.
 
@@ -256,8 +271,10 @@ def _mapped(model: str, error: anthropic.AnthropicError) -> ModelError:
         return ModelBusyError(model, f"{status} {kind or error.message}", _retry_after(error))
     if status == _OK:
         return ModelReplyError(model, f"an error came in mid-stream: {error.message}")
-    fix = _FIX_OF_STATUS.get(status, "mend the request; the provider said what is wrong")
     said = _error_part(error.body, "message") or error.message
+    if status == _TOO_LARGE or (status == _BAD_REQUEST and _TOO_LONG.search(said)):
+        return ModelTooLongError(model, f"{status} {kind}: {said}")
+    fix = _FIX_OF_STATUS.get(status, "mend the request; the provider said what is wrong")
     return ModelRefusedError(model, f"{status} {kind}: {said}", fix)
 
 

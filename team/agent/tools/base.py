@@ -3,13 +3,21 @@
 A tool never writes to the bus itself. It returns entries, and these are committed
 with the turn, all or none. If a key among them has moved on, the tool is run
 again and sees what the other has written.
+
+What it does otherwise, it says in `effect`:
+
+- `read-only`: it looks. Run at the same time as others, and again after a crash.
+- `idempotent`: it does nothing but return entries. Run one by one, in order, and again
+  after a crash or when overtaken: what it would send is stored once.
+- `effectful`: it changes something outside the stream. Its intent is stored before it runs,
+  its outcome after; it is never run twice. Its entries expect nothing of any key.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cache
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -17,6 +25,7 @@ from bus.messages import DecisionTold
 from bus.run_stream import Entry
 
 Input = TypeVar("Input", bound=msgspec.Struct)
+Effect = Literal["read-only", "idempotent", "effectful"]
 
 
 class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +49,14 @@ class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tool(ABC, Generic[Input]):
-    """One tool. `input_type` is decoded before `run` sees it."""
+    """One tool. `input_type` is decoded before `run` sees it.
+
+    A tool that does not say what it does to the world is taken to change it.
+    """
 
     name: ClassVar[str]
     input_type: type[Input]
-    is_read_only: ClassVar[bool] = False
+    effect: ClassVar[Effect] = "effectful"
 
     @abstractmethod
     async def run(self, given: Input) -> ToolAnswer:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from bus.messages import ConflictJudged, ConflictRuled, TaskSubmitted
-from team.agent.tools.base import Tool, ToolAnswer, refuse
+from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.tools.decision_tools import Reason
 from team.agent.tools.return_tools import is_ours
 from team.agent.world import World
@@ -40,6 +40,7 @@ class SubmitComparison(Tool[SubmitComparisonInput]):
 
     name: ClassVar[str] = "submit_comparison"
     input_type = SubmitComparisonInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, task: Task) -> None:
         self._world, self._task = world, task
@@ -62,6 +63,7 @@ class SubmitConflictRuling(Tool[SubmitConflictRulingInput]):
 
     name: ClassVar[str] = "submit_conflict_ruling"
     input_type = SubmitConflictRulingInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, conflict: str) -> None:
         self._world, self._conflict = world, conflict

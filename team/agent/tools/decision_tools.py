@@ -23,7 +23,7 @@ from bus.messages import (
     Premise,
 )
 from bus.run_stream import Entry
-from team.agent.tools.base import Tool, ToolAnswer, refuse
+from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.world import World
 from team.codes.limits import AREA
 from team.rules.decision_lines import line_of
@@ -156,6 +156,7 @@ class RecordDecision(Tool[RecordDecisionInput]):
 
     name: ClassVar[str] = "record_decision"
     input_type = RecordDecisionInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, context: str, areas: Areas = None) -> None:
         self._world, self._context, self._areas = world, context, areas
@@ -212,7 +213,7 @@ class SearchDecisions(Tool[SearchDecisionsInput]):
 
     name: ClassVar[str] = "search_decisions"
     input_type = SearchDecisionsInput
-    is_read_only: ClassVar[bool] = True
+    effect: ClassVar[Effect] = "read-only"
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -236,7 +237,7 @@ class ReadDecision(Tool[ReadDecisionInput]):
 
     name: ClassVar[str] = "read_decision"
     input_type = ReadDecisionInput
-    is_read_only: ClassVar[bool] = True
+    effect: ClassVar[Effect] = "read-only"
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -260,6 +261,7 @@ class ChallengeDecision(Tool[ChallengeDecisionInput]):
 
     name: ClassVar[str] = "challenge_decision"
     input_type = ChallengeDecisionInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, areas: Areas = None) -> None:
         self._world, self._areas = world, areas
@@ -300,6 +302,7 @@ class RebutChallenge(Tool[RebutChallengeInput]):
 
     name: ClassVar[str] = "rebut_challenge"
     input_type = RebutChallengeInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, areas: Areas = None) -> None:
         self._world, self._areas = world, areas
@@ -328,6 +331,7 @@ class WithdrawDecision(Tool[WithdrawDecisionInput]):
 
     name: ClassVar[str] = "withdraw_decision"
     input_type = WithdrawDecisionInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, areas: Areas = None) -> None:
         self._world, self._areas = world, areas

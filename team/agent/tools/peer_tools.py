@@ -16,7 +16,7 @@ from bus.messages import (
     Question,
     Rebuttal,
 )
-from team.agent.tools.base import Tool, ToolAnswer, refuse
+from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.world import World
 
 MAIL_CHARACTERS_MAX = 4_000
@@ -66,6 +66,7 @@ class SendMessage(Tool[SendMessageInput]):
 
     name: ClassVar[str] = "send_message"
     input_type = SendMessageInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -101,6 +102,7 @@ class WaitForMail(Tool[WaitForMailInput]):
 
     name: ClassVar[str] = "wait_for_mail"
     input_type = WaitForMailInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, context: str) -> None:
         self._world, self._context = world, context
@@ -128,6 +130,7 @@ class NotePartial(Tool[NoteInput]):
 
     name: ClassVar[str] = "note"
     input_type = NoteInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, task: str) -> None:
         self._world, self._task = world, task

@@ -16,16 +16,18 @@ from bus.messages import (
     TaskSubmitted,
     VerdictGiven,
 )
-from team.agent.tools.base import Tool, ToolAnswer, refuse
+from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.world import World, task_context
 from team.errors import SourceError
 from team.rules.gate import LINE_CHARACTERS_MAX, LINES_MAX
 from team.rules.plan import REQUIRED, Plan, PlanFacts, plan_problems
-from team.rules.synthesis import AdmittedClaim, Synthesis
+from team.rules.synthesis import AdmittedClaim, Synthesis, render
 from team.rules.synthesis_gate import Asked, synthesis_problems
 from team.state import Task
 
 FINDING_BYTES_MAX = 48 * 1024
+RESULT_BYTES_MAX = 384 * 1024
+"""Size of an answer with its evidence: what is missing and was rejected has to go with it."""
 
 Line = Annotated[str, msgspec.Meta(max_length=LINE_CHARACTERS_MAX)]
 Lines = Annotated[tuple[Line, ...], msgspec.Meta(max_length=LINES_MAX)]
@@ -77,6 +79,7 @@ class SubmitFinding(Tool[SubmitFindingInput]):
 
     name: ClassVar[str] = "submit_finding"
     input_type = SubmitFindingInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, task: Task) -> None:
         self._world, self._task = world, task
@@ -134,6 +137,7 @@ class SubmitVerdict(Tool[SubmitVerdictInput]):
 
     name: ClassVar[str] = "submit_verdict"
     input_type = SubmitVerdictInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, task: Task) -> None:
         self._world, self._task = world, task
@@ -171,6 +175,7 @@ class SubmitPlan(Tool[Plan]):
 
     name: ClassVar[str] = "submit_plan"
     input_type = Plan
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, facts: PlanFacts) -> None:
         self._facts = facts
@@ -202,6 +207,7 @@ class SubmitSynthesis(Tool[Synthesis]):
 
     name: ClassVar[str] = "submit_synthesis"
     input_type = Synthesis
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, admitted: tuple[AdmittedClaim, ...], asked: Asked) -> None:
         self._admitted, self._asked = admitted, asked
@@ -210,4 +216,9 @@ class SubmitSynthesis(Tool[Synthesis]):
         problems = synthesis_problems(given, self._admitted, self._asked)
         if problems:
             return refuse("The gate stays shut: " + "; ".join(problems[:20]))
+        text, citations = render(given, self._admitted, given.missing)
+        size = len(msgspec.json.encode((text, citations)))
+        if size > RESULT_BYTES_MAX:
+            said = f"{size} bytes with its evidence, at most {RESULT_BYTES_MAX}"
+            return refuse(f"The answer is too large: {said}; cite fewer claims")
         return ToolAnswer(content="Accepted.", answer=msgspec.json.encode(given))

@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from bus.messages import DecisionRuled, Premise, RulingOutcome
-from team.agent.tools.base import Tool, ToolAnswer, refuse
+from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.tools.decision_tools import Instead, Reason
 from team.agent.world import World
 from team.state import Decision, Decisions
@@ -30,6 +30,7 @@ class SubmitRuling(Tool[SubmitRulingInput]):
 
     name: ClassVar[str] = "submit_ruling"
     input_type = SubmitRulingInput
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, world: World, revision: int) -> None:
         self._world, self._revision = world, revision

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from team.agent.tools.base import Tool, ToolAnswer, refuse
+from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.codes.limits import SOURCE
 from team.errors import SourceError, UnknownSourceError
 from team.sources import Library, Page, parse_locator
@@ -46,7 +46,7 @@ class ListSources(Tool[ListSourcesInput]):
 
     name: ClassVar[str] = "list_sources"
     input_type = ListSourcesInput
-    is_read_only: ClassVar[bool] = True
+    effect: ClassVar[Effect] = "read-only"
 
     def __init__(self, library: Library, within: tuple[str, ...] | None) -> None:
         self._library, self._within = library, within
@@ -70,7 +70,7 @@ class SearchSources(Tool[SearchSourcesInput]):
 
     name: ClassVar[str] = "search_sources"
     input_type = SearchSourcesInput
-    is_read_only: ClassVar[bool] = True
+    effect: ClassVar[Effect] = "read-only"
 
     def __init__(self, library: Library, within: tuple[str, ...] | None) -> None:
         self._library, self._within = library, within
@@ -90,7 +90,7 @@ class ReadSource(Tool[ReadSourceInput]):
 
     name: ClassVar[str] = "read_source"
     input_type = ReadSourceInput
-    is_read_only: ClassVar[bool] = True
+    effect: ClassVar[Effect] = "read-only"
 
     def __init__(self, library: Library, within: tuple[str, ...] | None) -> None:
         self._library, self._within = library, within

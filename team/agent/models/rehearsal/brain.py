@@ -12,8 +12,11 @@ from team.agent.briefing import Kind
 from team.agent.models.rehearsal import conflicts, conventions, planner, researcher, skeptic
 from team.agent.models.rehearsal.conversation import Situation, read_request
 from team.agent.models.rehearsal.faults import Fault
+from team.tool_names import RECALL
 
 MODEL = "rehearsal-1"
+RECALLS_MAX = 24
+"""How often it recalls in vain what has left its context; then it goes on with what it has."""
 
 Calls = list[tuple[str, dict[str, Any]]]
 
@@ -49,6 +52,9 @@ def compose(request: dict[str, Any], faults: Sequence[Fault] = ()) -> Composed:
 
 
 def _next_calls(situation: Situation) -> Calls:
+    """What it does next; first it recalls what it has read and can't see any more."""
+    if RECALL in situation.tools and situation.recalls < RECALLS_MAX and situation.out_of_sight:
+        return [(RECALL, {"turn": turn, "call": call}) for turn, call in situation.out_of_sight]
     return _RULES[situation.briefing.kind](situation)
 
 

@@ -6,7 +6,7 @@ Stateless, like the API: all there is to know stands in the request.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import unescape
 from typing import Any
 
@@ -14,7 +14,9 @@ import msgspec
 
 from bus.messages import Evidence
 from team.agent.briefing import Briefing
+from team.agent.earlier import Earlier, read_earlier
 from team.sources import Locator, parse_locator
+from team.tool_names import RECALL
 
 _FENCE = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
 _MAIL = re.compile(r"<mail ([^>]*)>\n(.*?)\n?</mail>", re.DOTALL)
@@ -26,15 +28,23 @@ _DECISION = re.compile(
 )
 _WHY = re.compile(r" Why: .*$")
 _LINE = re.compile(r"L(\d+)\| ?(.*)")
+_RECALLED = re.compile(r"turn (\d+), call (\d+): [^\n]*\n(.*)", re.DOTALL)
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool that was called and what it gave back."""
+    """A tool that was called and what it gave back.
+
+    Attributes:
+        left: Turn and call, if what it gave has left the context, but for how it begins.
+        is_recalled: Whether that was given back since.
+    """
 
     tool: str
     input: dict[str, Any]  # what the model wrote
     content: str
     is_error: bool
+    left: tuple[int, int] | None = None
+    is_recalled: bool = False
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,17 +78,38 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a member has been told and has done so far."""
+    """What a member has been told and has done so far.
+
+    Attributes:
+        briefing: What its assignment began with.
+        done: Its calls, in order; not the looks at turns that have left the context.
+        mail: What it was sent.
+        texts: All that entered beside answers, in order.
+        tools: What it may do.
+        recalls: How many looks at such turns have left the context themselves.
+    """
 
     briefing: Briefing
     done: tuple[Done, ...]
     mail: tuple[Mail, ...]
     texts: tuple[str, ...]
     tools: frozenset[str]
+    recalls: int = 0
 
     def calls_of(self, tool: str) -> list[Done]:
         """What was called of one tool, in order."""
         return [call for call in self.done if call.tool == tool]
+
+    @property
+    def out_of_sight(self) -> list[tuple[int, int]]:
+        """Searches and reads, by turn and call, that have left the context, if one is not back.
+
+        All of them, since they are of use only together, and may not fit in one by one.
+        """
+        looks = (*self.calls_of("search_sources"), *self.calls_of("read_source"))
+        left = [call for call in looks if call.left is not None]
+        is_seen = all(call.is_recalled for call in left)
+        return [] if is_seen else [call.left for call in left if call.left is not None]
 
     @property
     def passages(self) -> list[Passage]:
@@ -130,21 +161,45 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_request(request: dict[str, Any]) -> Situation | None:
     """Read a request; nothing if it is not one of this runtime's."""
-    texts = list(_texts(request))
-    found = _FENCE.search(texts[0]) if texts else None
+    opening, *texts = [*_texts(request)] or [""]
+    found = _FENCE.search(opening)
     if found is None:
         return None
     try:
         briefing = msgspec.json.decode(found.group(1), type=Briefing)
     except msgspec.DecodeError:
         return None
+    earlier = read_earlier(texts[0]) if texts else None
+    now = list(_calls(request))
+    if earlier is not None:
+        texts = [*earlier.told, *earlier.mail, *texts[1:]]
     return Situation(
         briefing=briefing,
-        done=tuple(_calls(request)),
-        mail=tuple(mail for text in texts[1:] for mail in _mail(text)),
-        texts=tuple(texts[1:]),
+        done=tuple(call for call in (*_earlier(earlier, now), *now) if call.tool != RECALL),
+        mail=tuple(mail for text in texts for mail in _mail(text)),
+        texts=tuple(texts),
         tools=frozenset(tool["name"] for tool in request.get("tools", [])),
+        recalls=0 if earlier is None else earlier.recalls,
     )
+
+
+def _earlier(earlier: Earlier | None, now: Sequence[Done]) -> Iterator[Done]:
+    """Calls of turns that have left the context, with their answers where these were recalled."""
+    recalled = {
+        (int(found.group(1)), int(found.group(2))): found.group(3)
+        for call in now
+        if call.tool == RECALL and (found := _RECALLED.match(call.content)) is not None
+    }
+    for call in earlier.calls if earlier is not None else ():
+        place = call.turn, call.call
+        yield Done(
+            tool=call.tool,
+            input=call.input,
+            content=recalled.get(place, call.gave),
+            is_error=call.is_error,
+            left=place if call.characters > len(call.gave) else None,
+            is_recalled=place in recalled,
+        )
 
 
 def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
