@@ -103,6 +103,11 @@ class Inbox:
         """Mail that waits to be taken in, in the order it came."""
         return list(self._letters)
 
+    @property
+    def is_wrapping_up(self) -> bool:
+        """Whether the lead wants this member to wrap up, and its model has not heard so."""
+        return self._wrap_up is not None
+
     def take_wrap_up(self) -> str | None:
         """Why the lead wants this member to wrap up; once."""
         reason, self._wrap_up = self._wrap_up, None
@@ -212,13 +217,18 @@ class Inbox:
             case StopMember() if self._is_for_me(record):
                 self.was_told = True
                 self.stopped.set()
-            case WrapUp(reason=reason) if self._is_for_me(record):
+            case WrapUp(reason=reason) if self._is_for_me(record) and self._still_holds(record):
                 self._wrap_up = reason
             case _:
                 pass
 
     def _is_new_mail(self, record: Record) -> bool:
         return record.subject.names[0] == self._me and record.id not in self._taken_in
+
+    def _still_holds(self, record: Record) -> bool:
+        """Whether a member that was told it gets nowhere has not moved since."""
+        is_of_stuck = isinstance(record.body, WrapUp) and record.body.stuck_seq > 0
+        return not is_of_stuck or self.state.roster.seats[self._me].told_seq == record.seq
 
     def _is_for_me(self, record: Record) -> bool:
         return record.subject.names[0] == self._me and record.subject.author in _CONTROL_AUTHORS

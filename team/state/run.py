@@ -79,6 +79,7 @@ class RunState:
         for part in () if is_late else _PARTS.get(record.subject.kind, ()):
             if part != "findings" or self._is_heard(record):
                 getattr(self, part).apply(record)
+        self.roster.follow(record)
         self._follow_grants(record)
         self._move_heads(record)
         self._apply_run(record)
@@ -140,7 +141,7 @@ class RunState:
             case CancelRun(reason=reason) if record.subject.author in (LEAD, PERSON):
                 if record.subject.names[0] == LEAD:
                     self.cancel_reason = reason
-            case WrapUp() if record.subject.author == LEAD:
+            case WrapUp(stuck_seq=0) if record.subject.author == LEAD:
                 self.told_to_wrap_up.add(record.subject.names[0])
             case _:
                 pass
