@@ -151,6 +151,7 @@ async def _session(
             access=access,
             provider=spec.provider,
             restarts_max=spec.team.policy.restarts_max,
+            liveness=spec.team.liveness,
             is_over=is_over,
         )
         await follower.caught_up(await stream.last_seq())

@@ -12,6 +12,7 @@ import msgspec
 
 from bus.access import Access
 from bus.connection import Connection
+from team.policy import Liveness
 from team.runtime.supervisor import Supervisor
 
 
@@ -29,6 +30,7 @@ async def supervise(
     access: Access,
     provider: str,
     restarts_max: int,
+    liveness: Liveness,
     is_over: Callable[[], bool] = lambda: False,
 ) -> SessionEnd:
     """Keep a run's members going until it has a result; SIGINT and SIGTERM stop them cleanly.
@@ -39,6 +41,7 @@ async def supervise(
         access: What its members get into the bus with.
         provider: Who answers model calls.
         restarts_max: How often a member is started again before it is lost.
+        liveness: How long it is waited for what does not move.
         is_over: Asked now and then whether to stop although there is no result.
 
     Returns:
@@ -50,6 +53,7 @@ async def supervise(
         access=access,
         provider=provider,
         restarts_max=restarts_max,
+        liveness=liveness,
         is_over=is_over,
     )
     interrupted = False
