@@ -29,7 +29,7 @@ from bus.messages import (
     UsageSpent,
 )
 from bus.run_stream import Entry
-from team.agent import permits
+from team.agent import permits, repeating
 from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
 from team.agent.models.call import Caller, Reply, Request, ToolCall
@@ -40,6 +40,7 @@ from team.codes.limits import TOKENS
 from team.errors import ModelBusyError, ModelReplyError, StopRequestedError
 from team.rules.digest import Digest
 from team.rules.limits import Ruling, rule
+from team.tool_names import WAIT
 
 T = TypeVar("T")
 
@@ -131,7 +132,7 @@ class Agent:
             world: What it may touch.
             journal: Its journal, loaded.
             caller: How it reaches a model.
-            on_text: Called with each piece of text the model writes.
+            on_text: Called with each piece of text the model writes, empty for what is no text.
             on_state: Called with a state, a few words and the turn when these change.
         """
         self._world = world
@@ -160,8 +161,10 @@ class Agent:
             if turn is not None:
                 await self._act(assignment, transcript, turn)
                 continue
-            end = _too_many_repairs(assignment, transcript) or await self._next_turn(
-                assignment, transcript
+            end = (
+                _too_many_repairs(assignment, transcript)
+                or self._too_many_repeats(transcript)
+                or await self._next_turn(assignment, transcript)
             )
             if end is not None:
                 await self._close(assignment, end, give_up)
@@ -210,6 +213,10 @@ class Agent:
         await self._commit_reply(assignment.context, number, coming, reply)
         return None
 
+    def _too_many_repeats(self, transcript: Transcript) -> Outcome | None:
+        reason = repeating.reason_to_end(self._world, transcript)
+        return Outcome(returned=False, reason=reason) if reason is not None else None
+
     def _rule(
         self, assignment: Assignment, transcript: Transcript, request: Request, added: list[str]
     ) -> Ruling:
@@ -229,7 +236,8 @@ class Agent:
         decisions = self._world.state.decisions
         news = self._world.decisions.digest(transcript, decisions, assignment.about)
         digest = [news.text] if news.text else []
-        added = [*_nudge(assignment, transcript), *taken.blocks, *digest]
+        circling = repeating.told(self._world, transcript, assignment.ends_with)
+        added = [*_nudge(assignment, transcript), *circling, *taken.blocks, *digest]
         return _Coming(added=added, taken=taken, news=news)
 
     def _request(
@@ -299,7 +307,9 @@ class Agent:
         """Run a turn's tools and commit what they send; again if a key had moved on."""
         tools = {tool.name: tool for tool in assignment.tools}
         names = ", ".join(call.name for call in turn.calls)
-        self._on_state("working", f"{names} ({assignment.context})", len(transcript.turns))
+        is_listening = all(call.name == WAIT for call in turn.calls)
+        state = "listening" if is_listening else "working"
+        self._on_state(state, f"{names} ({assignment.context})", len(transcript.turns))
         refused = _refused(assignment, transcript, turn, tools)
         read = refused | await self._run_reads(tools, turn.calls, refused)
         for _ in range(CONFLICTS_MAX):
