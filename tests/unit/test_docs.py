@@ -303,8 +303,6 @@ def test_the_team_that_is_written_there_passes_team_check(
     ("path", "said", "name", "value"),
     [
         (RUN_GOES, "after 0.05, 0.5, 2, then 5 s", "supervisor.BACKOFF_S", (0.05, 0.5, 2, 5)),
-        (RUN_GOES, "times in 60 s", "supervisor.RESTART_WINDOW_S", 60),
-        (RUN_GOES, "without a heartbeat for 20 s", "supervisor.SILENT_S", 20),
         (RUN_GOES, "killed after 1.2 s", "supervisor.STOP_GRACE_S", 1.2),
         (CLI, "at most 20,000 characters", "run.GOAL_CHARACTERS_MAX", 20_000),
     ],
