@@ -62,7 +62,7 @@ class Vigil:
 
     def __init__(self, stuck_s: float) -> None:
         self._stuck_s = stuck_s
-        self._looked_at: float | None = None
+        self._looked_at = float("-inf")
         self._fair_since = 0.0
         self._silent: set[str] = set()
         self._moved: dict[str, tuple[Beat, float]] = {}
@@ -84,8 +84,7 @@ class Vigil:
             asked: Of whom each member awaits a reply.
             is_connected: Whether heartbeats can reach the one who looks.
         """
-        was_late = self._looked_at is not None and now - self._looked_at > LATE_S
-        if was_late or not is_connected:
+        if now - self._looked_at > LATE_S or not is_connected:
             self._begin_anew(now)
         self._looked_at = now
         if not is_connected:
