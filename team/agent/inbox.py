@@ -53,7 +53,7 @@ class Inbox:
         self.stopped = asyncio.Event()
         self.was_told = False
         self.failed: Exception | None = None
-        self._wrap_up: str | None = None
+        self._wrap_up: tuple[int, WrapUp] | None = None
         self._feed = feed
         self._me = me
         self._taken_in: set[str] = set()
@@ -106,12 +106,12 @@ class Inbox:
     @property
     def is_wrapping_up(self) -> bool:
         """Whether the lead wants this member to wrap up, and its model has not heard so."""
-        return self._wrap_up is not None
+        return self._wrap_up is not None and self._still_holds(*self._wrap_up)
 
     def take_wrap_up(self) -> str | None:
         """Why the lead wants this member to wrap up; once."""
-        reason, self._wrap_up = self._wrap_up, None
-        return reason
+        told, self._wrap_up = self._wrap_up, None
+        return told[1].reason if told is not None and self._still_holds(*told) else None
 
     def take(self) -> Taken:
         """Choose what the next turn has room for: mail of a person, the lead, then peers.
@@ -217,18 +217,18 @@ class Inbox:
             case StopMember() if self._is_for_me(record):
                 self.was_told = True
                 self.stopped.set()
-            case WrapUp(reason=reason) if self._is_for_me(record) and self._still_holds(record):
-                self._wrap_up = reason
+            case WrapUp() as told if self._is_for_me(record):
+                if self._still_holds(record.seq, told):
+                    self._wrap_up = record.seq, told
             case _:
                 pass
 
     def _is_new_mail(self, record: Record) -> bool:
         return record.subject.names[0] == self._me and record.id not in self._taken_in
 
-    def _still_holds(self, record: Record) -> bool:
-        """Whether a member that was told it gets nowhere has not moved since."""
-        is_of_stuck = isinstance(record.body, WrapUp) and record.body.stuck_seq > 0
-        return not is_of_stuck or self.state.roster.seats[self._me].told_seq == record.seq
+    def _still_holds(self, seq: int, told: WrapUp) -> bool:
+        """Whether what a member was told for getting nowhere is about what it still does."""
+        return not told.stuck_seq or self.state.roster.seats[self._me].told_seq == seq
 
     def _is_for_me(self, record: Record) -> bool:
         return record.subject.names[0] == self._me and record.subject.author in _CONTROL_AUTHORS

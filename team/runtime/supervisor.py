@@ -245,7 +245,8 @@ class Supervisor:
     async def _see_off(self, name: str) -> None:
         """A process that took its seat in the moment it was replaced is lost once more."""
         own = await self._stream.head(str(subjects.member(self._run, name, name)))
-        if own is not None and own.seq > self._replaced[name]:
+        has_joined = own is not None and isinstance(own.body, MemberJoined)
+        if own is not None and has_joined and own.seq > self._replaced[name]:
             await self._lost(name, "the lead had replaced it")
 
     def _check_watchers(self) -> None:

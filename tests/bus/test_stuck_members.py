@@ -8,7 +8,7 @@ import pytest
 
 from bus.connection import Connection
 from bus.errors import ConflictError
-from bus.feed import Feed
+from bus.feed import Feed, create_feed
 from bus.ids import LEAD, SUPERVISOR
 from bus.messages import (
     AnyMessage,
@@ -104,6 +104,30 @@ async def test_a_new_process_reads_that_it_was_told_and_one_that_moved_does_not(
     await tell(stream, "task", "t1", body=opens("pools"))
     await tell(stream, "task", "t1", author="ada", body=TaskClaimed())
     assert (await an_inbox(connection, stream)).take_wrap_up() is None
+
+
+async def test_what_was_not_heard_before_a_task_ended_is_not_said_in_the_next(
+    connection: Connection, stream: RunStream
+) -> None:
+    """Its call came back after all, and returned; the word was about that."""
+    await create_feed(
+        connection, stream.run, "ada", teammate_filters(stream.run, "ada", ["t1"], [])
+    )
+    await tell(stream, "task", "t1", body=opens("pools"))
+    await tell(stream, "task", "t1", author="ada", body=TaskClaimed())
+    told_seq = await a_told_member(stream)
+    inbox = await an_inbox(connection, stream)
+    await inbox.start()
+    try:
+        assert inbox.state.last_seq == told_seq
+        assert inbox.is_wrapping_up
+        seq = await tell(stream, "task", "t1", author="ada", body=TaskSubmitted())
+        await inbox.reached(seq)
+    finally:
+        await inbox.stop()
+
+    assert not inbox.is_wrapping_up
+    assert inbox.take_wrap_up() is None
 
 
 async def test_who_waits_for_mail_is_woken_when_told_to_return(stream: RunStream) -> None:

@@ -303,7 +303,12 @@ def test_the_team_that_is_written_there_passes_team_check(
 @pytest.mark.parametrize(
     ("path", "said", "name", "value"),
     [
-        (RUN_GOES, "after 0.05, 0.5, 2, then 5 s", "runtime.supervisor.BACKOFF_S", (0.05, 0.5, 2, 5)),
+        (
+            RUN_GOES,
+            "after 0.05, 0.5, 2, then 5 s",
+            "runtime.supervisor.BACKOFF_S",
+            (0.05, 0.5, 2, 5),
+        ),
         (RUN_GOES, "killed after 1.2 s", "runtime.supervisor.STOP_GRACE_S", 1.2),
         (RUN_GOES, "heartbeat for 2 s", "rules.liveness.SILENT_S", 2),
         (RUN_GOES, "after 6 s its process", "rules.liveness.FROZEN_S", 6),
