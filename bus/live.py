@@ -26,15 +26,19 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         pid: Its process.
-        state: `working`, `idle` or `waiting`.
+        state: `working`, `idle`, `waiting` (for whom it has to wait: the model's provider)
+            or `listening` (for mail).
         doing: A few words for people: a tool, a task.
         turn: Turn it is in.
+        steps: Goes up with each piece that its model writes and each thing it begins;
+            while it works and this stays the same, it gets nowhere.
     """
 
     pid: int
     state: str = "idle"
     doing: str = ""
     turn: int = 0
+    steps: int = 0
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,9 +98,9 @@ class Roll:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def of(self, run: str, name: str) -> Presence | None:
-        """The last that was heard of a member."""
-        return self._heard.get((run, name))
+    def heard(self, run: str) -> dict[str, Presence]:
+        """The last that was heard of each member of a run, however long ago."""
+        return {name: seen for (of_run, name), seen in self._heard.items() if of_run == run}
 
     def live(self, run: str, within_s: float) -> dict[str, Beat]:
         """Members of a run heard within the last `within_s` seconds."""
@@ -123,9 +127,16 @@ class Roll:
 
 async def heard_runs(connection: Connection, listen_s: float = 3 * BEAT_EVERY_S) -> set[str]:
     """Listen for a moment and return the runs that have a live member."""
+    return set(await heard_members(connection, listen_s))
+
+
+async def heard_members(
+    connection: Connection, listen_s: float = 3 * BEAT_EVERY_S
+) -> dict[str, dict[str, Beat]]:
+    """Listen for a moment and return the live members of each run, by run and name."""
     async with Roll(connection) as roll:
         await asyncio.sleep(listen_s)
-        return roll.live_runs(listen_s)
+        return {run: roll.live(run, listen_s) for run in roll.live_runs(listen_s)}
 
 
 async def follow_text(

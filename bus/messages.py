@@ -483,9 +483,15 @@ class StopMember(Message, frozen=True, kw_only=True, tag="control.stop"):
 
 
 class WrapUp(Message, frozen=True, kw_only=True, tag="control.wrap_up"):
-    """Submit what there is."""
+    """Submit what there is.
+
+    Attributes:
+        reason: Why now, for the member.
+        stuck_seq: Sequence of the `member.stuck` that led to it; 0 without one.
+    """
 
     reason: str
+    stuck_seq: int = 0
 
 
 # --- decisions -------------------------------------------------------------------

@@ -7,10 +7,15 @@ from typing import Final
 SOURCE_TOOLS: Final = ("list_sources", "search_sources", "read_source")
 """Tools to look at the sources."""
 
+SEND: Final = "send_message"
+WAIT: Final = "wait_for_mail"
+MAIL_TOOLS: Final = frozenset({SEND, WAIT})
+"""Tools that do nothing but trade mail."""
+
 PEER_TOOLS: Final = (
     "note",
-    "send_message",
-    "wait_for_mail",
+    SEND,
+    WAIT,
     "record_decision",
     "search_decisions",
     "read_decision",

@@ -55,7 +55,7 @@ class Inbox:
         self.stopped = asyncio.Event()
         self.was_told = False
         self.failed: Exception | None = None
-        self._wrap_up: str | None = None
+        self._wrap_up: tuple[int, WrapUp] | None = None
         self._feed = feed
         self._me = me
         self._taken_in: set[str] = set()
@@ -105,6 +105,11 @@ class Inbox:
         """Mail that waits to be taken in, in the order it came."""
         return list(self._letters)
 
+    @property
+    def is_wrapping_up(self) -> bool:
+        """Whether the lead wants this member to wrap up, and its model has not heard so."""
+        return self._wrap_up_reason() is not None
+
     def take(self) -> Taken:
         """Choose what the next turn has room for: mail of a person, the lead, then peers.
 
@@ -115,13 +120,13 @@ class Inbox:
             blocks=tuple(mail_block(letter) for letter in letters),
             intake=tuple(Intake(seq=x.seq, message_id=x.id, author=x.author) for x in letters),
             seqs=tuple(letter.seq for letter in letters),
-            wrap_up=self._wrap_up,
+            wrap_up=self._wrap_up_reason(),
         )
 
     async def confirm(self, taken: Taken) -> None:
         """Say that what was taken is in the journal."""
         self._letters = [letter for letter in self._letters if letter.seq not in taken.seqs]
-        if self._wrap_up == taken.wrap_up:
+        if self._wrap_up_reason() == taken.wrap_up:
             self._wrap_up = None
         await self._ack(taken.seqs)
 
@@ -225,13 +230,22 @@ class Inbox:
             case StopMember() if self._is_for_me(record):
                 self.was_told = True
                 self.stopped.set()
-            case WrapUp(reason=reason) if self._is_for_me(record):
-                self._wrap_up = reason
+            case WrapUp() as told if self._is_for_me(record):
+                if self._still_holds(record.seq, told):
+                    self._wrap_up = record.seq, told
             case _:
                 pass
 
     def _is_new_mail(self, record: Record) -> bool:
         return record.subject.names[0] == self._me and record.id not in self._taken_in
+
+    def _wrap_up_reason(self) -> str | None:
+        """Why to wrap up; a word on getting nowhere holds for what the member then did alone."""
+        if self._wrap_up is None:
+            return None
+        seq, told = self._wrap_up
+        still_holds = not told.stuck_seq or self.state.roster.seats[self._me].told_seq == seq
+        return told.reason if still_holds else None
 
     def _is_for_me(self, record: Record) -> bool:
         return record.subject.names[0] == self._me and record.subject.author in _CONTROL_AUTHORS

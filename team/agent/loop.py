@@ -32,7 +32,7 @@ from bus.messages import (
     UsageSpent,
 )
 from bus.run_stream import Entry
-from team.agent import compaction, permits
+from team.agent import compaction, permits, repeating
 from team.agent.effects import run_once
 from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
@@ -50,6 +50,7 @@ from team.errors import (
 )
 from team.rules.digest import Digest
 from team.rules.limits import Ruling, rule
+from team.tool_names import WAIT
 
 log = structlog.get_logger()
 
@@ -151,7 +152,7 @@ class Agent:
             world: What it may touch.
             journal: Its journal, loaded.
             caller: How it reaches a model.
-            on_text: Called with each piece of text the model writes.
+            on_text: Called with each piece of text the model writes, empty for what is no text.
             on_state: Called with a state, a few words and the turn when these change.
         """
         self._world = world
@@ -180,8 +181,10 @@ class Agent:
             if turn is not None:
                 await self._act(assignment, transcript, turn)
                 continue
-            end = _too_many_repairs(assignment, transcript) or await self._next_turn(
-                assignment, transcript
+            end = (
+                _too_many_repairs(assignment, transcript)
+                or self._too_many_repeats(transcript)
+                or await self._next_turn(assignment, transcript)
             )
             if end is not None:
                 await self._close(assignment, end, give_up)
@@ -263,6 +266,10 @@ class Agent:
         log.info("context.compacted", context=body.context, upto=body.upto, tokens=read)
         return True
 
+    def _too_many_repeats(self, transcript: Transcript) -> Outcome | None:
+        reason = repeating.reason_to_end(self._world, transcript)
+        return Outcome(returned=False, reason=reason) if reason is not None else None
+
     def _rule(
         self, assignment: Assignment, transcript: Transcript, request: Request, added: list[str]
     ) -> Ruling:
@@ -282,7 +289,8 @@ class Agent:
         decisions = self._world.state.decisions
         news = self._world.decisions.digest(transcript, decisions, assignment.about)
         digest = [news.text] if news.text else []
-        added = [*_nudge(assignment, transcript), *taken.blocks, *digest]
+        circling = repeating.told(self._world, transcript, assignment.ends_with)
+        added = [*_nudge(assignment, transcript), *circling, *taken.blocks, *digest]
         return _Coming(added=added, taken=taken, news=news)
 
     def _request(
@@ -372,7 +380,9 @@ class Agent:
         """Run a turn's tools and commit what they send; again if a key had moved on."""
         tools = self._tools(assignment, transcript)
         names = ", ".join(call.name for call in turn.calls)
-        self._on_state("working", f"{names} ({assignment.context})", len(transcript.turns))
+        is_listening = all(call.name == WAIT for call in turn.calls)
+        state = "listening" if is_listening else "working"
+        self._on_state(state, f"{names} ({assignment.context})", len(transcript.turns))
         refused = _refused(assignment, transcript, turn, tools)
         read = refused | await self._run_reads(tools, turn.calls, refused)
         answers: dict[str, ToolAnswer] = {}

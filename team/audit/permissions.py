@@ -20,6 +20,7 @@ from bus.messages import (
     MemberJoined,
     MemberLeft,
     MemberLost,
+    MemberStuck,
     Message,
     TaskClaimed,
     TaskFailed,
@@ -230,6 +231,8 @@ def _may_tell_of(body: Message, author: str, name: str) -> bool:
             return author == name
         case MemberLost():
             return author in (name, SUPERVISOR, LEAD)
+        case MemberStuck():
+            return author == SUPERVISOR
         case _:
             return author == LEAD
 

@@ -12,7 +12,7 @@ from bus.access import Access, find_access, open_access
 from bus.connection import Connection, connect
 from bus.errors import BusUnavailableError
 from bus.feed import feed_position
-from bus.live import heard_runs
+from bus.live import heard_members
 from bus.run_stream import RunStream, open_run
 from team.runtime.home import run_dir, state_dir
 from team.state import RunState
@@ -92,12 +92,13 @@ async def describe_run(
         if position is not None:
             fetched[name] = position.fetched_seq
     is_open = may_be_live and state.result is None
-    is_live = is_open and run in await heard_runs(connection)
+    heard = (await heard_members(connection)).get(run, {}) if is_open else {}
     report = run_dir(run) / "report.html"
     return run_object(
         run,
         state,
-        is_live=is_live,
+        is_live=bool(heard),
+        heard=heard,
         fetched=fetched,
         report=str(report) if report.exists() else None,
     )

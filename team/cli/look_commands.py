@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from bus import subjects
-from bus.live import heard_runs
+from bus.live import Beat, heard_members
 from bus.messages import type_name
 from bus.run_stream import Record, RunStream, list_runs, open_run
 from team.cli import exit_codes
@@ -19,6 +20,7 @@ from team.state import RunState, fold
 from team.views.columns import columns
 from team.views.follow import Follower
 from team.views.lines import log_line, one_line
+from team.views.members import state_of
 from team.views.output import write_data, write_note
 from team.views.progress import show_progress
 from team.views.run_object import status_of
@@ -52,6 +54,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     created_at: str
     waits_for: tuple[str, ...]
+    silent: tuple[str, ...]
     goal: str
     messages: int
     size_bytes: int
@@ -60,13 +63,14 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
 async def _ps(options: argparse.Namespace) -> int:
     async with on_bus(options) as connection:
         infos = await list_runs(connection)
-        live = await heard_runs(connection) if infos else set()
+        live = await heard_members(connection) if infos else {}
         states = [await _glance(RunStream(connection, info.run)) for info in infos]
         rows = [
             RunRow(
                 run=info.run,
                 status=status_of(state, is_live=info.run in live),
                 waits_for=tuple(one.id for one in awaited(state)),
+                silent=_silent(state, live.get(info.run, {})),
                 created_at=info.created_at[:19] + "Z",
                 goal=info.label,
                 messages=info.messages,
@@ -86,8 +90,17 @@ async def _ps(options: argparse.Namespace) -> int:
 
 
 def _standing(row: RunRow) -> str:
-    """How a run stands, and what it waits for."""
-    return f"{row.status} for {', '.join(row.waits_for)}" if row.waits_for else row.status
+    """How a run stands, what it waits for, and who is not heard."""
+    waits = f" for {', '.join(row.waits_for)}" if row.waits_for else ""
+    silent = f", silent: {', '.join(row.silent)}" if row.silent else ""
+    return f"{row.status}{waits}{silent}"
+
+
+def _silent(state: RunState, heard: Mapping[str, Beat]) -> tuple[str, ...]:
+    """Members of a live run whose process is not heard."""
+    is_open = bool(heard) and state.result is None
+    seats = state.roster.present() if is_open else []
+    return tuple(s.name for s in seats if state_of(s, heard.get(s.name)) == "silent")
 
 
 async def _glance(stream: RunStream) -> RunState:

@@ -153,6 +153,7 @@ async def _session(
             access=access,
             provider=spec.provider,
             restarts_max=spec.team.policy.restarts_max,
+            liveness=spec.team.liveness,
             is_over=is_over,
         )
         if end.how == "no bus":

@@ -17,6 +17,7 @@ from bus.messages import (
     AnyMessage,
     CancelRun,
     MemberLeft,
+    MemberLost,
     ResultPublished,
     StopMember,
     WrapUp,
@@ -86,6 +87,14 @@ async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901, PLR09
         case steps.AskToWrapUp(member=name):
             wrap_up = WrapUp(reason="the run's time is nearly over")
             await member.commit([member.world.entry("control", name, body=wrap_up)])
+        case steps.TellStuck(member=name, reason=reason, stuck_seq=seq):
+            wrap_up = WrapUp(reason=reason, stuck_seq=seq)
+            await member.commit([member.world.entry("control", name, body=wrap_up)])
+            log.info("member.told", of=name, reason=reason)
+        case steps.Replace(member=name, reason=reason):
+            lost = MemberLost(reason=reason)
+            await member.commit([member.world.entry("member", name, body=lost)])
+            log.warning("member.replaced", of=name, reason=reason)
         case steps.Settle():
             await settle(member, step)
         case steps.RaiseConflicts(pairs=pairs):

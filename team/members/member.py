@@ -64,7 +64,7 @@ class Member:
         self.world = world
         self.journal = journal
         self._caller = caller
-        self._state, self._doing, self._turn = "idle", "", 0
+        self._state, self._doing, self._turn, self._steps = "idle", "", 0, 0
         self._text = ""
         self._away_since: float | None = None
         self.agent = Agent(world, journal, caller, on_text=self._write, on_state=self.show)
@@ -106,16 +106,24 @@ class Member:
     def show(self, state: str, doing: str, turn: int = 0) -> None:
         """Say in the next heartbeat what this member is doing."""
         self._state, self._doing, self._turn = state, doing, turn
+        self._steps += 1
 
     def _write(self, text: str) -> None:
         self._text += text
+        self._steps += 1
 
     async def beat(self) -> None:
         """Show a heartbeat and stream text until cancelled, from the member's own loop."""
         run, name = self.key.run, self.key.name
         while True:
             self._look_at_bus()
-            beat = Beat(pid=os.getpid(), state=self._state, doing=self._doing, turn=self._turn)
+            beat = Beat(
+                pid=os.getpid(),
+                state=self._state,
+                doing=self._doing,
+                turn=self._turn,
+                steps=self._steps,
+            )
             if self._away_since is not None:
                 beat = msgspec.structs.replace(beat, state="waiting", doing=BUS_AWAY)
             with suppress(BusError):

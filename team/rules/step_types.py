@@ -78,6 +78,21 @@ class AskToWrapUp(Step, frozen=True, kw_only=True):
     member: str
 
 
+class TellStuck(Step, frozen=True, kw_only=True):
+    """Tell a member that it was seen to get nowhere, and to return what it has."""
+
+    member: str
+    reason: str
+    stuck_seq: int
+
+
+class Replace(Step, frozen=True, kw_only=True):
+    """Give up a member that was told so and has not moved; its task goes to another."""
+
+    member: str
+    reason: str
+
+
 class Settle(Step, frozen=True, kw_only=True):
     """Close a task for good, with the verifications that belong to it.
 
@@ -147,6 +162,8 @@ AnyStep = (
     | WidenWorld
     | Offer
     | AskToWrapUp
+    | TellStuck
+    | Replace
     | Settle
     | AskPerson
     | RaiseConflicts

@@ -41,14 +41,17 @@ from team.rules.step_types import (
     RaiseConflicts,
     Recruit,
     Reopen,
+    Replace,
     Rule,
     RuleConflict,
     Settle,
     Synthesize,
+    TellStuck,
     Verify,
     Wait,
     WidenWorld,
 )
+from team.rules.stuck_steps import of_stuck
 from team.state import RunState, Task
 
 __all__ = [
@@ -67,10 +70,12 @@ __all__ = [
     "RaiseConflicts",
     "Recruit",
     "Reopen",
+    "Replace",
     "Rule",
     "RuleConflict",
     "Settle",
     "Synthesize",
+    "TellStuck",
     "Verify",
     "Wait",
     "WidenWorld",
@@ -106,9 +111,9 @@ def next_step(state: RunState, now: float) -> AnyStep:
         return Finish(status="rejected", reasons=(reason,))
     if state.triage is None:
         return _of_plan(state, now)
-    dispute = _of_decisions(state, now)
-    if dispute is not None:
-        return dispute
+    first = of_stuck(state) or _of_decisions(state, now)
+    if first is not None:
+        return first
     lanes = state.board.of_purpose("research")
     step = _of_lanes(state, lanes, is_late=now > ends_at)
     if step is not None:

@@ -13,6 +13,7 @@ import msgspec
 from bus.access import Access
 from bus.connection import Connection
 from bus.errors import BusUnavailableError, StorageFullError
+from team.policy import Liveness
 from team.runtime.supervisor import Supervisor
 
 
@@ -30,6 +31,7 @@ async def supervise(
     access: Access,
     provider: str,
     restarts_max: int,
+    liveness: Liveness,
     is_over: Callable[[], bool] = lambda: False,
 ) -> SessionEnd:
     """Keep a run's members going until it has a result; SIGINT and SIGTERM stop them cleanly.
@@ -40,6 +42,7 @@ async def supervise(
         access: What its members get into the bus with.
         provider: Who answers model calls.
         restarts_max: How often a member is started again before it is lost.
+        liveness: How long it is waited for what does not move.
         is_over: Asked now and then whether to stop although there is no result.
 
     Returns:
@@ -51,6 +54,7 @@ async def supervise(
         access=access,
         provider=provider,
         restarts_max=restarts_max,
+        liveness=liveness,
         is_over=is_over,
     )
     interrupted = False

@@ -1,8 +1,9 @@
 """Keep the members of a run alive: start what is seated, start again what dies.
 
 Like an OTP supervisor: a member that dies is started again with backoff, and given
-up loudly when it dies too often in a short time. It never works itself; a member
-continues from its journal.
+up loudly when it dies too often in a short time. One that is frozen is killed; one
+that gets nowhere is told of to the lead. It never works itself; a member continues from
+its journal.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import secrets
 import signal
 import socket
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from bus import subjects
@@ -27,27 +29,34 @@ from bus.errors import BusError, ConflictError
 from bus.feed import Feed, create_feed
 from bus.ids import LEAD, SUPERVISOR
 from bus.live import BEAT_EVERY_S, Beat, Roll, heard_runs, send_beat
-from bus.messages import MemberJoined, MemberLost, ResultPublished
+from bus.messages import MemberJoined, MemberLost, MemberStuck, ResultPublished
 from bus.run_stream import Entry, Record, RunStream
 from team.errors import StateError
 from team.members.seat import SeatKey
+from team.policy import Liveness
+from team.rules.liveness import Deaths, Vigil, Watched
 from team.runtime.exit_codes import EXIT_BUS_FULL, EXIT_DONE, EXIT_FINAL, EXIT_NO_BUS
 from team.runtime.home import cache_dir, run_dir
+from team.runtime.last_words import how_it_ended, size_of
 from team.runtime.launch import Launched, launch
-from team.state import Roster
+from team.state import Mailroom, Roster
 
 log = structlog.get_logger()
 
-RESTART_WINDOW_S: Final = 60.0
 BACKOFF_S: Final = (0.05, 0.5, 2.0, 5.0)
-SILENT_S: Final = 20.0
-"""A process that lives and sends no heartbeat for so long is killed and started again."""
 DISCONNECTED_S: Final = 0.5
 """How long the embedded server may be away before it is started again, in seconds."""
 LISTENS_MAX: Final = 3
 """How often it is listened for members of another supervisor, a second each."""
 STOP_GRACE_S: Final = 1.2
 END_GRACE_S: Final = 8.0
+
+
+class _Killed(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the supervisor killed a process, and how long it had waited until then, in seconds."""
+
+    reason: str
+    waited_s: float
 
 
 class Supervisor:
@@ -61,6 +70,7 @@ class Supervisor:
         access: Access,
         provider: str,
         restarts_max: int,
+        liveness: Liveness,
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self._connection = connection
@@ -69,15 +79,21 @@ class Supervisor:
         self._access = access
         self._provider = provider
         self._restarts_max = restarts_max
+        self._liveness = liveness
+        self._vigil = Vigil(liveness.stuck_seconds)
         self._roster = Roster()
+        self._mail = Mailroom()
         self._has_result = False
         self._processes: dict[str, Launched] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
-        self._deaths: defaultdict[str, list[float]] = defaultdict(list)
+        self._deaths = Deaths(liveness.restart_seconds)
+        self._killed: dict[str, _Killed] = {}
+        self._replaced: dict[str, int] = {}
+        self._log_sizes: dict[str, int] = {}
         self._incarnations: dict[str, int] = {}
         self._stopping = asyncio.Event()
         self._connected_at = self._heard_at = time.monotonic()
-        self._reconnects, self._listens_since = connection.reconnects, 0.0
+        self._reconnects = connection.reconnects
         self._is_over = is_over
         self.was_over = False
         self.lead_lost: str | None = None
@@ -97,7 +113,7 @@ class Supervisor:
         await self._take_charge()
         beating = asyncio.create_task(self._beat())
         name = f"supervisor-{secrets.token_hex(4)}"
-        patterns = [subjects.pattern(self._run, kind) for kind in ("member", "result")]
+        patterns = [subjects.pattern(self._run, kind) for kind in ("member", "mail", "result")]
         try:
             await create_feed(self._connection, self._run, name, patterns, lasting=False)
             async with (
@@ -160,7 +176,7 @@ class Supervisor:
                     return
             else:
                 self._start_seated()
-                self._kill_silent(roll)
+                await self._look(roll)
                 self._check_watchers()
             await self._revive_server()
             self._check_bus()
@@ -180,6 +196,9 @@ class Supervisor:
     def _take(self, record: Record) -> None:
         if record.subject.kind == "member":
             self._roster.apply(record)
+            self._end_replaced(record)
+        elif record.subject.kind == "mail":
+            self._mail.apply(record)
         elif isinstance(record.body, ResultPublished):
             self._has_result = True
 
@@ -195,13 +214,24 @@ class Supervisor:
         """A lead that gave up in an earlier session is tried again when the run is resumed."""
         return name == LEAD and name not in self._incarnations
 
+    def _end_replaced(self, record: Record) -> None:
+        """End the process of a member that the lead has given up."""
+        name = record.subject.names[0]
+        if isinstance(record.body, MemberLost) and record.subject.author == LEAD:
+            self._replaced[name] = record.seq
+            self._kill(name, "the lead has replaced it")
+
     async def _keep(self, name: str) -> None:
         """Run a member's processes, one after another, until it is done or given up."""
-        while not self._stopping.is_set():
+        pause_s = 0.0
+        while not self._stopping.is_set() and name not in self._replaced:
             process = await self._start(name)
             code = await process.exited()
+            killed = self._killed.pop(name, None)
             if self._stopping.is_set() or self._has_result:
                 return
+            if name in self._replaced:
+                break
             if code == EXIT_DONE and self._roster.seats[name].left is not None:
                 return
             if code == EXIT_FINAL:
@@ -214,26 +244,40 @@ class Supervisor:
             if code == EXIT_NO_BUS:  # its own way to the bus was cut: no fault of its own
                 log.warning("member.restarted", member=name, exit_code=code, pause_s=0.0)
                 continue
-            deaths = self._note_death(name)
+            how = killed.reason if killed else self._how_it_ended(process, code)
+            waited_s = pause_s + (killed.waited_s if killed else 0.0)
+            deaths = self._deaths.note(name, time.monotonic(), waited_s)
             if deaths > self._restarts_max:
-                await self._lost(name, f"it died {deaths} times, last with exit code {code}")
+                await self._lost(name, self._too_often(deaths, how), restarts=deaths - 1)
                 return
             pause_s = BACKOFF_S[min(deaths - 1, len(BACKOFF_S) - 1)]
-            log.warning("member.restarted", member=name, exit_code=code, pause_s=pause_s)
+            log.warning(
+                "member.restarted", member=name, exit_code=code, reason=how, pause_s=pause_s
+            )
             await asyncio.sleep(pause_s)
+        if name in self._replaced:
+            await self._see_off(name)
+
+    def _how_it_ended(self, process: Launched, code: int) -> str:
+        since = self._log_sizes[process.key.name]
+        return how_it_ended(code, Path(process.key.log_path), since)
+
+    def _too_often(self, deaths: int, how: str) -> str:
+        within_s = self._liveness.restart_seconds
+        return f"it died {deaths} times within {within_s:g} s of work; the last time: {how}"
+
+    async def _see_off(self, name: str) -> None:
+        """A process that took its seat in the moment it was replaced is lost once more."""
+        own = await self._stream.head(str(subjects.member(self._run, name, name)))
+        has_joined = own is not None and isinstance(own.body, MemberJoined)
+        if own is not None and has_joined and own.seq > self._replaced[name]:
+            await self._lost(name, "the lead had replaced it")
 
     def _check_watchers(self) -> None:
         """A watcher that failed would leave its member dead without a word."""
         for watcher in self._watchers.values():
             if watcher.done():
                 watcher.result()
-
-    def _note_death(self, name: str) -> int:
-        """Count the deaths of a member within the window."""
-        now = time.monotonic()
-        recent = [at for at in self._deaths[name] if now - at < RESTART_WINDOW_S]
-        self._deaths[name] = [*recent, now]
-        return len(self._deaths[name])
 
     async def _start(self, name: str) -> Launched:
         before = self._incarnations.get(name, self._roster.seats[name].incarnation)
@@ -248,8 +292,11 @@ class Supervisor:
             incarnation=before + 1,
             patience_s=self._connection.patience_s,
         )
+        self._log_sizes[name] = size_of(Path(key.log_path))
         process = await launch(key)
         self._processes[name] = process
+        if name in self._replaced:
+            self._kill(name, "the lead has replaced it")
         log.info("member.started", member=name, pid=process.pid, incarnation=before + 1)
         return process
 
@@ -259,8 +306,7 @@ class Supervisor:
         body = record.body if record else None
         return body.reason if isinstance(body, MemberLost) else "it gave up"
 
-    async def _lost(self, name: str, reason: str, *, said: bool = False) -> None:
-        restarts = max(0, len(self._deaths[name]) - 1)
+    async def _lost(self, name: str, reason: str, *, restarts: int = 0, said: bool = False) -> None:
         log.error("member.lost", member=name, reason=reason, restarts=restarts)
         if not said:
             subject = subjects.member(self._run, name, SUPERVISOR)
@@ -282,19 +328,42 @@ class Supervisor:
                 await asyncio.to_thread(revive, self._access)
             self._connected_at = time.monotonic()
 
-    def _kill_silent(self, roll: Roll) -> None:
-        now = time.monotonic()
-        if self._connection.reconnects != self._reconnects:
-            # Who could not be heard is not silent: they have just been found again, too.
-            self._reconnects, self._listens_since = self._connection.reconnects, now
-        if not self._connection.is_connected:
-            return
-        for name, process in self._processes.items():
-            heard = roll.of(self._run, name)
-            last = max(heard.heard_at if heard else 0.0, process.started_at, self._listens_since)
-            if process.is_running and now - last > SILENT_S:
-                log.warning("member.silent", member=name, pid=process.pid)
-                process.signal(signal.SIGKILL)
+    async def _look(self, roll: Roll) -> None:
+        """Look at everybody's heartbeats: kill who is frozen, say who gets nowhere."""
+        heard = roll.heard(self._run)
+        running = {
+            name: Watched(pid=one.pid, started_at=one.started_at, last=heard.get(name))
+            for name, one in self._processes.items()
+            if one.is_running and name not in self._killed
+        }
+        # Who could not be heard is not silent: after a cut they have to be found again, too.
+        is_same = self._connection.reconnects == self._reconnects
+        self._reconnects = self._connection.reconnects
+        is_connected = self._connection.is_connected and is_same
+        asked = self._mail.awaited()
+        seen = self._vigil.look(time.monotonic(), running, asked, is_connected=is_connected)
+        for name in seen.silent:
+            log.warning("member.silent", member=name, pid=running[name].pid)
+        for name, silent_s in seen.frozen.items():
+            self._kill(name, f"it was not heard for {silent_s:.0f} s and was killed", silent_s)
+        for name, stuck in seen.stuck.items():
+            await self._say_stuck(name, stuck)
+
+    async def _say_stuck(self, name: str, stuck: MemberStuck) -> None:
+        """The lead deals with a member that gets nowhere; a lead that does is started again."""
+        log.warning("member.stuck", member=name, reason=stuck.reason)
+        subject = subjects.member(self._run, name, SUPERVISOR)
+        with suppress(BusError):
+            await self._stream.append(Entry(subject=subject, body=stuck))
+        if name == LEAD and not stuck.waits_for:
+            self._kill(name, f"{stuck.reason}, and it was killed", self._liveness.stuck_seconds)
+
+    def _kill(self, name: str, reason: str, waited_s: float = 0.0) -> None:
+        process = self._processes.get(name)
+        if process is not None and process.is_running:
+            log.warning("member.killed", member=name, pid=process.pid, reason=reason)
+            self._killed[name] = _Killed(reason=reason, waited_s=waited_s)
+            process.signal(signal.SIGKILL)
 
     def _running(self) -> list[Launched]:
         return [process for process in self._processes.values() if process.is_running]

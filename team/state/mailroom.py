@@ -87,6 +87,14 @@ class Mailroom:
         """Questions and challenges that a member still owes a reply."""
         return [letter for letter in self.to_member(member) if letter.wants_reply]
 
+    def awaited(self) -> dict[str, frozenset[str]]:
+        """Of whom each author of an open question or challenge awaits a reply."""
+        found: dict[str, frozenset[str]] = {}
+        for letter in self.letters.values():
+            if letter.wants_reply:
+                found[letter.author] = found.get(letter.author, frozenset()) | {letter.to}
+        return found
+
     def _send(self, record: Record, mail: AnyMail) -> None:
         if record.id in self.letters:
             return  # a repeat, stored after the server had forgotten the first

@@ -5,7 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from bus.ids import LEAD, SUPERVISOR
-from bus.messages import Budget, MemberJoined, MemberLeft, MemberLost, MemberSeated
+from bus.messages import (
+    Budget,
+    MemberJoined,
+    MemberLeft,
+    MemberLost,
+    MemberSeated,
+    MemberStuck,
+    WrapUp,
+)
 from bus.run_stream import Record
 
 
@@ -24,6 +32,9 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         left: Why it left; absent while it is in.
         lost: Why it was given up; absent unless it was.
         lost_seq: Where in the stream that was said; 0 unless it was.
+        stuck: How it was last seen to get nowhere; absent while it moves.
+        stuck_seq: Where in the stream that was said; 0 unless it was.
+        told_seq: Where it was told so; 0 unless it was.
     """
 
     name: str
@@ -40,6 +51,9 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     left: str | None = None
     lost: str | None = None
     lost_seq: int = 0
+    stuck: MemberStuck | None = None
+    stuck_seq: int = 0
+    told_seq: int = 0
 
     @property
     def takes_mail(self) -> bool:
@@ -84,13 +98,29 @@ class Roster:
                     left=None,
                     lost=None,
                     lost_seq=0,
+                    stuck=None,
+                    stuck_seq=0,
+                    told_seq=0,
                 )
             case MemberLeft(reason=reason) if seat and author == name:
                 self.seats[name] = change(seat, left=reason, pocket=None)
             case MemberLost(reason=reason) if seat and author in (name, SUPERVISOR, LEAD):
                 self.seats[name] = change(seat, lost=reason, lost_seq=record.seq, pocket=None)
+            case MemberStuck() as stuck if seat and author == SUPERVISOR:
+                self.seats[name] = change(seat, stuck=stuck, stuck_seq=record.seq)
             case _:
                 pass
+
+    def follow(self, record: Record) -> None:
+        """Take any record into account: who commits something moves, who is told was told."""
+        author, change = record.subject.author, msgspec.structs.replace
+        seat = self.seats.get(author)
+        if seat is not None and seat.stuck is not None:
+            self.seats[author] = change(seat, stuck=None, stuck_seq=0, told_seq=0)
+        if isinstance(record.body, WrapUp) and record.body.stuck_seq and author == LEAD:
+            told = self.seats.get(record.subject.names[0])
+            if told is not None and told.stuck_seq == record.body.stuck_seq:
+                self.seats[told.name] = change(told, told_seq=record.seq)
 
     def is_in(self, name: str) -> bool:
         """Whether a member has a seat that it neither left nor lost."""

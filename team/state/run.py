@@ -82,6 +82,7 @@ class RunState:
         for part in () if is_late else _PARTS.get(record.subject.kind, ()):
             if part != "findings" or self._is_heard(record):
                 getattr(self, part).apply(record)
+        self.roster.follow(record)
         self._follow_grants(record)
         self._move_heads(record)
         self._apply_run(record)
@@ -145,7 +146,7 @@ class RunState:
                     self.cancel_reason = reason
             case ContextCompacted():
                 self.compactions[record.subject.author] += 1
-            case WrapUp() if record.subject.author == LEAD:
+            case WrapUp(stuck_seq=0) if record.subject.author == LEAD:
                 self.told_to_wrap_up.add(record.subject.names[0])
             case _:
                 pass

@@ -34,6 +34,7 @@ from bus.messages import (
     MemberLeft,
     MemberLost,
     MemberSeated,
+    MemberStuck,
     PlanMade,
     ResultPublished,
     RunOpened,
@@ -109,7 +110,8 @@ def _text_of(record: Record, about: str) -> str:
     if isinstance(body, Mail):
         return f"{type_name(body).removeprefix('mail.')} to {about}: {body.text}"
     if isinstance(body, CancelRun | StopMember | WrapUp):
-        return f"tells {about} to {type_name(body).removeprefix('control.')}: {body.reason}"
+        what = type_name(body).removeprefix("control.").replace("_", " ")
+        return f"tells {about} to {what}: {body.reason}"
     if record.subject.kind in ("decision", "rationale"):
         about = "/".join(record.subject.names)
     return _WORDING[type(body)](body, about)
@@ -197,6 +199,7 @@ _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
     MemberJoined: _joined,
     MemberLeft: lambda body, _: f"leaves: {body.reason}",
     MemberLost: lambda body, about: f"{about} is lost: {body.reason}",
+    MemberStuck: lambda body, about: f"{about} is stuck: {body.reason}",
     TaskOpened: _opened,
     TaskClaimed: lambda _, about: f"claims {about}",
     TaskSubmitted: lambda _, about: f"submits {about}",

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from bus.live import Beat
 from bus.messages import Claim, Judgement, Premise, TaskState
 from team.rules.approvals import Awaited, awaited
 from team.rules.conflicts import current, judgement_on, standing, struck_claims
@@ -18,6 +19,7 @@ from team.rules.steps import missing_lanes, rejected_findings
 from team.rules.synthesis import struck_lines, upheld_claims
 from team.state import Letter, RunState, Seat, Submission
 from team.views.decisions import DecisionRow, decision_rows
+from team.views.members import state_of
 
 Status = Literal[
     "running", "waiting", "stopped", "admitted", "partial", "rejected", "cancelled", "stalled"
@@ -29,7 +31,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberRow(_Part, frozen=True, kw_only=True):
-    """One member; `cost_usd` is null where a price is unknown.
+    """One member; `cost_usd` is null where a price is unknown, `stuck` while it moves.
 
     `compactions` says how often turns have left one of its contexts.
     """
@@ -43,6 +45,8 @@ class MemberRow(_Part, frozen=True, kw_only=True):
     cost_usd: float | None
     incarnation: int
     works_on: str
+    state: str
+    stuck: str | None
     ended: str | None
     compactions: int = 0
 
@@ -221,6 +225,7 @@ def run_object(
     state: RunState,
     *,
     is_live: bool,
+    heard: Mapping[str, Beat] | None = None,
     fetched: Mapping[str, int] | None = None,
     report: str | None = None,
 ) -> RunObject:
@@ -230,6 +235,7 @@ def run_object(
         run: Its id.
         state: The fold of its whole stream.
         is_live: Whether any of its members was heard lately.
+        heard: Heartbeats of those that were.
         fetched: How far each member's consumer has handed out, by name.
         report: Path of the report, if there is one.
     """
@@ -240,7 +246,7 @@ def run_object(
         status=status_of(state, is_live=is_live),
         mode=state.triage.mode if state.triage else None,
         model=", ".join(state.ledger.models) or (state.opened.model if state.opened else ""),
-        members=tuple(_member(state, seat) for seat in state.roster.seats.values()),
+        members=_members(state, heard or {}, is_live=is_live),
         tasks=_tasks(state),
         findings=_findings(state),
         decisions=decision_rows(state),
@@ -288,7 +294,15 @@ def changed_by_peers(state: RunState) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _member(state: RunState, seat: Seat) -> MemberRow:
+def _members(state: RunState, heard: Mapping[str, Beat], *, is_live: bool) -> tuple[MemberRow, ...]:
+    seats = state.roster.seats.values()
+    return tuple(
+        _member(state, seat, state_of(seat, heard.get(seat.name), is_live=is_live))
+        for seat in seats
+    )
+
+
+def _member(state: RunState, seat: Seat, standing: str) -> MemberRow:
     spent = state.ledger.of_member(seat.name)
     return MemberRow(
         name=seat.name,
@@ -300,6 +314,8 @@ def _member(state: RunState, seat: Seat) -> MemberRow:
         cost_usd=spent.cost_usd,
         incarnation=seat.incarnation,
         works_on=seat.works_on,
+        state=standing,
+        stuck=seat.stuck.reason if seat.stuck is not None else None,
         ended=seat.lost or seat.left,
         compactions=state.compactions[seat.name],
     )

@@ -106,11 +106,12 @@ def _members(shown: RunObject) -> list[tuple[str, ...]]:
         (
             m.name,
             m.role,
+            m.state,
             f"pid {m.pid or '-'}",
             f"{m.turns} turns" + (f", compacted {m.compactions}×" if m.compactions else ""),
             f"{m.input_tokens + m.output_tokens:,} tokens",
             money(m.cost_usd),
-            m.ended or m.works_on,
+            m.ended or m.stuck or m.works_on,
         )
         for m in shown.members
     ]

@@ -7,12 +7,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from bus.live import Beat
 from bus.messages import TaskState
 from team.rules.approvals import awaited
 from team.rules.grants import accounts
 from team.state import RunState, Seat
 from team.views.follow import Follower
 from team.views.lines import one_line
+from team.views.members import state_of
 from team.views.text import money
 from team.views.waiting import waiting_lines
 
@@ -28,6 +30,15 @@ _COLOURS = {
     TaskState.rejected: "red",
     TaskState.failed: "red",
     TaskState.cancelled: "bright_black",
+}
+
+_STATE_COLOURS = {
+    "working": "green",
+    "starting": "yellow",
+    "silent": "yellow",
+    "stuck": "red",
+    "lost": "red",
+    "left": "bright_black",
 }
 
 
@@ -63,13 +74,15 @@ def _members(follower: Follower) -> Table:
         beat = beats.get(seat.name)
         spent = follower.state.ledger.of_member(seat.name)
         doing = (beat.doing if beat else "") or seat.works_on
+        if seat.stuck is not None:
+            doing = seat.stuck.reason
         text = follower.text_of(seat.name)
         if beat is not None and beat.state == "working" and text:
             doing = f"{doing}: {text[-TEXT_SHOWN:]}"
         table.add_row(
             seat.name,
             seat.role,
-            _state_of(seat, beat.state if beat else None),
+            _state_of(seat, beat),
             one_line(doing, 100),
             str(spent.calls),
             f"{spent.tokens:,}",
@@ -77,14 +90,9 @@ def _members(follower: Follower) -> Table:
     return table
 
 
-def _state_of(seat: Seat, heard: str | None) -> Text:
-    if seat.lost:
-        return Text("lost", style="red")
-    if seat.left:
-        return Text("left", style="bright_black")
-    if heard is None:
-        return Text("starting" if not seat.incarnation else "silent", style="yellow")
-    return Text(heard, style="green" if heard == "working" else "white")
+def _state_of(seat: Seat, beat: Beat | None) -> Text:
+    state = state_of(seat, beat)
+    return Text(state, style=_STATE_COLOURS.get(state, "white"))
 
 
 def _tasks(state: RunState) -> Table:

@@ -25,14 +25,14 @@ async def test_beats_are_heard_by_run_and_member(connection: Connection) -> None
         await send_beat(connection, run, "ada", Beat(pid=1))
         await send_beat(connection, run, "bob", Beat(pid=2, state="working", doing="t1", turn=3))
         await send_beat(connection, run, "ada", Beat(pid=1, state="waiting"))
-        await until(lambda: roll.of(run, "bob") is not None, "bob is heard")
+        await until(lambda: roll.heard(run).get("bob") is not None, "bob is heard")
         await until(lambda: roll.live(run, WAIT_S)["ada"].state == "waiting", "ada's last beat")
 
         assert roll.live(run, WAIT_S) == {
             "ada": Beat(pid=1, state="waiting"),
             "bob": Beat(pid=2, state="working", doing="t1", turn=3),
         }
-        assert roll.of(other, "ada") is None
+        assert roll.heard(other).get("ada") is None
         assert roll.live(other, WAIT_S) == {}
 
 
@@ -40,7 +40,7 @@ async def test_member_that_was_heard_too_long_ago_is_not_live(connection: Connec
     run = new_run_id()
     async with Roll(connection, run) as roll:
         await send_beat(connection, run, "ada", Beat(pid=1))
-        await until(lambda: roll.of(run, "ada") is not None, "ada is heard")
+        await until(lambda: roll.heard(run).get("ada") is not None, "ada is heard")
 
         assert roll.live(run, -1.0) == {}
         assert roll.live_runs(-1.0) == set()
@@ -81,7 +81,7 @@ async def test_beat_that_cant_be_read_is_passed_over(connection: Connection, dat
     async with Roll(connection, run) as roll:
         await connection.publish(subjects.beat(run, "bob"), data)
         await send_beat(connection, run, "ada", Beat(pid=1))
-        await until(lambda: roll.of(run, "ada") is not None, "ada is heard")
+        await until(lambda: roll.heard(run).get("ada") is not None, "ada is heard")
 
         assert list(roll.live(run, WAIT_S)) == ["ada"]
 
@@ -91,7 +91,7 @@ async def test_newer_beat_may_say_more(connection: Connection) -> None:
     async with Roll(connection, run) as roll:
         written = msgspec.json.encode({"pid": 1, "mood": "fine"})
         await connection.publish(subjects.beat(run, "ada"), written)
-        await until(lambda: roll.of(run, "ada") is not None, "ada is heard")
+        await until(lambda: roll.heard(run).get("ada") is not None, "ada is heard")
 
 
 async def test_streamed_text_is_followed_in_order_by_member(connection: Connection) -> None:

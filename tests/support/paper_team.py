@@ -18,6 +18,7 @@ from bus.messages import (
     ConflictRuled,
     Judgement,
     MemberLost,
+    MemberStuck,
     Outcome,
     PlanMade,
     PlannedTask,
@@ -98,7 +99,7 @@ class PaperTeam:
 
     # --- what the lead commits ---
 
-    def _do(self, step: steps.AnyStep) -> None:  # noqa: C901 - one case a step
+    def _do(self, step: steps.AnyStep) -> None:  # noqa: C901, PLR0912 - one case a step
         match step:
             case steps.MakePlan():
                 self._plan()
@@ -121,6 +122,11 @@ class PaperTeam:
                 self._conflict(step)
             case steps.AskToWrapUp(member=member):
                 self.story.tell("control", member, body=WrapUp(reason="time is nearly over"))
+            case steps.TellStuck(member=member, reason=reason, stuck_seq=seq):
+                body = WrapUp(reason=reason, stuck_seq=seq)
+                self.story.tell("control", member, body=body)
+            case steps.Replace(member=member, reason=reason):
+                self.story.tell("member", member, body=MemberLost(reason=reason))
             case _:
                 self._end(step)
 
@@ -313,6 +319,11 @@ class PaperTeam:
     def lose(self, member: str) -> None:
         """The supervisor gives a member up."""
         self.story.tell("member", member, author=SUPERVISOR, body=MemberLost(reason="kill -9"))
+
+    def stick(self, member: str) -> None:
+        """The supervisor sees a member get nowhere."""
+        stuck = MemberStuck(reason="nothing has moved")
+        self.story.tell("member", member, author=SUPERVISOR, body=stuck)
 
     def cancel(self, reason: str = "enough") -> None:
         """A person cancels the run."""

@@ -35,6 +35,7 @@ from tests.support.documents import DOCS, ROOT, blocks, plain, rows, section
 
 PROTOCOL, CLI, TEAM = DOCS / "protocol.md", DOCS / "cli.md", DOCS / "writing-a-team.md"
 RUN_GOES, REHEARSAL = DOCS / "how-a-run-goes.md", DOCS / "rehearsal.md"
+RELIABILITY = DOCS / "reliability.md"
 OURS = [
     *sorted(DOCS.rglob("*.md")),
     ROOT / "README.md",
@@ -302,18 +303,28 @@ def test_the_team_that_is_written_there_passes_team_check(
 @pytest.mark.parametrize(
     ("path", "said", "name", "value"),
     [
-        (RUN_GOES, "after 0.05, 0.5, 2, then 5 s", "supervisor.BACKOFF_S", (0.05, 0.5, 2, 5)),
-        (RUN_GOES, "times in 60 s", "supervisor.RESTART_WINDOW_S", 60),
-        (RUN_GOES, "without a heartbeat for 20 s", "supervisor.SILENT_S", 20),
-        (RUN_GOES, "killed after 1.2 s", "supervisor.STOP_GRACE_S", 1.2),
-        (CLI, "at most 20,000 characters", "run.GOAL_CHARACTERS_MAX", 20_000),
+        (
+            RUN_GOES,
+            "after 0.05, 0.5, 2, then 5 s",
+            "runtime.supervisor.BACKOFF_S",
+            (0.05, 0.5, 2, 5),
+        ),
+        (RUN_GOES, "killed after 1.2 s", "runtime.supervisor.STOP_GRACE_S", 1.2),
+        (RUN_GOES, "heartbeat for 2 s", "rules.liveness.SILENT_S", 2),
+        (RUN_GOES, "after 6 s its process", "rules.liveness.FROZEN_S", 6),
+        (RELIABILITY, "every 0.3 s", "runtime.supervisor.BEAT_EVERY_S", 0.3),
+        (RELIABILITY, "after 6 s it is killed", "rules.liveness.FROZEN_S", 6),
+        (RELIABILITY, "no heartbeat for 20 s", "rules.liveness.START_S", 20),
+        (RELIABILITY, "unchanged for 3 s", "rules.liveness.CIRCLE_S", 3),
+        (RELIABILITY, "by more than 1 s", "rules.liveness.LATE_S", 1),
+        (CLI, "at most 20,000 characters", "runtime.run.GOAL_CHARACTERS_MAX", 20_000),
     ],
 )
 def test_numbers_in_prose_are_those_of_the_code(
     path: Path, said: str, name: str, value: object
 ) -> None:
     assert said in path.read_text()
-    assert _value_of(f"team.runtime.{name}") == value
+    assert _value_of(f"team.{name}") == value
 
 
 def test_the_fixed_budgets_are_those_of_the_code() -> None:

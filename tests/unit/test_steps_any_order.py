@@ -59,7 +59,10 @@ def no_conflict_is_passed_over(team: PaperTeam) -> None:
 def a_deed(data: st.DataObject, team: PaperTeam) -> Deed:
     """Something that a member does now, or that happens to it."""
     losses = [
-        ("lose", seat.name, "") for seat in team.state.roster.present() if seat.name != "lead"
+        (verb, seat.name, "")
+        for seat in team.state.roster.present()
+        if seat.name != "lead"
+        for verb in ("lose", "stick")
     ]
     possible = team.deeds()
     # A run can only be stuck if nobody has anything to do.
@@ -96,7 +99,7 @@ def test_whatever_members_do_a_run_ends_and_its_gate_holds(
     fresh: int,
     canaries: bool,
 ) -> None:
-    """Claims, findings, refusals, canaries that pass, failures and losses in any order."""
+    """Claims, findings, refusals, canaries that pass, failures, losses, circles in any order."""
     needs = tuple(f"t{n + 1}" for n in shape)
     team = PaperTeam(
         [opens("a"), opens("b"), opens("c", depends_on=needs)],
@@ -123,6 +126,8 @@ def test_whatever_members_do_a_run_ends_and_its_gate_holds(
         verb, member, task = a_deed(data, team)
         if verb == "lose":
             team.lose(member)
+        elif verb == "stick":
+            team.stick(member)
         else:
             team.act(verb, member, task)
 

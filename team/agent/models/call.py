@@ -147,7 +147,7 @@ class Caller:
 
         Args:
             request: What is asked.
-            on_text: Called with each piece of text as it comes.
+            on_text: Called with each piece of text as it comes, with an empty one for the rest.
             on_wait: Called with a reason and seconds before each wait.
 
         Raises:
@@ -180,8 +180,7 @@ class Caller:
         try:
             async with self._client.messages.stream(**self._arguments(request)) as stream:
                 async for event in stream:
-                    if event.type == "text":
-                        on_text(event.text)
+                    on_text(event.text if event.type == "text" else "")
                 message = await stream.get_final_message()
                 request_id = stream.request_id or ""
         except anthropic.AnthropicError as error:

@@ -18,6 +18,8 @@ from bus.messages import (
 )
 from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.world import World
+from team.rules.repeats import NO_MAIL
+from team.tool_names import SEND, WAIT
 
 MAIL_CHARACTERS_MAX = 4_000
 WAIT_MAX_S = 60.0
@@ -64,7 +66,7 @@ class SendMessage(Tool[SendMessageInput]):
     A question or a challenge asks for a reply; give `in_reply_to` when you reply.
     """
 
-    name: ClassVar[str] = "send_message"
+    name: ClassVar[str] = SEND
     input_type = SendMessageInput
     effect: ClassVar[Effect] = "idempotent"
 
@@ -100,7 +102,7 @@ class WaitForMail(Tool[WaitForMailInput]):
     It will stand before your next turn. Use it only when there is nothing else left to do.
     """
 
-    name: ClassVar[str] = "wait_for_mail"
+    name: ClassVar[str] = WAIT
     input_type = WaitForMailInput
     effect: ClassVar[Effect] = "idempotent"
 
@@ -112,12 +114,14 @@ class WaitForMail(Tool[WaitForMailInput]):
         for _ in range(int(given.seconds / 0.25) + 1):
             if inbox.has_mail:
                 return ToolAnswer(content="Mail has come.")
+            if inbox.is_wrapping_up:
+                return ToolAnswer(content="The lead asks you to wrap up.")
             if self._has_changes():
                 return ToolAnswer(content="A decision that concerns you has changed.")
             if inbox.cancelled.is_set() or inbox.stopped.is_set():
                 break
             await inbox.wait_change(0.25)
-        return ToolAnswer(content=f"No mail came in {given.seconds:g} s.")
+        return ToolAnswer(content=f"{NO_MAIL} in {given.seconds:g} s.")
 
     def _has_changes(self) -> bool:
         transcript = self._world.journal.transcripts[self._context]

@@ -40,7 +40,8 @@ def compose(request: dict[str, Any], faults: Sequence[Fault] = ()) -> Composed:
         return _said("Lorem ipsum dolor sit amet.")
     if fault == "refusal":
         return Composed(blocks=[{"type": "text", "text": "No."}], stop_reason="refusal")
-    calls = [_spoil(name, given, fault) for name, given in _next_calls(situation)]
+    planned = _circling(situation, fault) or _next_calls(situation)
+    calls = [_spoil(name, given, fault) for name, given in planned]
     if not calls:
         return _said("Done.", fault)
     seed = hashlib.sha256(msgspec.json.encode(request["messages"], order="sorted")).hexdigest()
@@ -56,6 +57,15 @@ def _next_calls(situation: Situation) -> Calls:
     if RECALL in situation.tools and situation.recalls < RECALLS_MAX and situation.out_of_sight:
         return [(RECALL, {"turn": turn, "call": call}) for turn, call in situation.out_of_sight]
     return _RULES[situation.briefing.kind](situation)
+
+
+def _circling(situation: Situation, fault: str | None) -> Calls:
+    """What a member does that goes round in circles on its lane."""
+    if situation.briefing.kind != "research" or situation.is_wrapping_up:
+        return []
+    if fault == "wait":
+        return researcher.wait_for_ever(situation)
+    return researcher.search_for_ever(situation) if fault == "repeat" else []
 
 
 _RULES: dict[Kind, Callable[[Situation], Calls]] = {

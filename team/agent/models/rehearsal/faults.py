@@ -24,6 +24,9 @@ FAULTS: Final = {
     "overloaded": "answer 529 to every call",
     "refuse-key": "answer 401 to every call",
     "refusal": "stop with the reason `refusal`",
+    "hang": "never answer",
+    "wait": "ask a peer, answer nobody, and wait for mail until told to wrap up",
+    "repeat": "make the first search again and again until told to return",
 }
 """Every fault there is, and what it does."""
 

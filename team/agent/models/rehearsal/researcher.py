@@ -31,6 +31,18 @@ def research(situation: Situation) -> Calls:
     return [("submit_finding", finding(situation))]
 
 
+def wait_for_ever(situation: Situation) -> Calls:
+    """Ask a peer, and wait for its reply whatever else comes."""
+    return _search(situation) or _ask(situation) or [("wait_for_mail", {"seconds": 60})]
+
+
+def search_for_ever(situation: Situation) -> Calls:
+    """Search for the same again and again, whatever is found."""
+    contract = situation.briefing.contract
+    assert contract is not None
+    return [("search_sources", {"query": contract.objective, "limit": 8})]
+
+
 def answer_mail(situation: Situation) -> Calls:
     """Say what the teammate does about mail that came after its task was done."""
     return _answer(situation)

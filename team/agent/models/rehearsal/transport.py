@@ -72,7 +72,7 @@ def respond(body: dict[str, Any], faults: Sequence[Fault] = ()) -> httpx2.Respon
     return httpx2.Response(
         200,
         headers={"content-type": "text/event-stream", "request-id": _id("req", body)},
-        stream=_Stream(events),
+        stream=_Silence() if fault == "hang" else _Stream(events),
     )
 
 
@@ -165,6 +165,14 @@ class _Stream(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for event in self._events:
             yield event
+
+
+class _Silence(httpx2.AsyncByteStream):
+    """A stream that was opened and on which nothing ever comes."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
 
 
 def _error(status: int, kind: str, message: str) -> httpx2.Response:
