@@ -231,8 +231,7 @@ class Inbox:
                 self.was_told = True
                 self.stopped.set()
             case WrapUp() as told if self._is_for_me(record):
-                if self._still_holds(record.seq, told):
-                    self._wrap_up = record.seq, told
+                self._wrap_up = record.seq, told
             case _:
                 pass
 
