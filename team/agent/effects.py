@@ -46,10 +46,8 @@ async def run_once(
     Cancelling: what was begun has an unknown outcome then.
     """
     number = turn.replied.turn
-    if call.id in turn.ended:
-        return _answer_of(turn.ended[call.id])
     if call.id in turn.begun:
-        return _unknown(call, turn.begun[call.id])
+        return known_of(turn)[call.id]
     await journal.commit(CallBegun(context=context, turn=number, call_id=call.id, tool=call.name))
     answer = await run()
     outcome = ToolOutcome(
@@ -62,6 +60,17 @@ async def run_once(
     ended = CallEnded(context=context, turn=number, outcome=outcome)
     await journal.commit(ended, answer.entries)
     return msgspec.structs.replace(_answer_of(outcome), refusal=answer.refusal)
+
+
+def known_of(turn: Turn) -> dict[str, ToolAnswer]:
+    """What is known of the calls of a turn that were begun, whoever asks for them now."""
+    return {
+        call.id: _answer_of(turn.ended[call.id])
+        if call.id in turn.ended
+        else _unknown(call, turn.begun[call.id])
+        for call in turn.calls
+        if call.id in turn.begun
+    }
 
 
 def _answer_of(outcome: ToolOutcome) -> ToolAnswer:

@@ -33,7 +33,7 @@ from bus.messages import (
 )
 from bus.run_stream import Entry
 from team.agent import compaction, permits, repeating
-from team.agent.effects import run_once
+from team.agent.effects import known_of, run_once
 from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
 from team.agent.models.call import Caller, Reply, Request, ToolCall
@@ -383,9 +383,8 @@ class Agent:
         is_listening = all(call.name == WAIT for call in turn.calls)
         state = "listening" if is_listening else "working"
         self._on_state(state, f"{names} ({assignment.context})", len(transcript.turns))
-        refused = _refused(assignment, transcript, turn, tools)
+        refused = _refused(assignment, transcript, turn, tools) | known_of(turn)
         read = refused | await self._run_reads(tools, turn.calls, refused)
-        answers: dict[str, ToolAnswer] = {}
         for _ in range(CONFLICTS_MAX):
             answers, staged = await self._run_writes(assignment.context, tools, turn, read)
             try:
@@ -396,7 +395,7 @@ class Agent:
                 read = {call.id: refuse(_TOO_LARGE_TURN) for call in turn.calls}
                 break
             return
-        done = read | {call.id: answers[call.id] for call in turn.calls if call.id in turn.begun}
+        done = read | known_of(turn)
         late = {call.id: done.get(call.id) or refuse(_OVERTAKEN) for call in turn.calls}
         await self._commit_acts(assignment.context, turn, late, [])
 

@@ -111,6 +111,23 @@ async def test_an_outcome_that_was_stored_outlives_a_crash_in_a_later_call(
     assert b"Deployed pools." in model.bodies[0]
 
 
+async def test_a_call_that_was_cut_short_is_told_of_though_its_tool_is_gone(
+    stream: RunStream, connection: Connection, tmp_path: Path
+) -> None:
+    """A policy may take the tool away meanwhile; what it may have done is still unknown."""
+    agent, world = await a_mind(stream, Asked(SCRIPT), areas=None)
+    with pytest.raises(DiedError):
+        await agent.work(an_errand(world, tmp_path / "deployed", dies_at("effect")))
+
+    model = Asked("Done.")
+    agent, world = await a_mind(RunStream(connection, stream.run), model, areas=None)
+    await agent.work(an_assignment())
+
+    unknown, gone = await outcomes(stream)
+    assert "whether it took effect is unknown" in unknown.content
+    assert "you have no tool 'linger'" in gone.content
+
+
 async def test_calls_of_one_turn_are_begun_one_after_the_other(
     stream: RunStream, tmp_path: Path
 ) -> None:
