@@ -144,6 +144,20 @@ def test_a_message_that_is_stored_twice_keeps_its_receipt() -> None:
     assert room.letters == before
 
 
+def test_of_whom_a_reply_is_awaited_is_known_until_it_comes() -> None:
+    room = room_with(
+        ASKED,
+        mail(2, "bea", "cleo", Challenge(text="No."), "q2"),
+        mail(3, "bea", "dora", Note(text="By the way.")),
+        mail(4, "cleo", "bea", Question(text="Why?"), "q3"),
+    )
+    assert room.awaited() == {"bea": {"ada", "cleo"}, "cleo": {"bea"}}
+
+    room.apply(mail(5, "ada", "bea", Answer(text="Yes.", in_reply_to="q1")))
+    room.apply(mail(6, "bea", "cleo", Note(text="Later.", in_reply_to="q3")))
+    assert room.awaited() == {"bea": {"cleo"}, "cleo": {"bea"}}
+
+
 def test_mail_to_a_member_comes_in_the_order_it_was_stored() -> None:
     room = room_with(
         ASKED, mail(2, "ada", "bea", Note(text="x")), mail(3, "cleo", "ada", Note(text="y"))

@@ -392,6 +392,31 @@ def test_a_bad_input_does_not_fit_the_returning_tool() -> None:
         msgspec.convert(finding, SubmitFindingInput)
 
 
+def test_a_member_that_waits_asks_first_and_returns_when_told_to_wrap_up() -> None:
+    faults = parse_faults("wait")
+    request = a_request()
+    called = [block["name"] for block in compose(request, faults).blocks]
+    _, told = conversed(RESEARCH, faults, "Wrap up: members wait for each other.")
+
+    assert "search_sources" in called
+    assert told == ["submit_finding"]
+
+
+def test_a_member_that_repeats_itself_says_the_same_whatever_it_has_found() -> None:
+    request, said = a_request(), list[Any]()
+    for _ in range(3):
+        [block] = compose(request, parse_faults("repeat")).blocks
+        said.append((block["name"], block["input"]))
+        result = {"type": "tool_result", "tool_use_id": block["id"], "content": PAGE}
+        request["messages"] += [
+            {"role": "assistant", "content": [block]},
+            {"role": "user", "content": [result]},
+        ]
+
+    assert said[0][0] == "search_sources"
+    assert said == [said[0]] * 3
+
+
 # --- through the SDK ---------------------------------------------------------------------
 
 
