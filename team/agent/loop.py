@@ -23,13 +23,14 @@ from bus.messages import (
     Budget,
     ContextClosed,
     ContextOpened,
+    TokenCounts,
     ToolOutcome,
     TurnActed,
     TurnReplied,
     UsageSpent,
 )
 from bus.run_stream import Entry
-from team.agent import permits
+from team.agent import permits, stops
 from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
 from team.agent.models.call import Caller, Reply, Request, ToolCall
@@ -37,7 +38,8 @@ from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.tools.toolbox import AnyTool
 from team.agent.world import World
 from team.codes.limits import TOKENS
-from team.errors import ModelBusyError, ModelReplyError, StopRequestedError
+from team.errors import ModelBusyError, ModelError, ModelReplyError, StopRequestedError
+from team.rules.clock import worked_s
 from team.rules.digest import Digest
 from team.rules.limits import Ruling, rule
 
@@ -52,7 +54,6 @@ TURN_BYTES_MAX: Final = 256 * 1024
 """What all tools of one turn may give back together."""
 _TOO_MUCH: Final = "this turn has read too much already: ask for it in the next"
 _OVERTAKEN: Final = "others keep writing here: read what they wrote, then try again"
-_CLEAN_STOPS: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +73,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         about: What it is for, in words: decisions are ranked by it.
         repairs_max: How often an answer that was refused may be mended.
         is_wanted: Whether it still is to be done; asked before each model call.
+        is_vital: Whether the run can't end well without it. If the provider stays busy for as
+            long as it may wait, it is left open, for `team resume`.
     """
 
     context: str
@@ -87,6 +90,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
     repairs_max: int = REPAIRS_MAX
     is_wanted: Callable[[], bool] = lambda: True
+    is_vital: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,15 +157,18 @@ class Agent:
             StopRequestedError: The run was cancelled, or this member is to stop.
             FencedError: Another process acts as this member.
             ModelRefusedError: No call can succeed; the assignment stays open.
+            ModelBusyError: The provider was busy for too long; a vital assignment stays open.
         """
         transcript = await self._open(assignment)
         while (outcome := _ended(transcript)) is None:
-            turn = transcript.unfinished
-            if turn is not None:
+            turn, end = transcript.unfinished, _ended_by_stop(transcript)
+            if turn is not None and end is None:
                 await self._act(assignment, transcript, turn)
                 continue
-            end = _too_many_repairs(assignment, transcript) or await self._next_turn(
-                assignment, transcript
+            end = (
+                end
+                or _too_many_repairs(assignment, transcript)
+                or await self._next_turn(assignment, transcript)
             )
             if end is not None:
                 await self._close(assignment, end, give_up)
@@ -203,20 +210,54 @@ class Agent:
             request = self._request(assignment, transcript, coming.added)
         number = len(transcript.turns) + 1
         self._on_state("working", f"thinking ({assignment.context})", number)
+
+        def may_lose(lost: TokenCounts) -> bool:
+            after = self._rule(assignment, transcript, request, coming.added, lost)
+            return after.verdict != "stop"
+
+        patience_s = permits.patience_s(assignment.budget, self._seconds(transcript))
         try:
-            reply = await self._call(request, number)
+            reply = await self._call(request, number, patience_s, may_lose)
         except (ModelBusyError, ModelReplyError) as error:
+            await self._tell_lost(assignment.context, number, request, error)
+            if assignment.is_vital and isinstance(error, ModelBusyError):
+                raise
             return Outcome(returned=False, reason=str(error))
         await self._commit_reply(assignment.context, number, coming, reply)
         return None
 
+    def _seconds(self, transcript: Transcript) -> float:
+        """For how long a transcript has been worked on; that the run had stopped is no work."""
+        return worked_s(self._world.state, transcript.at, time.time())
+
+    async def _tell_lost(
+        self, context: str, number: int, request: Request, error: ModelError
+    ) -> None:
+        """Say what a call has taken that never gave an answer."""
+        if not error.lost.total:
+            return
+        usage = UsageSpent(
+            context=context,
+            turn=number,
+            model=request.model,
+            tokens=TokenCounts(),
+            lost=error.lost,
+            cost_usd=self._caller.cost_usd(request.model, error.lost),
+        )
+        await self._world.stream.append(self._world.entry("usage", body=usage))
+
     def _rule(
-        self, assignment: Assignment, transcript: Transcript, request: Request, added: list[str]
+        self,
+        assignment: Assignment,
+        transcript: Transcript,
+        request: Request,
+        added: list[str],
+        lost: TokenCounts = permits.NOTHING,
     ) -> Ruling:
         """May the next call be made? What can't be found out is a no."""
         try:
-            seconds = time.time() - transcript.at
-            used = permits.used_by(transcript, assignment.ends_with, seconds, self._caller)
+            seconds = self._seconds(transcript)
+            used = permits.used_by(transcript, assignment.ends_with, seconds, self._caller, lost)
             call = permits.next_call(self._world, request, transcript, added, self._caller)
         except Exception as error:
             reason = f"what the call would take can't be told: {error!r}"
@@ -245,12 +286,27 @@ class Agent:
             effort=assignment.effort,
         )
 
-    async def _call(self, request: Request, number: int) -> Reply:
+    async def _call(
+        self,
+        request: Request,
+        number: int,
+        patience_s: float,
+        may_lose: Callable[[TokenCounts], bool],
+    ) -> Reply:
         def on_wait(reason: str, seconds: float) -> None:
-            self._on_state("waiting", f"waits {seconds:.0f} s: {reason}", number)
+            if seconds > 0:
+                self._on_state("waiting", f"waits {seconds:.0f} s: {reason}", number)
+            else:
+                self._on_state("working", "asks the model again", number)
 
         return await self._unless_interrupted(
-            self._caller.call(request, on_text=self._on_text, on_wait=on_wait)
+            self._caller.call(
+                request,
+                on_text=self._on_text,
+                on_wait=on_wait,
+                patience_s=patience_s,
+                may_lose=may_lose,
+            )
         )
 
     async def _unless_interrupted(self, work: Awaitable[T]) -> T:
@@ -274,6 +330,7 @@ class Agent:
             turn=number,
             content=msgspec.Raw(reply.content),
             stop_reason=reply.stop_reason,
+            stop_details=reply.stop_details,
             added=tuple(coming.added),
             intake=coming.taken.intake,
             told=coming.news.told,
@@ -281,12 +338,14 @@ class Agent:
             decisions_heard=coming.news.heard,
             request_id=reply.request_id,
             tokens=reply.tokens,
+            lost=reply.lost,
         )
         usage = UsageSpent(
             context=context,
             turn=number,
             model=reply.model,
             tokens=reply.tokens,
+            lost=reply.lost,
             request_id=reply.request_id,
             cost_usd=reply.cost_usd,
             took_s=round(reply.took_s, 4),
@@ -392,7 +451,11 @@ def _refused(
 ) -> dict[str, ToolAnswer]:
     """The calls of a turn that are not run, each with the answer that says why."""
     refused: dict[str, ToolAnswer] = {}
+    cut_off = stops.cut_off_call(turn)
     for call in turn.calls:
+        if cut_off is not None and call.id == cut_off.id:
+            refused[call.id] = refuse(stops.said_of_cut_off(turn, call))
+            continue
         if call.name not in tools:
             refused[call.id] = permits.refuse_unknown(call, list(tools))
             continue
@@ -427,16 +490,19 @@ def _too_many_repairs(assignment: Assignment, transcript: Transcript) -> Outcome
     return Outcome(returned=False, reason=f"not a clean answer: {refused[-1].content}")
 
 
+def _ended_by_stop(transcript: Transcript) -> Outcome | None:
+    """The outcome that the last reply's stop reason leads to, whatever else it says."""
+    why = stops.why_over(transcript)
+    return None if why is None else Outcome(returned=False, reason=why)
+
+
 def _ended_by_reply(assignment: Assignment, transcript: Transcript) -> Outcome | None:
     """The outcome that the last reply leads to, if the model asked for no tool."""
     last = transcript.turns[-1] if transcript.turns else None
     if last is None or last.calls:
         return None
-    stop = last.replied.stop_reason
-    if stop == "pause_turn":
+    if last.replied.stop_reason in (stops.PAUSED, stops.CUT_OFF):
         return None
-    if stop not in _CLEAN_STOPS and stop != "max_tokens":
-        return Outcome(returned=False, reason=f"the model stopped: {stop}")
     if assignment.ends_with is None:
         return Outcome(returned=True, reason="done")
     idle = sum(not turn.calls for turn in transcript.turns)
@@ -447,20 +513,21 @@ def _ended_by_reply(assignment: Assignment, transcript: Transcript) -> Outcome |
 
 def _nudge(assignment: Assignment, transcript: Transcript) -> list[str]:
     last = transcript.turns[-1] if transcript.turns else None
-    if last is None or last.calls or last.replied.stop_reason == "pause_turn":
+    if last is None or last.calls or last.replied.stop_reason == stops.PAUSED:
         return []
-    if last.replied.stop_reason == "max_tokens":
-        return [f"You were cut off. Be brief, and return with `{assignment.ends_with}`."]
+    if last.replied.stop_reason == stops.CUT_OFF:
+        return [f"You were cut off. Be brief. {_ending(assignment)}."]
     return [
         f"Nobody reads your text. Return with `{assignment.ends_with}`, or it has not returned."
     ]
 
 
 def _wrap_up(assignment: Assignment, reason: str) -> str:
-    ending = (
-        f"Return now with `{assignment.ends_with}`" if assignment.ends_with else "End your turn"
-    )
-    return f"Wrap up: {reason}. {ending}; list the rest as open."
+    return f"Wrap up: {reason}. {_ending(assignment)}; list the rest as open."
+
+
+def _ending(assignment: Assignment) -> str:
+    return f"Return now with `{assignment.ends_with}`" if assignment.ends_with else "End your turn"
 
 
 def _within_turn(turn: Turn, answers: dict[str, ToolAnswer]) -> dict[str, ToolAnswer]:

@@ -93,8 +93,8 @@ class Transcript(msgspec.Struct, kw_only=True):
 
     @property
     def tokens(self) -> int:
-        """Tokens of all its calls."""
-        return sum(usage.tokens.total for _, usage in self.usage)
+        """Tokens of all its calls, with those of tries whose answer broke off."""
+        return sum(usage.tokens.total + usage.lost.total for _, usage in self.usage)
 
 
 class Case:
