@@ -34,6 +34,7 @@ from team.members.seat import SeatKey
 from team.runtime.exit_codes import EXIT_DONE, EXIT_FINAL
 from team.runtime.home import cache_dir, run_dir
 from team.runtime.launch import Launched, launch
+from team.runtime.pacing import Pacing
 from team.state import Roster
 
 log = structlog.get_logger()
@@ -69,6 +70,7 @@ class Supervisor:
         self._access = access
         self._provider = provider
         self._restarts_max = restarts_max
+        self._pacing = Pacing(connection, run)
         self._roster = Roster()
         self._has_result = False
         self._processes: dict[str, Launched] = {}
@@ -99,6 +101,7 @@ class Supervisor:
             async with (
                 Feed(self._connection, self._run, name) as feed,
                 Roll(self._connection, self._run) as roll,
+                self._pacing,
             ):
                 await self._follow(feed, roll)
         finally:
@@ -183,6 +186,7 @@ class Supervisor:
         while not self._stopping.is_set():
             process = await self._start(name)
             code = await process.exited()
+            self._pacing.forget(name)
             if self._stopping.is_set() or self._has_result:
                 return
             if code == EXIT_DONE and self._roster.seats[name].left is not None:
