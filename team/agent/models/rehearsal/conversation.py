@@ -68,13 +68,17 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a member has been told and has done so far."""
+    """What a member has been told and has done so far.
+
+    A call that was cut off was not made, so it is not among what was done.
+    """
 
     briefing: Briefing
     done: tuple[Done, ...]
     mail: tuple[Mail, ...]
     texts: tuple[str, ...]
     tools: frozenset[str]
+    was_cut_off: bool = False
 
     def calls_of(self, tool: str) -> list[Done]:
         """What was called of one tool, in order."""
@@ -138,12 +142,14 @@ def read_request(request: dict[str, Any]) -> Situation | None:
         briefing = msgspec.json.decode(found.group(1), type=Briefing)
     except msgspec.DecodeError:
         return None
+    calls = tuple(_calls(request))
     return Situation(
         briefing=briefing,
-        done=tuple(_calls(request)),
+        done=tuple(call for call in calls if not _is_cut_off(call)),
         mail=tuple(mail for text in texts[1:] for mail in _mail(text)),
         texts=tuple(texts[1:]),
         tools=frozenset(tool["name"] for tool in request.get("tools", [])),
+        was_cut_off=any(map(_is_cut_off, calls)),
     )
 
 
@@ -174,6 +180,10 @@ def _calls(request: dict[str, Any]) -> Iterator[Done]:
                     content=block["content"],
                     is_error=block.get("is_error", False),
                 )
+
+
+def _is_cut_off(call: Done) -> bool:
+    return call.is_error and "was cut off in the midst of it" in call.content
 
 
 def _mail(text: str) -> Iterator[Mail]:
