@@ -71,10 +71,11 @@ class Pace:
             hold_s: For how long the provider wants no call, if it said, in seconds.
             now: The time.
         """
-        began = self.calling.pop(member, None)
-        if how == "ok":
+        began = self.calling.pop(member, now)
+        is_fresh = began >= self._closed_at  # what was in flight then says nothing new
+        if how == "ok" and is_fresh:
             self._widen()
-        elif how == "busy" and (began is None or began >= self._closed_at):
+        elif how == "busy" and is_fresh:
             self._close(now)
             if hold_s is None:
                 hold_s = min(BACKOFF_S * 2**self._closings, BACKOFF_MAX_S)
@@ -92,7 +93,7 @@ class Pace:
         self.window = min(self.window + step, float(WINDOW_MAX))
 
     def _close(self, now: float) -> None:
-        """Begin again with one call; calls that were in flight then close it no further."""
+        """Begin again with one call."""
         self._slow_until = max(1.0, self.window / 2)
         self.window = 1.0
         self._closed_at = now
