@@ -139,6 +139,18 @@ class ModelBusyError(ModelError):
         super().__init__(model, reason, f"wait {wait} and make the same call again")
 
 
+class ModelAwayError(ModelError):
+    """The provider stayed busy for as long as a turn that the run needs could wait.
+
+    Next: `team resume` when it is back; nothing is lost.
+    """
+
+    def __init__(self, model: str, reason: str, waited_s: float) -> None:
+        self.waited_s = waited_s
+        reason = f"{reason}, after {waited_s:.0f} s of trying"
+        super().__init__(model, reason, "nothing is lost: 'team resume' when it is back")
+
+
 class ModelReplyError(ModelError):
     """The provider answered with something that is not a whole message.
 

@@ -38,7 +38,13 @@ from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.tools.toolbox import AnyTool
 from team.agent.world import World
 from team.codes.limits import TOKENS
-from team.errors import ModelBusyError, ModelError, ModelReplyError, StopRequestedError
+from team.errors import (
+    ModelAwayError,
+    ModelBusyError,
+    ModelError,
+    ModelReplyError,
+    StopRequestedError,
+)
 from team.rules.clock import worked_s
 from team.rules.digest import Digest
 from team.rules.limits import Ruling, rule
@@ -157,7 +163,7 @@ class Agent:
             StopRequestedError: The run was cancelled, or this member is to stop.
             FencedError: Another process acts as this member.
             ModelRefusedError: No call can succeed; the assignment stays open.
-            ModelBusyError: The provider was busy for too long; a vital assignment stays open.
+            ModelAwayError: The provider was busy for too long; a vital assignment stays open.
         """
         transcript = await self._open(assignment)
         while (outcome := _ended(transcript)) is None:
@@ -215,13 +221,14 @@ class Agent:
             after = self._rule(assignment, transcript, request, coming.added, lost)
             return after.verdict != "stop"
 
+        began = time.time()
         patience_s = permits.patience_s(assignment.budget, self._seconds(transcript))
         try:
             reply = await self._call(request, number, patience_s, may_lose)
         except (ModelBusyError, ModelReplyError) as error:
             await self._tell_lost(assignment.context, number, request, error)
             if assignment.is_vital and isinstance(error, ModelBusyError):
-                raise
+                raise ModelAwayError(request.model, error.reason, time.time() - began) from error
             return Outcome(returned=False, reason=str(error))
         await self._commit_reply(assignment.context, number, coming, reply)
         return None
@@ -295,7 +302,8 @@ class Agent:
     ) -> Reply:
         def on_wait(reason: str, seconds: float) -> None:
             if seconds > 0:
-                self._on_state("waiting", f"waits {seconds:.0f} s: {reason}", number)
+                how_long = f"{seconds:.0f} s" if seconds >= 1 else "a moment"
+                self._on_state("waiting", f"waits {how_long}: {reason}", number)
             else:
                 self._on_state("working", "asks the model again", number)
 

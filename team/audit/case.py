@@ -216,13 +216,15 @@ class Case:
         return seat.role if seat is not None else ""
 
     def waited_s(self, until: float) -> float:
-        """How long the run had waited for people by then, in seconds; overlaps count once."""
-        asked = self.state.approvals.all.values()
-        spans = sorted((a.asked_at, min(a.answered_at or until, until)) for a in asked)
+        """How long the run had stopped or waited for people by then, in seconds.
+
+        Overlaps count once.
+        """
+        asked = [(a.asked_at, a.answered_at or until) for a in self.state.approvals.all.values()]
         total = reached = 0.0
-        for begin, end in spans:
-            total += max(0.0, end - max(begin, reached))
-            reached = max(reached, end)
+        for begin, end in sorted([*asked, *self.state.pauses]):
+            total += max(0.0, min(end, until) - max(begin, reached))
+            reached = max(reached, min(end, until))
         return total
 
     def quote_problem(self, evidence: Evidence) -> str | None:

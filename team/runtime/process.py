@@ -22,7 +22,7 @@ from bus.errors import BusError, FencedError
 from bus.ids import LEAD
 from bus.messages import MemberLost
 from bus.run_stream import Entry, RunStream
-from team.errors import ModelBusyError, ModelRefusedError, StateError, TeamError
+from team.errors import ModelAwayError, ModelRefusedError, StateError, TeamError
 from team.members.lead import run_lead
 from team.members.member import seated
 from team.members.seat import SeatKey
@@ -58,7 +58,7 @@ async def _live(key: SeatKey) -> int:
     except FencedError as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         return EXIT_FENCED
-    except (ModelRefusedError, ModelBusyError, StateError) as error:
+    except (ModelRefusedError, ModelAwayError, StateError) as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         await _give_up(key, error)
         return EXIT_FINAL

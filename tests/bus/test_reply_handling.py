@@ -16,7 +16,7 @@ from team.agent.models.call import Caller
 from team.agent.stops import CUT_OFFS_MAX, PAUSES_MAX
 from team.agent.tools.base import Tool, ToolAnswer
 from team.agent.world import World
-from team.errors import ModelBusyError, StopRequestedError
+from team.errors import ModelAwayError, StopRequestedError
 from tests.support.builders import a_budget
 from tests.support.cassettes import Scripted, failed
 from tests.support.decisions import a_world, an_assignment
@@ -230,7 +230,7 @@ async def test_when_a_busy_provider_outlasts_the_time_only_what_is_vital_stays_o
     assignment = to_return(budget=a_budget(seconds_max=60.0), is_vital=is_vital)
 
     if is_vital:
-        with pytest.raises(ModelBusyError, match="529 overloaded_error"):
+        with pytest.raises(ModelAwayError, match="529 overloaded_error"):
             await agent.work(assignment)
     else:
         assert not (await agent.work(assignment)).returned
