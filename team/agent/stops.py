@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from team.agent.briefing import CUT_OFF_SAID
 from team.agent.journal import Transcript, Turn
 from team.agent.models.call import ToolCall
 
@@ -49,6 +50,6 @@ def said_of_cut_off(turn: Turn, call: ToolCall) -> str:
     """What a model is told of a call that was cut off."""
     written = turn.replied.tokens.output
     return (
-        f"{call.name} was not run: your reply was cut off in the midst of it, after {written} "
+        f"{call.name} was not run: {CUT_OFF_SAID}, after {written} "
         "tokens. Be brief, and do less in one turn."
     )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from team.agent.briefing import CUT_OFF_SAID
 from team.agent.models.call import Caller, Reply
 from team.agent.models.rehearsal.brain import compose
 from team.agent.models.rehearsal.faults import ONCE, parse_faults
@@ -72,7 +73,7 @@ def test_a_truncated_call_comes_once_and_is_made_again_whole() -> None:
                 {
                     "type": "tool_result",
                     "tool_use_id": block["id"],
-                    "content": "list_sources was not run: your reply was cut off in the midst of it",
+                    "content": f"list_sources was not run: {CUT_OFF_SAID}",
                     "is_error": True,
                 }
                 for block in cut.blocks

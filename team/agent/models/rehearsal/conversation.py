@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bus.messages import Evidence
-from team.agent.briefing import Briefing
+from team.agent.briefing import CUT_OFF_SAID, Briefing
 from team.sources import Locator, parse_locator
 
 _FENCE = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
@@ -183,7 +183,7 @@ def _calls(request: dict[str, Any]) -> Iterator[Done]:
 
 
 def _is_cut_off(call: Done) -> bool:
-    return call.is_error and "was cut off in the midst of it" in call.content
+    return call.is_error and CUT_OFF_SAID in call.content
 
 
 def _mail(text: str) -> Iterator[Mail]:
