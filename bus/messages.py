@@ -835,8 +835,10 @@ class TurnReplied(Message, frozen=True, kw_only=True, tag="turn.replied"):
         decisions_heard: How many changes these were.
         content: The model's content blocks, as received.
         stop_reason: Why the model stopped.
+        stop_details: What the model's provider says of that, if anything.
         request_id: The provider's id of the call.
         tokens: What the call took.
+        lost: What tries of it took whose answer broke off, as far as the provider has said.
     """
 
     context: str
@@ -848,8 +850,10 @@ class TurnReplied(Message, frozen=True, kw_only=True, tag="turn.replied"):
     told: tuple[DecisionTold, ...] = ()
     decisions_seq: int = 0
     decisions_heard: int = 0
+    stop_details: str = ""
     request_id: str = ""
     tokens: TokenCounts = TokenCounts()
+    lost: TokenCounts = TokenCounts()
 
 
 class ToolOutcome(Wire, frozen=True, kw_only=True):
@@ -959,7 +963,8 @@ class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
         model: The model that answered.
         request_id: The provider's id of the call.
         tokens: Tokens by kind.
-        cost_usd: US dollars; absent where the model's price is unknown.
+        lost: What tries of it took whose answer broke off, as far as the provider has said.
+        cost_usd: US dollars, these tries included; absent where the model's price is unknown.
         took_s: From request to last byte, in seconds.
         is_estimated: Whether tokens were estimated (the rehearsal model does).
     """
@@ -968,6 +973,7 @@ class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
     turn: Count
     model: str
     tokens: TokenCounts
+    lost: TokenCounts = TokenCounts()
     request_id: str = ""
     cost_usd: Measure | None = None
     took_s: Measure = 0.0

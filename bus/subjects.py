@@ -41,8 +41,8 @@ _OWN_KINDS: Final = frozenset({"journal", "usage", "refusal"})
 
 _TOKENS_MIN: Final = 4
 _CORE_TOKENS: Final = 3
-LIVE_KINDS: Final = ("live", "beat")
-"""Kinds on core NATS, outside the stream: streamed text and heartbeats."""
+LIVE_KINDS: Final = ("live", "beat", "pace")
+"""Kinds on core NATS, outside the stream: streamed text, heartbeats, who may call when."""
 
 
 class Subject(msgspec.Struct, frozen=True, order=True):
@@ -225,16 +225,21 @@ def beat(run: str, name: str = "*") -> str:
     return _core("beat", run, name)
 
 
+def pace(run: str, name: str = "*") -> str:
+    """Where a member asks whether to call its provider; `*` is every member."""
+    return _core("pace", run, name)
+
+
 def _core(kind: str, run: str, name: str) -> str:
     checked = [part if part == "*" else check_token("name", part) for part in (run, name)]
     return ".".join((kind, *checked))
 
 
 def parse_core(text: str) -> tuple[str, str, str]:
-    """Take a `live` or `beat` subject apart into kind, run and member.
+    """Take a subject of `LIVE_KINDS` apart into kind, run and member.
 
     Raises:
-        InvalidSubjectError: Neither of the two.
+        InvalidSubjectError: None of these.
     """
     tokens = text.split(".")
     if len(tokens) != _CORE_TOKENS or tokens[0] not in LIVE_KINDS:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from bus.messages import TokenCounts
+
 
 class TeamError(Exception):
     """Something inside the team did not happen.
@@ -110,6 +112,8 @@ class ModelError(TeamError):
 
     def __init__(self, model: str, reason: str, fix: str = "try again") -> None:
         self.model, self.reason, self.fix = model, reason, fix
+        self.lost = TokenCounts()
+        """What tries in vain have taken, as far as the provider has said."""
         super().__init__(f"model {model!r}: {reason}; {fix}")
 
 
@@ -121,10 +125,30 @@ class ModelBusyError(ModelError):
 
     retryable: ClassVar[bool] = True
 
-    def __init__(self, model: str, reason: str, retry_after_s: float | None = None) -> None:
-        self.retry_after_s = retry_after_s
+    def __init__(
+        self,
+        model: str,
+        reason: str,
+        retry_after_s: float | None = None,
+        *,
+        is_asked: bool = False,
+    ) -> None:
+        """Make one; `is_asked` says that the provider itself asks for fewer calls."""
+        self.retry_after_s, self.is_asked = retry_after_s, is_asked
         wait = "a moment" if retry_after_s is None else f"{retry_after_s:g} s"
         super().__init__(model, reason, f"wait {wait} and make the same call again")
+
+
+class ModelAwayError(ModelError):
+    """The provider stayed busy for as long as a turn that the run needs could wait.
+
+    Next: `team resume` when it is back; nothing is lost.
+    """
+
+    def __init__(self, model: str, reason: str, waited_s: float) -> None:
+        self.waited_s = waited_s
+        reason = f"{reason}, after {waited_s:.0f} s of trying"
+        super().__init__(model, reason, "nothing is lost: 'team resume' when it is back")
 
 
 class ModelReplyError(ModelError):

@@ -37,5 +37,8 @@ EVENTS: Final[dict[str, str]] = {
     "step.overtaken": "Another writer moved first, the lead asks the rules again; `step`, `keys`.",
     "sources.closed": "What a role may read can't be told, so it reads nothing; `role`, `error`.",
     "tools.closed": "What a role may use can't be told, so it only returns; `role`, `error`.",
+    "calls.held": "The provider asks for fewer calls: the run makes none for `hold_s`; `window`.",
+    "pace.unanswered": "Nobody says whether a member may call the model, so it does; `error`.",
+    "pace.untold": "That a call has ended could not be told to who paces them; `error`.",
     "result.published": "The run has ended; `status`, `missing`.",
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -40,6 +40,9 @@ Kind = Literal[
     "conflict",
     "synthesis",
 ]
+
+CUT_OFF_SAID: Final = "your reply was cut off in the midst of it"
+"""What is said of a tool call that was not run since it is not whole."""
 
 HOUSE_RULES = """
 ## How this team works

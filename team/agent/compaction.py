@@ -33,6 +33,7 @@ from team.agent.earlier import (
 )
 from team.agent.journal import Transcript, Turn
 from team.agent.models.call import Request
+from team.agent.stops import CUT_BY_WINDOW
 from team.agent.world import World
 from team.rules.limits import CHARACTERS_PER_TOKEN
 from team.tool_names import RECALL
@@ -48,8 +49,6 @@ TEXT_SHARE: Final = 0.15
 TEXT_MIN_SHARE: Final = 0.03
 """The same, where what stays leaves no more room."""
 PEERS_MAX: Final = 20
-CUT_BY_WINDOW: Final = "model_context_window_exceeded"
-"""Why a model stops that had no room left to write in."""
 
 _UNSEEN: Final = (
     "What turn {turn} gave was more than your context holds, and you have not seen it: "

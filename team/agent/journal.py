@@ -123,8 +123,8 @@ class Transcript(msgspec.Struct, kw_only=True):
 
     @property
     def tokens(self) -> int:
-        """Tokens of all its calls."""
-        return sum(turn.replied.tokens.total for turn in self.turns)
+        """Tokens of all its calls, with those of tries whose answer broke off."""
+        return sum(turn.replied.tokens.total + turn.replied.lost.total for turn in self.turns)
 
     @property
     def told(self) -> list[DecisionTold]:

@@ -26,13 +26,14 @@ from bus.messages import (
     Budget,
     ContextClosed,
     ContextOpened,
+    TokenCounts,
     ToolOutcome,
     TurnActed,
     TurnReplied,
     UsageSpent,
 )
 from bus.run_stream import Entry
-from team.agent import compaction, permits, repeating
+from team.agent import compaction, permits, repeating, stops
 from team.agent.effects import known_of, run_once
 from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
@@ -43,11 +44,14 @@ from team.agent.tools.toolbox import AnyTool
 from team.agent.world import World
 from team.codes.limits import TOKENS
 from team.errors import (
+    ModelAwayError,
     ModelBusyError,
+    ModelError,
     ModelReplyError,
     ModelTooLongError,
     StopRequestedError,
 )
+from team.rules.clock import worked_s
 from team.rules.digest import Digest
 from team.rules.limits import Ruling, rule
 from team.tool_names import WAIT
@@ -73,7 +77,6 @@ _CROWDED: Final = "what your context began with nearly fills it"
 _OVERTAKEN: Final = "others keep writing here: read what they wrote, then try again"
 _TOO_LARGE_TURN: Final = "all that this turn gives back and sends is too large: do less at once"
 _TOO_LARGE_REPLY: Final = "a reply too large to be stored"
-_CLEAN_STOPS: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +96,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         about: What it is for, in words: decisions are ranked by it.
         repairs_max: How often an answer that was refused may be mended.
         is_wanted: Whether it still is to be done; asked before each model call.
+        is_vital: Whether the run can't end well without it. If the provider stays busy for as
+            long as it may wait, it is left open, for `team resume`.
     """
 
     context: str
@@ -108,6 +113,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
     repairs_max: int = REPAIRS_MAX
     is_wanted: Callable[[], bool] = lambda: True
+    is_vital: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,15 +180,17 @@ class Agent:
             StopRequestedError: The run was cancelled, or this member is to stop.
             FencedError: Another process acts as this member.
             ModelRefusedError: No call can succeed; the assignment stays open.
+            ModelAwayError: The provider was busy for too long; a vital assignment stays open.
         """
         transcript = await self._open(assignment)
         while (outcome := _ended(transcript)) is None:
-            turn = transcript.unfinished
-            if turn is not None:
+            turn, end = transcript.unfinished, _ended_by_stop(transcript)
+            if turn is not None and end is None:
                 await self._act(assignment, transcript, turn)
                 continue
             end = (
-                _too_many_repairs(assignment, transcript)
+                end
+                or _too_many_repairs(assignment, transcript)
                 or self._too_many_repeats(transcript)
                 or await self._next_turn(assignment, transcript)
             )
@@ -242,14 +250,24 @@ class Agent:
             request = self._request(assignment, transcript, coming.added)
         number = len(transcript.turns) + 1
         self._on_state("working", f"thinking ({assignment.context})", number)
+
+        def may_lose(lost: TokenCounts) -> bool:
+            after = self._rule(assignment, transcript, request, coming.added, lost)
+            return after.verdict != "stop"
+
+        began = time.time()
+        patience_s = permits.patience_s(assignment.budget, self._seconds(transcript))
         try:
-            reply = await self._call(request, number)
+            reply = await self._call(request, number, patience_s, may_lose)
         except ModelTooLongError as error:
             read = permits.read_tokens(request, transcript, coming.added)
             need = compaction.refused(error.reason, read)
             has_room = await self._compact(transcript, request, need, read)
             return None if has_room else _too_long(error.reason)
         except (ModelBusyError, ModelReplyError) as error:
+            await self._tell_lost(assignment.context, number, request, error)
+            if assignment.is_vital and isinstance(error, ModelBusyError):
+                raise ModelAwayError(request.model, error.reason, time.time() - began) from error
             return Outcome(returned=False, reason=str(error))
         await self._commit_reply(assignment.context, number, coming, reply)
         return None
@@ -270,13 +288,38 @@ class Agent:
         reason = repeating.reason_to_end(self._world, transcript)
         return Outcome(returned=False, reason=reason) if reason is not None else None
 
+    def _seconds(self, transcript: Transcript) -> float:
+        """For how long a transcript has been worked on; that the run had stopped is no work."""
+        return worked_s(self._world.state, transcript.at, time.time())
+
+    async def _tell_lost(
+        self, context: str, number: int, request: Request, error: ModelError
+    ) -> None:
+        """Say what a call has taken that never gave an answer."""
+        if not error.lost.total:
+            return
+        usage = UsageSpent(
+            context=context,
+            turn=number,
+            model=request.model,
+            tokens=TokenCounts(),
+            lost=error.lost,
+            cost_usd=self._caller.cost_usd(request.model, error.lost),
+        )
+        await self._world.stream.append(self._world.entry("usage", body=usage))
+
     def _rule(
-        self, assignment: Assignment, transcript: Transcript, request: Request, added: list[str]
+        self,
+        assignment: Assignment,
+        transcript: Transcript,
+        request: Request,
+        added: list[str],
+        lost: TokenCounts = permits.NOTHING,
     ) -> Ruling:
         """May the next call be made? What can't be found out is a no."""
         try:
-            seconds = time.time() - transcript.at
-            used = permits.used_by(transcript, assignment.ends_with, seconds, self._caller)
+            seconds = self._seconds(transcript)
+            used = permits.used_by(transcript, assignment.ends_with, seconds, self._caller, lost)
             call = permits.next_call(self._world, request, transcript, added, self._caller)
         except Exception as error:
             reason = f"what the call would take can't be told: {error!r}"
@@ -312,12 +355,28 @@ class Agent:
         known = {name: given[name] for name in transcript.opened.tools if name in given}
         return known | {tool.name: tool for tool in recalls(self._world, transcript)}
 
-    async def _call(self, request: Request, number: int) -> Reply:
+    async def _call(
+        self,
+        request: Request,
+        number: int,
+        patience_s: float,
+        may_lose: Callable[[TokenCounts], bool],
+    ) -> Reply:
         def on_wait(reason: str, seconds: float) -> None:
-            self._on_state("waiting", f"waits {seconds:.0f} s: {reason}", number)
+            if seconds > 0:
+                how_long = f"{seconds:.0f} s" if seconds >= 1 else "a moment"
+                self._on_state("waiting", f"waits {how_long}: {reason}", number)
+            else:
+                self._on_state("working", "asks the model again", number)
 
         return await self._unless_interrupted(
-            self._caller.call(request, on_text=self._on_text, on_wait=on_wait)
+            self._caller.call(
+                request,
+                on_text=self._on_text,
+                on_wait=on_wait,
+                patience_s=patience_s,
+                may_lose=may_lose,
+            )
         )
 
     async def _unless_interrupted(self, work: Awaitable[T]) -> T:
@@ -341,6 +400,7 @@ class Agent:
             turn=number,
             content=msgspec.Raw(reply.content),
             stop_reason=reply.stop_reason,
+            stop_details=reply.stop_details,
             added=tuple(coming.added),
             intake=coming.taken.intake,
             told=coming.news.told,
@@ -348,12 +408,14 @@ class Agent:
             decisions_heard=coming.news.heard,
             request_id=reply.request_id,
             tokens=reply.tokens,
+            lost=reply.lost,
         )
         usage = UsageSpent(
             context=context,
             turn=number,
             model=reply.model,
             tokens=reply.tokens,
+            lost=reply.lost,
             request_id=reply.request_id,
             cost_usd=reply.cost_usd,
             took_s=round(reply.took_s, 4),
@@ -493,9 +555,13 @@ def _refused(
 ) -> dict[str, ToolAnswer]:
     """The calls of a turn that are not run, each with the answer that says why."""
     refused: dict[str, ToolAnswer] = {}
+    cut_off = stops.cut_off_call(turn)
     for call in turn.calls:
-        if turn.replied.stop_reason == compaction.CUT_BY_WINDOW:
+        if turn.replied.stop_reason == stops.CUT_BY_WINDOW:
             refused[call.id] = refuse(_CUT_OFF)
+            continue
+        if cut_off is not None and call.id == cut_off.id:
+            refused[call.id] = refuse(stops.said_of_cut_off(turn, call))
             continue
         if call.name not in tools:
             refused[call.id] = permits.refuse_unknown(call, list(tools))
@@ -538,16 +604,19 @@ def _ended_at_once(transcript: Transcript) -> Outcome | None:
     return Outcome(returned=False, reason=f"what it begins with is over {MESSAGE_BYTES_MAX} bytes")
 
 
+def _ended_by_stop(transcript: Transcript) -> Outcome | None:
+    """The outcome that the last reply's stop reason leads to, whatever else it says."""
+    why = stops.why_over(transcript)
+    return None if why is None else Outcome(returned=False, reason=why)
+
+
 def _ended_by_reply(assignment: Assignment, transcript: Transcript) -> Outcome | None:
     """The outcome that the last reply leads to, if the model asked for no tool."""
     last = transcript.turns[-1] if transcript.turns else None
     if last is None or last.calls:
         return None
-    stop = last.replied.stop_reason
-    if stop in ("pause_turn", compaction.CUT_BY_WINDOW):
+    if last.replied.stop_reason in (stops.PAUSED, stops.CUT_OFF, stops.CUT_BY_WINDOW):
         return None
-    if stop not in _CLEAN_STOPS and stop != "max_tokens":
-        return Outcome(returned=False, reason=f"the model stopped: {stop}")
     if assignment.ends_with is None:
         return Outcome(returned=True, reason="done")
     idle = sum(not turn.calls for turn in transcript.turns)
@@ -558,10 +627,10 @@ def _ended_by_reply(assignment: Assignment, transcript: Transcript) -> Outcome |
 
 def _nudge(assignment: Assignment, transcript: Transcript) -> list[str]:
     last = transcript.turns[-1] if transcript.turns else None
-    if last is None or last.calls or last.replied.stop_reason == "pause_turn":
+    if last is None or last.calls or last.replied.stop_reason == stops.PAUSED:
         return []
-    if last.replied.stop_reason in ("max_tokens", compaction.CUT_BY_WINDOW):
-        return [f"You were cut off. Be brief, and return with `{assignment.ends_with}`."]
+    if last.replied.stop_reason in (stops.CUT_OFF, stops.CUT_BY_WINDOW):
+        return [f"You were cut off. Be brief. {_ending(assignment)}."]
     return [
         f"Nobody reads your text. Return with `{assignment.ends_with}`, or it has not returned."
     ]
@@ -574,10 +643,11 @@ def _too_long(reason: str) -> Outcome:
 
 
 def _wrap_up(assignment: Assignment, reason: str) -> str:
-    ending = (
-        f"Return now with `{assignment.ends_with}`" if assignment.ends_with else "End your turn"
-    )
-    return f"Wrap up: {reason}. {ending}; list the rest as open."
+    return f"Wrap up: {reason}. {_ending(assignment)}; list the rest as open."
+
+
+def _ending(assignment: Assignment) -> str:
+    return f"Return now with `{assignment.ends_with}`" if assignment.ends_with else "End your turn"
 
 
 def _within_turn(turn: Turn, answers: dict[str, ToolAnswer]) -> dict[str, ToolAnswer]:

@@ -17,22 +17,48 @@ from team.agent.models.call import Caller, Request, ToolCall
 from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.world import World
 from team.codes.limits import TOOL
-from team.rules.limits import CHARACTERS_PER_TOKEN, NextCall, Used, rule_tool_call
+from team.rules.limits import (
+    CHARACTERS_PER_TOKEN,
+    WRAP_UP_SHARE,
+    NextCall,
+    Used,
+    rule_tool_call,
+)
 from team.spec import ResolvedSpec
 
+NOTHING: Final = TokenCounts()
 REASON_CHARACTERS_MAX: Final = 1_000
 """What a refusal's event keeps of its reason."""
 
 
-def used_by(transcript: Transcript, ends_with: str | None, seconds: float, caller: Caller) -> Used:
-    """What a transcript has used up so far."""
+def used_by(
+    transcript: Transcript,
+    ends_with: str | None,
+    seconds: float,
+    caller: Caller,
+    lost: TokenCounts = NOTHING,
+) -> Used:
+    """What a transcript has used up so far, and the call that is being tried has lost."""
+    spent = cost_usd(transcript, caller.cost_usd)
+    more = caller.cost_usd(transcript.opened.model, lost) if lost.total else 0.0
     return Used(
         turns=len(transcript.turns),
-        tokens=transcript.tokens,
+        tokens=transcript.tokens + lost.total,
         seconds=seconds,
         tool_calls=sum(len(_counted(turn, ends_with)) for turn in transcript.turns),
-        usd=cost_usd(transcript, caller.cost_usd),
+        usd=None if spent is None or more is None else spent + more,
     )
+
+
+def patience_s(budget: Budget, seconds: float) -> float:
+    """How long the next call may wait for a busy provider, in seconds.
+
+    As long as there is time before it must wrap up; past that, half of what is left, so that
+    there is time to go on after a run was stopped for it and resumed.
+    """
+    left = budget.seconds_max - seconds
+    before_wrap_up = left - budget.seconds_max * WRAP_UP_SHARE
+    return max(before_wrap_up, left / 2, 0.0)
 
 
 def cost_usd(
@@ -41,10 +67,11 @@ def cost_usd(
     """What the calls of a transcript have cost at the price of its model, if that is known."""
     total = 0.0
     for turn in transcript.turns:
-        cost = price(transcript.opened.model, turn.replied.tokens)
-        if cost is None:
-            return None
-        total += cost
+        for tokens in (turn.replied.tokens, turn.replied.lost):
+            cost = price(transcript.opened.model, tokens)
+            if cost is None:
+                return None
+            total += cost
     return total
 
 

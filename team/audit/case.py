@@ -93,8 +93,8 @@ class Transcript(msgspec.Struct, kw_only=True):
 
     @property
     def tokens(self) -> int:
-        """Tokens of all its calls."""
-        return sum(usage.tokens.total for _, usage in self.usage)
+        """Tokens of all its calls, with those of tries whose answer broke off."""
+        return sum(usage.tokens.total + usage.lost.total for _, usage in self.usage)
 
 
 class Case:
@@ -216,13 +216,15 @@ class Case:
         return seat.role if seat is not None else ""
 
     def waited_s(self, until: float) -> float:
-        """How long the run had waited for people by then, in seconds; overlaps count once."""
-        asked = self.state.approvals.all.values()
-        spans = sorted((a.asked_at, min(a.answered_at or until, until)) for a in asked)
+        """How long the run had stopped or waited for people by then, in seconds.
+
+        Overlaps count once.
+        """
+        asked = [(a.asked_at, a.answered_at or until) for a in self.state.approvals.all.values()]
         total = reached = 0.0
-        for begin, end in spans:
-            total += max(0.0, end - max(begin, reached))
-            reached = max(reached, end)
+        for begin, end in sorted([*asked, *self.state.pauses]):
+            total += max(0.0, min(end, until) - max(begin, reached))
+            reached = max(reached, min(end, until))
         return total
 
     def quote_problem(self, evidence: Evidence) -> str | None:

@@ -239,7 +239,7 @@ def granted(case: Case) -> list[Granted]:
                 del slices[name]
             case UsageSpent():
                 tokens, usd = spent.get((author, body.context), (0, 0.0))
-                more = body.tokens.total, body.cost_usd or 0.0
+                more = body.tokens.total + body.lost.total, body.cost_usd or 0.0
                 spent[author, body.context] = (tokens + more[0], usd + more[1])
             case _:
                 continue

@@ -23,7 +23,7 @@ from team.runtime.logs import log_to_file
 from team.runtime.run import (
     Prepared,
     RunRequest,
-    check_rehearsal,
+    check_model_settings,
     index_sources,
     open_new_run,
     prepare,
@@ -101,7 +101,7 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
             why = state.unread[0] if state.unread else "it was never opened"
             raise StateError(options.run, why, "start it again with 'team run', under another name")
         check_cassette(is_new=False)
-        check_rehearsal(state.spec.provider)
+        check_model_settings(state.spec.provider)
         if state.result is not None:
             write_note(f"run {options.run} has ended already: {state.result.status}")
             return _finish(options, await describe_run(connection, options.run, state))

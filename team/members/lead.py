@@ -44,6 +44,7 @@ async def run_lead(member: Member) -> None:
     Raises:
         FencedError: Another process acts as the lead.
         ModelRefusedError: No model call can succeed; the run can be resumed.
+        ModelAwayError: The provider stayed busy for too long; the run can be resumed.
     """
     while not member.inbox.stopped.is_set():
         step = steps.next_step(member.state, time.time())

@@ -36,6 +36,7 @@ async def lead_turns(
             ends_with=ends_with,
             about=member.goal,
             repairs_max=LEAD_REPAIRS_MAX,
+            is_vital=True,
         )
     )
     if outcome.refusal:  # what comes next depends on it

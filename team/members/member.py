@@ -35,6 +35,7 @@ from team.agent.inbox import Inbox
 from team.agent.journal import Journal
 from team.agent.loop import Agent
 from team.agent.models.call import Caller
+from team.agent.pacer import RunPacer
 from team.agent.world import World
 from team.errors import StateError
 from team.members.library_cache import library_path
@@ -180,7 +181,8 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         library = await _library(connection, key, inbox.state)
         if library is not None:
             stack.callback(library.close)
-        caller = Caller(key.provider, member=key.name)
+        pacer = RunPacer(connection, key.run, key.name)
+        caller = Caller(key.provider, member=key.name, pacer=pacer)
         stack.push_async_callback(caller.close)
         rules = inbox.state.spec.team.decisions
         world = World(

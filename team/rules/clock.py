@@ -17,6 +17,18 @@ def began_at(state: RunState, now: float) -> float:
     return state.opened_at + idle_s(state, now)
 
 
+def worked_s(state: RunState, since: float, now: float) -> float:
+    """For how long the run was not stopped, in seconds.
+
+    Args:
+        state: How the run stands.
+        since: From when on, in seconds since 1970.
+        now: Until when.
+    """
+    stopped = (max(0.0, end - max(begin, since)) for begin, end in state.pauses)
+    return now - since - sum(stopped)
+
+
 def idle_s(state: RunState, now: float) -> float:
     """How long nobody worked on the run, or it waited for a person, in seconds."""
     spans = [*state.pauses, *_asked(state, now), *_reserved(state, now)]

@@ -28,7 +28,7 @@ from bus.errors import (
 from bus.ids import LEAD
 from bus.messages import MemberLost
 from bus.run_stream import Entry, RunStream
-from team.errors import ModelRefusedError, StateError, TeamError
+from team.errors import ModelAwayError, ModelRefusedError, StateError, TeamError
 from team.members.lead import run_lead
 from team.members.member import seated
 from team.members.seat import SeatKey
@@ -76,7 +76,7 @@ async def _live(key: SeatKey) -> int:
     except (BusUnavailableError, StorageFullError) as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         return EXIT_BUS_FULL if isinstance(error, StorageFullError) else EXIT_NO_BUS
-    except (ModelRefusedError, StateError, TooLargeError) as error:
+    except (ModelRefusedError, ModelAwayError, StateError, TooLargeError) as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         await _give_up(key, error)
         return EXIT_FINAL

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -31,6 +31,7 @@ from team.agent.models.rehearsal.faults import (
     parse_faults,
     parse_latency,
 )
+from team.agent.models.silence import SILENT_VARIABLE, parse_silent
 from team.errors import SpecError
 from team.members.library_cache import library_path
 from team.rules.limits import tokens_of
@@ -129,7 +130,7 @@ def prepare(request: RunRequest) -> Prepared:
     roles = narrowed(load_roles(team, request.cwd), project)
     check_cassette()
     provider = choose_provider(request.model)
-    check_rehearsal(provider)
+    check_model_settings(provider)
     if not request.sources:
         raise SpecError(
             "--source", "", "no source is named", "give files, folders or globs with --source"
@@ -180,15 +181,16 @@ def _is_text(goal: str) -> bool:
     return True
 
 
-def check_rehearsal(provider: str) -> None:
-    """Refuse settings of the rehearsal model that it can't use.
+def check_model_settings(provider: str) -> None:
+    """Refuse settings of model calls that can't be used.
 
     Raises:
         SpecError: Names the variable and what is wrong with it.
     """
-    if provider != "rehearsal":
-        return
-    for name, parse in ((FAULTS_VARIABLE, parse_faults), (LATENCY_VARIABLE, parse_latency)):
+    parsers: dict[str, Callable[[str], object]] = {SILENT_VARIABLE: parse_silent}
+    if provider == "rehearsal":
+        parsers |= {FAULTS_VARIABLE: parse_faults, LATENCY_VARIABLE: parse_latency}
+    for name, parse in parsers.items():
         try:
             parse(os.environ.get(name, ""))
         except ValueError as error:

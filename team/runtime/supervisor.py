@@ -39,6 +39,7 @@ from team.runtime.exit_codes import EXIT_BUS_FULL, EXIT_DONE, EXIT_FINAL, EXIT_N
 from team.runtime.home import cache_dir, run_dir
 from team.runtime.last_words import how_it_ended, size_of
 from team.runtime.launch import Launched, launch
+from team.runtime.pacing import Pacing
 from team.state import Mailroom, Roster
 
 log = structlog.get_logger()
@@ -81,6 +82,7 @@ class Supervisor:
         self._restarts_max = restarts_max
         self._liveness = liveness
         self._vigil = Vigil(liveness.stuck_seconds)
+        self._pacing = Pacing(connection, run)
         self._roster = Roster()
         self._mail = Mailroom()
         self._has_result = False
@@ -119,6 +121,7 @@ class Supervisor:
             async with (
                 Feed(self._connection, self._run, name) as feed,
                 Roll(self._connection, self._run) as roll,
+                self._pacing,
             ):
                 await self._follow(feed, roll)
         finally:
@@ -228,6 +231,7 @@ class Supervisor:
             process = await self._start(name)
             code = await process.exited()
             killed = self._killed.pop(name, None)
+            self._pacing.forget(name)
             if self._stopping.is_set() or self._has_result:
                 return
             if name in self._replaced:

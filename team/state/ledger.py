@@ -47,12 +47,13 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 
     def plus(self, usage: UsageSpent) -> Spent:
         """This sum and one call more; a call gives nothing back, whatever it says."""
+        took = (usage.tokens, usage.lost)
         known = self.cost_usd is not None and usage.cost_usd is not None
         cost = (self.cost_usd or 0.0) + max(0.0, usage.cost_usd or 0.0)
         return Spent(
             calls=self.calls + 1,
-            input_tokens=self.input_tokens + read_tokens(usage.tokens),
-            output_tokens=self.output_tokens + max(0, usage.tokens.output),
+            input_tokens=self.input_tokens + sum(read_tokens(one) for one in took),
+            output_tokens=self.output_tokens + sum(max(0, one.output) for one in took),
             cost_usd=cost if known else None,
             is_estimated=self.is_estimated or usage.is_estimated,
         )

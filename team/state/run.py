@@ -18,6 +18,7 @@ from bus.messages import (
     ContextCompacted,
     FindingSubmitted,
     MemberJoined,
+    MemberLost,
     PlanMade,
     ResultPublished,
     RunOpened,
@@ -52,6 +53,7 @@ class RunState:
         self.cancel_reason: str | None = None
         self.told_to_wrap_up: set[str] = set()
         self.pauses: list[tuple[float, float]] = []
+        self._worked_at = 0.0
         self.spec_head_seq = 0
         self.result_head_seq = 0
         self.opened_at = 0.0
@@ -108,9 +110,15 @@ class RunState:
         return is_heard
 
     def _note_pause(self, record: Record) -> None:
-        """Nobody worked on the run from its last message until it has a supervisor again."""
-        if isinstance(record.body, MemberJoined) and record.subject.author == SUPERVISOR:
-            self.pauses.append((self.last_at or record.at, record.at))
+        """Nobody worked on the run from its last message until it has a supervisor again.
+
+        A lead that gave up had waited in vain since the message before.
+        """
+        author = record.subject.author
+        if isinstance(record.body, MemberJoined) and author == SUPERVISOR:
+            self.pauses.append((self._worked_at or record.at, record.at))
+        if not (isinstance(record.body, MemberLost) and author == LEAD):
+            self._worked_at = record.at
 
     def _follow_grants(self, record: Record) -> None:
         """Tell the ledger what the board and the roster have made of a record."""

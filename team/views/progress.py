@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import msgspec
 
+from bus.live import Beat
 from bus.messages import ApprovalAsked, MemberSeated, VerdictGiven
 from bus.run_stream import Record
 from team.rules.approvals import awaited
 from team.state import RunState
 from team.views.follow import Follower
-from team.views.lines import story_line
+from team.views.lines import clock, story_line
 from team.views.output import write_note
 from team.views.waiting import waiting_text
 
 REDRAW_S: Final = 0.2
+
+Wait = tuple[str, int, str]
+"""Who waits, in which turn, and why."""
 
 
 @asynccontextmanager
@@ -34,8 +39,29 @@ async def show_progress(follower: Follower, *, is_quiet: bool = False) -> AsyncI
             yield follower
         return
     follower.on_record = _print_line
-    async with follower:
+    async with follower, _in_background(_telling_waits(follower)):
         yield follower
+
+
+async def _telling_waits(follower: Follower) -> None:
+    told = set[Wait]()
+    while True:
+        beats = follower.beats
+        for name, _, _ in new_waits(beats, told):
+            write_note(f"{clock(time.time())}  {name:<10} {beats[name].doing}")
+        await asyncio.sleep(REDRAW_S)
+
+
+def new_waits(beats: dict[str, Beat], told: set[Wait]) -> list[Wait]:
+    """Which members wait, for a reason that was not told of them in this turn; now it is."""
+    waits = [
+        (name, beat.turn, beat.doing.partition(": ")[2])
+        for name, beat in beats.items()
+        if beat.state == "waiting"
+    ]
+    new = [wait for wait in waits if wait not in told]
+    told.update(new)
+    return new
 
 
 def _print_line(record: Record, state: RunState) -> None:
@@ -80,11 +106,17 @@ async def _drawing(follower: Follower) -> AsyncIterator[None]:
                 live.update(picture(follower), refresh=True)
                 await asyncio.sleep(REDRAW_S)
 
-        task = asyncio.create_task(redraw())
-        try:
+        async with _in_background(redraw()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            live.update(picture(follower), refresh=True)
+        live.update(picture(follower), refresh=True)
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -6,51 +6,36 @@ A cut stream, a page of HTML or an empty body never passes for an answer.
 from __future__ import annotations
 
 import asyncio
-import random
-import re
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
 
 import anthropic
 import httpx2
 import msgspec
 
 from bus.messages import TokenCounts
-from team.agent.models.client import REHEARSAL, is_first_party, make_client
+from team.agent.models.client import REHEARSAL, fingerprint, is_first_party, make_client
+from team.agent.models.failures import exhausted_s, model_error, pause_s
 from team.agent.models.pricing import price_ceiling_usd, price_usd
 from team.errors import (
     ModelBusyError,
     ModelError,
     ModelRefusedError,
     ModelReplyError,
-    ModelTooLongError,
 )
 from team.rules.limits import CHARACTERS_PER_TOKEN
 
-BUSY_TRIES: Final = 8
 REPLY_TRIES: Final = 3
-BACKOFF_MAX_S: Final = 30.0
-RETRY_AFTER_MAX_S: Final = 300.0
+"""How many answers to one call may be broken, or no messages at all."""
+BEGUN_TRIES: Final = 8
+"""How many answers to one call may begin, and be paid, and then end in a busy provider."""
+PATIENCE_S: Final = 600.0
+"""How long a busy provider is waited for where nobody says otherwise, in seconds."""
+DISCARDED: Final = "\n[this answer broke off: it does not count, and is asked for again]\n"
 
-_OK: Final = 200
-_BAD_REQUEST: Final = 400
-_SERVER_ERROR: Final = 500
-_BUSY_STATUS: Final = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
-_TOO_LARGE: Final = 413
-_TOO_LONG: Final = re.compile(
-    r"prompt is too long|input is too long|maximum context length"
-    r"|exceeds?\b.{0,80}\bcontext (?:window|limit|length|size)",
-    re.IGNORECASE,
-)
-"""How providers word that a call reads more than the model's window holds."""
-_OVERLOADED: Final = ("overloaded_error", "rate_limit_error", "api_error", "timeout_error")
-_FIX_OF_STATUS: Final = {
-    401: "the key was refused: check ANTHROPIC_API_KEY, then 'team resume'",
-    402: "the account has no credit: add some, then 'team resume'",
-    403: "the key may not do this: check its permissions and the model's name",
-    404: "no such model or address: check the model's name and ANTHROPIC_BASE_URL",
-}
+Ending = Literal["ok", "busy", "failed"]
+"""How a try ended: in a message, in being asked to call less, otherwise."""
 
 
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +54,10 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         text: Its text blocks together.
         calls: Tools that it wants to be run, in order.
         stop_reason: Why it stopped.
+        stop_details: What the provider says of that, if anything.
         tokens: What the call took.
-        cost_usd: US dollars; absent where the price is unknown.
+        lost: What tries before it took, whose answer broke off.
+        cost_usd: US dollars of all that; absent where the price is unknown.
         took_s: From request to last byte, in seconds.
     """
 
@@ -78,7 +65,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     calls: tuple[ToolCall, ...]
     stop_reason: str
+    stop_details: str = ""
     tokens: TokenCounts
+    lost: TokenCounts = TokenCounts()
     model: str
     request_id: str
     cost_usd: float | None
@@ -102,6 +91,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return int(size / CHARACTERS_PER_TOKEN)
 
 
+class Pacer(Protocol):
+    """Who says when the members of a run may call, so that they keep one provider's limit."""
+
+    async def ask(self, key: str) -> float:
+        """Ask to call: 0 means now, else ask again after so many seconds."""
+
+    async def tell(self, key: str, how: Ending, hold_s: float | None) -> None:
+        """Say that a call has ended, and for how long the provider wants no other."""
+
+
 class Caller:
     """Makes model calls, waits where the provider asks to, and says so."""
 
@@ -111,6 +110,7 @@ class Caller:
         transport: httpx2.AsyncBaseTransport | None = None,
         *,
         member: str | None = None,
+        pacer: Pacer | None = None,
     ) -> None:
         """Make a caller.
 
@@ -118,9 +118,12 @@ class Caller:
             provider: `anthropic` or `rehearsal`.
             transport: What stands below the SDK in place of all else.
             member: Whose calls may be recorded or replayed, if the environment asks for it.
+            pacer: Who says when to call; absent: nobody is asked.
         """
         self._provider = provider
         self._client = make_client(provider, transport, member=member)
+        self._pacer = pacer
+        self._key = fingerprint(self._client)
 
     async def close(self) -> None:
         """Close the connections to the provider."""
@@ -142,55 +145,99 @@ class Caller:
         *,
         on_text: Callable[[str], None],
         on_wait: Callable[[str, float], None],
+        patience_s: float = PATIENCE_S,
+        may_lose: Callable[[TokenCounts], bool] = lambda _: True,
     ) -> Reply:
         """Make one call, again and again while that may help.
 
         Args:
             request: What is asked.
-            on_text: Called with each piece of text as it comes, with an empty one for the rest.
-            on_wait: Called with a reason and seconds before each wait.
+            on_text: Called with each piece of text as it comes, with an empty one for the rest;
+                also told when it is void.
+            on_wait: Called with a reason and seconds before each wait, and with 0 s after it.
+            patience_s: For how long a busy provider is waited for, in seconds.
+            may_lose: Asked with what tries in vain have taken whether there may be another.
 
         Raises:
             ModelRefusedError: It would fail the same way again.
             ModelTooLongError: It has more in it than the model's window takes.
-            ModelBusyError: Still not served after `BUSY_TRIES` tries.
+            ModelBusyError: Still not served after `patience_s`.
             ModelReplyError: `REPLY_TRIES` replies were not whole messages.
 
         Cancelling: safe; the HTTP stream is closed.
         """
-        tries = 0
+        tries = _Tries(time.monotonic() + patience_s)
         while True:
-            tries += 1
+            attempt = _Attempt()
             try:
-                return await self._once(request, on_text)
-            except ModelBusyError as error:
-                if tries >= BUSY_TRIES:
+                await self._may_call(request.model, tries.deadline, on_wait)
+                reply = await self._try(request, on_text, attempt)
+            except ModelError as error:
+                pause = tries.pause_s(error, attempt)
+                if pause is None or not may_lose(tries.lost):
+                    error.lost = tries.lost
                     raise
-                pause = _pause_s(tries, error.retry_after_s)
-                reason = error.reason
-            except ModelReplyError as error:
-                if tries >= REPLY_TRIES:
-                    raise
-                pause, reason = _pause_s(tries, None), error.reason
-            on_wait(reason, pause)
-            await asyncio.sleep(pause)
+                if attempt.has_text:
+                    on_text(DISCARDED)
+                await _wait(error.reason, pause, on_wait)
+                continue
+            return self._with_lost(reply, tries.lost)
 
-    async def _once(self, request: Request, on_text: Callable[[str], None]) -> Reply:
-        began = time.monotonic()
+    async def _may_call(
+        self, model: str, deadline: float, on_wait: Callable[[str, float], None]
+    ) -> None:
+        """Wait for a place among the calls of the run's members."""
+        while self._pacer is not None:
+            wait_s = await self._pacer.ask(self._key)
+            if wait_s <= 0:
+                return
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise ModelBusyError(model, "the provider's limit leaves no room for this call")
+            reason = "the run's members share the provider's limit"
+            await _wait(reason, min(wait_s, left_s), on_wait)
+
+    async def _try(
+        self, request: Request, on_text: Callable[[str], None], attempt: _Attempt
+    ) -> Reply:
+        """Try once, and tell the pacer how it ended, whatever way that was."""
+        ending: Ending = "failed"
+        hold_s: float | None = None
+        try:
+            reply = await self._once(request, on_text, attempt)
+            ending, hold_s = "ok", attempt.exhausted_s
+            return reply
+        except ModelBusyError as error:
+            if error.is_asked:
+                ending, hold_s = "busy", error.retry_after_s
+            raise
+        finally:
+            if self._pacer is not None:
+                await self._pacer.tell(self._key, ending, hold_s)
+
+    async def _once(
+        self, request: Request, on_text: Callable[[str], None], attempt: _Attempt | None = None
+    ) -> Reply:
+        began, attempt = time.monotonic(), attempt or _Attempt()
         try:
             async with self._client.messages.stream(**self._arguments(request)) as stream:
                 async for event in stream:
+                    attempt.take(event)
                     on_text(event.text if event.type == "text" else "")
                 message = await stream.get_final_message()
                 request_id = stream.request_id or ""
-        except anthropic.AnthropicError as error:
-            raise _mapped(request.model, error) from error
+                attempt.exhausted_s = exhausted_s(stream.response.headers, time.time())
         except Exception as error:
-            # The SDK asserts on bodies that are not event streams.
-            raise ModelReplyError(
-                request.model, f"the reply is not a message ({type(error).__name__}: {error})"
-            ) from error
+            raise model_error(request.model, error) from error
+        if not attempt.is_whole:
+            raise ModelReplyError(request.model, "the stream ended before the message did")
         return self._reply(request, message, request_id, time.monotonic() - began)
+
+    def _with_lost(self, reply: Reply, lost: TokenCounts) -> Reply:
+        """A reply together with what was paid in vain before it."""
+        cost = self.cost_usd(reply.model, lost)
+        total = None if cost is None or reply.cost_usd is None else reply.cost_usd + cost
+        return msgspec.structs.replace(reply, lost=lost, cost_usd=total) if lost.total else reply
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -209,27 +256,93 @@ class Caller:
     def _reply(self, request: Request, message: Any, request_id: str, took_s: float) -> Reply:
         stop_reason = getattr(message, "stop_reason", None)
         if not isinstance(message, anthropic.types.Message) or stop_reason is None:
-            raise ModelReplyError(request.model, "the stream ended before the message did")
+            raise ModelReplyError(request.model, "the message does not say why it stopped")
         blocks = [block for block in map(_as_sent, message.content) if not _is_empty(block)]
-        tokens = TokenCounts(
-            input=message.usage.input_tokens,
-            cache_read=message.usage.cache_read_input_tokens or 0,
-            cache_write=message.usage.cache_creation_input_tokens or 0,
-            output=message.usage.output_tokens,
-        )
-        is_rehearsal = self._provider == REHEARSAL
+        tokens = _tokens(message.usage)
+        details = message.stop_details
         return Reply(
             content=msgspec.json.encode(blocks),
             text="".join(block["text"] for block in blocks if block["type"] == "text"),
             calls=tool_calls(blocks),
             stop_reason=str(stop_reason),
+            stop_details=_said_of(details.category, details.explanation) if details else "",
             tokens=tokens,
             model=message.model,
             request_id=request_id or message.id,
             cost_usd=self.cost_usd(message.model, tokens),
             took_s=took_s,
-            is_estimated=is_rehearsal,
+            is_estimated=self._provider == REHEARSAL,
         )
+
+
+class _Attempt:
+    """What has come of one try, also of one that breaks off."""
+
+    def __init__(self) -> None:
+        self.has_begun = self.has_text = self.is_whole = False
+        self.tokens = TokenCounts()
+        self.exhausted_s: float | None = None
+
+    def take(self, event: Any) -> None:
+        match event.type:
+            case "message_start":
+                self.has_begun = True
+                self.tokens = _tokens(event.message.usage)
+            case "text":
+                self.has_text = True
+            case "message_delta":
+                written = max(self.tokens.output, event.usage.output_tokens or 0)
+                self.tokens = msgspec.structs.replace(self.tokens, output=written)
+            case "message_stop":
+                self.is_whole = True
+
+
+class _Tries:
+    """How often one call was tried in vain, and what that took."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.lost = TokenCounts()
+        self._failed = self._broken = self._begun = 0
+
+    def pause_s(self, error: ModelError, attempt: _Attempt) -> float | None:
+        """Count a failure: how long to wait before the next try; nothing: there is none."""
+        self._failed += 1
+        self._begun += attempt.has_begun
+        self.lost = _sum(self.lost, attempt.tokens)
+        if isinstance(error, ModelBusyError):
+            pause = pause_s(self._failed, error.retry_after_s)
+            is_over = self._begun >= BEGUN_TRIES or time.monotonic() + pause > self.deadline
+            return None if is_over else pause
+        self._broken += 1
+        is_over = isinstance(error, ModelRefusedError) or self._broken >= REPLY_TRIES
+        return None if is_over else pause_s(self._broken)
+
+
+async def _wait(reason: str, seconds: float, on_wait: Callable[[str, float], None]) -> None:
+    on_wait(reason, seconds)
+    await asyncio.sleep(seconds)
+    on_wait(reason, 0.0)
+
+
+def _tokens(usage: Any) -> TokenCounts:
+    """What a provider says that a call took; what it leaves out is nothing."""
+    return TokenCounts(
+        input=usage.input_tokens or 0,
+        cache_read=usage.cache_read_input_tokens or 0,
+        cache_write=usage.cache_creation_input_tokens or 0,
+        output=usage.output_tokens or 0,
+    )
+
+
+def _sum(one: TokenCounts, other: TokenCounts) -> TokenCounts:
+    return TokenCounts(
+        **{name: getattr(one, name) + getattr(other, name) for name in one.__struct_fields__}
+    )
+
+
+def _said_of(category: str | None, explanation: str | None) -> str:
+    return ": ".join(part for part in (category, explanation) if part)
 
 
 def tool_calls(blocks: list[dict[str, Any]]) -> tuple[ToolCall, ...]:
@@ -251,39 +364,3 @@ def _as_sent(block: Any) -> dict[str, Any]:
 
 def _is_empty(block: dict[str, Any]) -> bool:
     return block["type"] == "text" and not block["text"].strip()
-
-
-def _pause_s(tries: int, retry_after_s: float | None) -> float:
-    if retry_after_s is not None:
-        return min(retry_after_s, RETRY_AFTER_MAX_S)
-    return float(min(0.25 * 2**tries, BACKOFF_MAX_S) * (0.75 + 0.5 * random.random()))  # noqa: S311 - spreads retries
-
-
-def _mapped(model: str, error: anthropic.AnthropicError) -> ModelError:
-    if isinstance(error, anthropic.APIConnectionError):
-        return ModelBusyError(model, f"no connection to the provider ({error})")
-    if not isinstance(error, anthropic.APIStatusError):
-        return ModelReplyError(model, f"{type(error).__name__}: {error}")
-    status = error.status_code
-    kind = _error_part(error.body, "type")
-    if status in _BUSY_STATUS or status >= _SERVER_ERROR or (status == _OK and kind in _OVERLOADED):
-        return ModelBusyError(model, f"{status} {kind or error.message}", _retry_after(error))
-    if status == _OK:
-        return ModelReplyError(model, f"an error came in mid-stream: {error.message}")
-    said = _error_part(error.body, "message") or error.message
-    if status == _TOO_LARGE or (status == _BAD_REQUEST and _TOO_LONG.search(said)):
-        return ModelTooLongError(model, f"{status} {kind}: {said}")
-    fix = _FIX_OF_STATUS.get(status, "mend the request; the provider said what is wrong")
-    return ModelRefusedError(model, f"{status} {kind}: {said}", fix)
-
-
-def _error_part(body: object, field: str) -> str:
-    inner = body.get("error") if isinstance(body, dict) else None
-    return str(inner.get(field, "")) if isinstance(inner, dict) else ""
-
-
-def _retry_after(error: anthropic.APIStatusError) -> float | None:
-    try:
-        return float(error.response.headers.get("retry-after", ""))
-    except ValueError:
-        return None

@@ -5,6 +5,7 @@ The SDK's own retries are off: a member that waits says so and keeps its heartbe
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import Final
 
@@ -13,9 +14,12 @@ import httpx2
 
 from team.agent.models.cassette.environment import cassette_transport
 from team.agent.models.rehearsal.transport import RehearsalTransport
+from team.agent.models.silence import silent_from_environment
+from team.agent.models.steady import SteadyTransport
 
 REHEARSAL: Final = "rehearsal"
-TIMEOUT: Final = httpx2.Timeout(600.0, connect=10.0)
+TIMEOUT: Final = httpx2.Timeout(300.0, connect=10.0)
+"""How long the first byte may take, in seconds; a server of one's own may read for minutes."""
 
 
 def make_client(
@@ -37,21 +41,31 @@ def make_client(
             api_key="none",
             base_url="http://rehearsal.invalid",
             max_retries=0,
-            http_client=httpx2.AsyncClient(transport=below),
+            http_client=httpx2.AsyncClient(transport=_steady(below)),
         )
     has_key = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")
-    other = transport or _cassette(provider, member)
+    below = transport or _cassette(provider, member) or _Network()
     return anthropic.AsyncAnthropic(
         api_key=None if has_key else "none",
         max_retries=0,
         timeout=TIMEOUT,
-        http_client=anthropic.DefaultAsyncHttpxClient(transport=other) if other else None,
+        http_client=anthropic.DefaultAsyncHttpxClient(transport=_steady(below)),
     )
+
+
+def fingerprint(client: anthropic.AsyncAnthropic) -> str:
+    """A name for whose limits a client's calls count against: it tells nothing of the key."""
+    key = client.api_key or client.auth_token or ""
+    return hashlib.sha256(f"{client.base_url} {key}".encode()).hexdigest()[:16]
 
 
 def is_first_party() -> bool:
     """Whether calls go to Anthropic itself, which has features that stand-ins may lack."""
     return not os.environ.get("ANTHROPIC_BASE_URL")
+
+
+def _steady(below: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
+    return SteadyTransport(below, silent_from_environment())
 
 
 def _cassette(provider: str, member: str | None) -> httpx2.AsyncBaseTransport | None:

@@ -44,12 +44,23 @@ def compose(request: dict[str, Any], faults: Sequence[Fault] = ()) -> Composed:
     calls = [_spoil(name, given, fault) for name, given in planned]
     if not calls:
         return _said("Done.", fault)
+    if fault == "truncated-tool" and not situation.was_cut_off:
+        return _truncated(calls, request)
+    return Composed(blocks=_tool_uses(calls, request), stop_reason="tool_use", fault=fault)
+
+
+def _truncated(calls: Calls, request: dict[str, Any]) -> Composed:
+    """A reply as it is when it runs into `max_tokens`: of its last call there is only a part."""
+    *whole, last = _tool_uses(calls, request)
+    return Composed(blocks=[*whole, last | {"input": {}}], stop_reason="max_tokens")
+
+
+def _tool_uses(calls: Calls, request: dict[str, Any]) -> list[dict[str, Any]]:
     seed = hashlib.sha256(msgspec.json.encode(request["messages"], order="sorted")).hexdigest()
-    blocks = [
+    return [
         {"type": "tool_use", "id": f"toolu_{seed[:20]}{n:02d}", "name": name, "input": given}
         for n, (name, given) in enumerate(calls)
     ]
-    return Composed(blocks=blocks, stop_reason="tool_use", fault=fault)
 
 
 def _next_calls(situation: Situation) -> Calls:

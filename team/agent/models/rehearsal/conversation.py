@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bus.messages import Evidence
-from team.agent.briefing import Briefing
+from team.agent.briefing import CUT_OFF_SAID, Briefing
 from team.agent.earlier import Earlier, read_earlier
 from team.sources import Locator, parse_locator
 from team.tool_names import RECALL
@@ -80,6 +80,8 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What a member has been told and has done so far.
 
+    A call that was cut off was not made, so it is not among what was done.
+
     Attributes:
         briefing: What its assignment began with.
         done: Its calls, in order; not the looks at turns that have left the context.
@@ -87,6 +89,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         texts: All that entered beside answers, in order.
         tools: What it may do.
         recalls: How many looks at such turns have left the context themselves.
+        was_cut_off: Whether a call was cut off.
     """
 
     briefing: Briefing
@@ -95,6 +98,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     texts: tuple[str, ...]
     tools: frozenset[str]
     recalls: int = 0
+    was_cut_off: bool = False
 
     def calls_of(self, tool: str) -> list[Done]:
         """What was called of one tool, in order."""
@@ -175,12 +179,17 @@ def read_request(request: dict[str, Any]) -> Situation | None:
         texts = [*earlier.told, *earlier.mail, *texts[1:]]
     return Situation(
         briefing=briefing,
-        done=tuple(call for call in (*_earlier(earlier, now), *now) if call.tool != RECALL),
+        done=tuple(call for call in (*_earlier(earlier, now), *now) if _was_done(call)),
         mail=tuple(mail for text in texts for mail in _mail(text)),
         texts=tuple(texts),
         tools=frozenset(tool["name"] for tool in request.get("tools", [])),
         recalls=0 if earlier is None else earlier.recalls,
+        was_cut_off=any(map(_is_cut_off, now)),
     )
+
+
+def _was_done(call: Done) -> bool:
+    return call.tool != RECALL and not _is_cut_off(call)
 
 
 def _earlier(earlier: Earlier | None, now: Sequence[Done]) -> Iterator[Done]:
@@ -229,6 +238,10 @@ def _calls(request: dict[str, Any]) -> Iterator[Done]:
                     content=block["content"],
                     is_error=block.get("is_error", False),
                 )
+
+
+def _is_cut_off(call: Done) -> bool:
+    return call.is_error and CUT_OFF_SAID in call.content
 
 
 def _mail(text: str) -> Iterator[Mail]:

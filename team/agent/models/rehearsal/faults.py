@@ -21,7 +21,13 @@ FAULTS: Final = {
     "bad-input": "call the returning tool with an input that does not fit",
     "html": "answer with a web page instead of a message",
     "cut-stream": "end the stream in the middle of the message",
+    "empty": "answer with an empty body",
     "overloaded": "answer 529 to every call",
+    "rate-limit": "answer the first try of each call with 429 and `retry-after: 1`",
+    "cut-once": "end the stream in the middle of the message, at the first try of each call",
+    "error-once": "send an overloaded error in mid-stream, at the first try of each call",
+    "stall": "fall silent in the middle of the message, at the first try of each call",
+    "truncated-tool": "run into `max_tokens` in the midst of a context's first tool call",
     "refuse-key": "answer 401 to every call",
     "refusal": "stop with the reason `refusal`",
     "hang": "never answer",
@@ -29,6 +35,9 @@ FAULTS: Final = {
     "repeat": "make the first search again and again until told to return",
 }
 """Every fault there is, and what it does."""
+
+ONCE: Final = frozenset({"rate-limit", "cut-once", "error-once", "stall"})
+"""Faults that meet only the first try of each call."""
 
 _FORM = re.compile(r"([a-z-]+)(?:@([A-Za-z0-9_-]+))?(?:#(\d+))?")
 

@@ -19,6 +19,7 @@ from team.agent.models.rehearsal.brain import MODEL, Composed, compose
 from team.agent.models.rehearsal.faults import (
     FAULTS_VARIABLE,
     LATENCY_VARIABLE,
+    ONCE,
     Fault,
     parse_faults,
     parse_latency,
@@ -34,6 +35,7 @@ class RehearsalTransport(httpx2.AsyncBaseTransport):
     def __init__(self, faults: Sequence[Fault] = (), latency_s: float = 0.0) -> None:
         self._faults = tuple(faults)
         self._latency_s = latency_s
+        self._seen: set[str] = set()
 
     @classmethod
     def from_environment(cls) -> RehearsalTransport:
@@ -49,31 +51,66 @@ class RehearsalTransport(httpx2.AsyncBaseTransport):
             problem = request_problem(body)
             if problem is not None:
                 return _error(400, "invalid_request_error", problem)
-            return respond(body, self._faults)
+            return respond(body, self._faults_of(body))
         except Exception as error:
             return _error(400, "invalid_request_error", f"the rehearsal model failed: {error!r}")
+
+    def _faults_of(self, body: dict[str, Any]) -> tuple[Fault, ...]:
+        """The faults that may meet this try of a call."""
+        call = _id("call", body)
+        if call not in self._seen:
+            self._seen.add(call)
+            return self._faults
+        return tuple(fault for fault in self._faults if fault.name not in ONCE)
 
 
 def respond(body: dict[str, Any], faults: Sequence[Fault] = ()) -> httpx2.Response:
     """Answer a request's body, with faults as planned."""
     composed = compose(body, faults)
-    fault = composed.fault
-    if fault == "refuse-key":
-        return _error(401, "authentication_error", "invalid x-api-key")
-    if fault == "overloaded":
-        return _error(529, "overloaded_error", "Overloaded")
-    if fault == "html":
-        return httpx2.Response(
-            200, headers={"content-type": "text/html"}, text="<html>gateway</html>"
-        )
-    events = list(message_events(body, composed))
-    if fault == "cut-stream":
-        events = events[: len(events) // 2]
+    answered = _instead(composed.fault)
+    if answered is not None:
+        return answered
+    events, is_silent = _broken(message_events(body, composed), composed.fault)
     return httpx2.Response(
         200,
         headers={"content-type": "text/event-stream", "request-id": _id("req", body)},
-        stream=_Silence() if fault == "hang" else _Stream(events),
+        stream=_Stream(events, is_silent=is_silent),
     )
+
+
+def _instead(fault: str | None) -> httpx2.Response | None:
+    """What a fault answers in place of a message."""
+    match fault:
+        case "refuse-key":
+            return _error(401, "authentication_error", "invalid x-api-key")
+        case "overloaded":
+            return _error(529, "overloaded_error", "Overloaded")
+        case "rate-limit":
+            return _error(429, "rate_limit_error", "too many requests", {"retry-after": "1"})
+        case "html":
+            kind = {"content-type": "text/html"}
+            return httpx2.Response(200, headers=kind, text="<html>gateway</html>")
+        case "empty":
+            return httpx2.Response(200, headers={"content-type": "text/event-stream"}, text="")
+        case _:
+            return None
+
+
+def _broken(events: list[bytes], fault: str | None) -> tuple[list[bytes], bool]:
+    """The events that a fault lets through, and whether silence follows them."""
+    half = events[: len(events) // 2]
+    match fault:
+        case "cut-stream" | "cut-once":
+            return half, False
+        case "stall":
+            return half, True
+        case "hang":
+            return [], True
+        case "error-once":
+            overloaded = {"type": "overloaded_error", "message": "Overloaded"}
+            return [*half, _event("error", error=overloaded)], False
+        case _:
+            return events, False
 
 
 def request_problem(body: dict[str, Any]) -> str | None:
@@ -159,26 +196,22 @@ def _event(kind: str, **fields: Any) -> bytes:
 
 
 class _Stream(httpx2.AsyncByteStream):
-    def __init__(self, events: Sequence[bytes]) -> None:
+    def __init__(self, events: Sequence[bytes], *, is_silent: bool = False) -> None:
         self._events = events
+        self._is_silent = is_silent
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for event in self._events:
             yield event
+        if self._is_silent:
+            await asyncio.Event().wait()
 
 
-class _Silence(httpx2.AsyncByteStream):
-    """A stream that was opened and on which nothing ever comes."""
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        await asyncio.Event().wait()
-        yield b""
-
-
-def _error(status: int, kind: str, message: str) -> httpx2.Response:
-    return httpx2.Response(
-        status, json={"type": "error", "error": {"type": kind, "message": message}}
-    )
+def _error(
+    status: int, kind: str, message: str, headers: dict[str, str] | None = None
+) -> httpx2.Response:
+    body = {"type": "error", "error": {"type": kind, "message": message}}
+    return httpx2.Response(status, headers=headers, json=body)
 
 
 def _id(prefix: str, body: dict[str, Any]) -> str:
