@@ -23,6 +23,7 @@ from team.errors import (
     ModelError,
     ModelRefusedError,
     ModelReplyError,
+    ModelTooLongError,
 )
 from team.rules.limits import CHARACTERS_PER_TOKEN
 
@@ -315,7 +316,8 @@ class _Tries:
             is_over = self._begun >= BEGUN_TRIES or time.monotonic() + pause > self.deadline
             return None if is_over else pause
         self._broken += 1
-        is_over = isinstance(error, ModelRefusedError) or self._broken >= REPLY_TRIES
+        is_final = isinstance(error, ModelRefusedError | ModelTooLongError)
+        is_over = is_final or self._broken >= REPLY_TRIES
         return None if is_over else pause_s(self._broken)
 
 
