@@ -27,7 +27,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
 async def ada(stream: RunStream, library: Library) -> World:
     """Ada's access to the run, in the context of her task."""
     world = await a_world(stream, "ada", library=library)
-    await world.journal.commit(opens_context(CONTEXT))
+    await world.journal.commit(opens_context(CONTEXT, tools=("note", "read_decision")))
     return world
 
 

@@ -215,13 +215,24 @@ async def test_an_order_to_wrap_up_outlives_a_call_that_was_too_long(stream: Run
 
 
 async def _interrupted(stream: RunStream, *answers: Any) -> list[bytes]:
-    """Work in steps, each by a process of its own that knows nothing but the stream."""
+    """Work in steps, each by a process of its own that knows nothing but the stream.
+
+    All but the first are of a version with another prompt, and its tools in another order.
+    """
     bodies: list[bytes] = []
     for _ in range(40):
         model = Asked(*answers[len(bodies) :])
         model_ids = len(bodies)
         async with ada(stream, _Renumbered(model, model_ids)) as (agent, world):
             assignment = an_errand(world, budget=LONG)
+            if CONTEXT in world.journal.transcripts:
+                assignment = msgspec.structs.replace(
+                    assignment,
+                    system="You are another.",
+                    opening="Begin otherwise.",
+                    model="m2",
+                    tools=assignment.tools[::-1],
+                )
             transcript = await agent._open(assignment)
             if transcript.closed is not None:
                 return bodies

@@ -30,7 +30,7 @@ from bus.messages import (
 from team.state import RunState
 from team.views.report import report_page
 from team.views.run_object import run_object
-from tests.support.builders import Story, a_story, opens
+from tests.support.builders import Story, a_story, compacts, opens
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>]]>&amp;"
 _VOID = {"meta", "br", "hr", "img", "link", "col", "path", "line", "circle", "rect", "polygon"}
@@ -187,3 +187,16 @@ def test_a_run_without_members_or_result_has_a_page_too() -> None:
 
     assert not page.open
     assert "stopped" in page.text
+
+
+def test_how_often_turns_have_left_a_members_contexts_is_counted() -> None:
+    story = a_story()
+    story.seat("ada")
+    for upto in (1, 3):
+        story.tell("journal", author="ada", body=compacts(upto))
+
+    members = {row.name: row for row in run_object("r1", story.state, is_live=False).members}
+
+    assert (members["ada"].compactions, members["lead"].compactions) == (2, 0)
+    assert "ada (compacted 2×)" in _page(story.state)
+    assert "lead (compacted" not in _page(story.state)

@@ -35,3 +35,12 @@ def test_a_tool_describes_itself_and_its_input_to_a_model(tool: type[Tool[Any]])
     assert definition["name"] == tool.name
     assert len(definition["description"]) > 20
     assert definition["input_schema"]["type"] == "object"
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_a_tool_of_ours_says_itself_what_it_does_and_changes_nothing_but_the_stream(
+    tool: type[Tool[Any]],
+) -> None:
+    """Who says nothing is taken to change the world, and is never run twice."""
+    assert vars(tool)["effect"] in ("read-only", "idempotent")
+    assert Tool.effect == "effectful"
