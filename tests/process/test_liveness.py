@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from bus.messages import (
     WrapUp,
 )
 from bus.run_stream import Record
-from tests.support.cli import GOAL, Cli, as_team, assert_nothing_twice, named, until_gone
+from tests.support.cli import GOAL, Cli, as_team, assert_nothing_twice, until_gone
 
 pytestmark = pytest.mark.slow
 
@@ -33,10 +32,10 @@ IMPATIENT = """\
 name = "impatient"
 
 [policy]
-restarts_max = 1
+restarts_max = {restarts_max}
 
 [liveness]
-stuck_seconds = 2.0
+stuck_seconds = 4.0
 """
 
 
@@ -82,17 +81,16 @@ async def test_a_member_whose_model_never_answers_is_told_and_then_replaced(
 ) -> None:
     """It lives and gets nowhere: its task goes to another in the same round."""
     faults = {"PEERTEAM_REHEARSAL_FAULTS": "hang@bea"}
-    done, shown = _impatient(cli, lanes, "hang", **faults)
+    status, shown, errors = _impatient(cli, lanes, "hang", restarts_max=3, **faults)
 
-    assert done.returncode == 0, done.stderr
+    assert status == 0, errors
     assert shown["status"] == "admitted"
     records = await cli.records("hang")
-    told = [r.body for r in records if isinstance(r.body, WrapUp)]
-    stuck = [r for r in records if isinstance(r.body, MemberStuck)]
-    [lost] = [r for r in records if isinstance(r.body, MemberLost)]
-    assert [r.subject.names for r in stuck] == [("bea",), ("bea",)]
-    assert [body.stuck_seq for body in told] == [stuck[0].seq]
-    assert (lost.subject.names, lost.subject.author) == (("bea",), "lead")
+    of_bea = [r for r in records if r.subject.names == ("bea",)]
+    stuck = [r.seq for r in of_bea if isinstance(r.body, MemberStuck)]
+    told = [r.body.stuck_seq for r in of_bea if isinstance(r.body, WrapUp)]
+    [lost] = [r for r in of_bea if isinstance(r.body, MemberLost)]
+    assert (len(stuck), told, lost.subject.author) == (2, stuck[:1], "lead")
     [task] = [r.subject.names[0] for r in records if _claims(r, "bea")]
     again = [r.body for r in records if isinstance(r.body, TaskOpened) and r.seq > lost.seq]
     assert [(one.round, one.reasons) for one in again if one.purpose == "research"][:1] == [
@@ -108,11 +106,11 @@ async def test_a_lead_that_gets_nowhere_is_started_again_and_given_up_in_the_end
 ) -> None:
     """It is nobody's to replace: the session stalls and says why, and can be resumed."""
     faults = {"PEERTEAM_REHEARSAL_FAULTS": "hang@lead"}
-    done, shown = _impatient(cli, lanes, "stuck", **faults)
+    status, shown, errors = _impatient(cli, lanes, "stuck", restarts_max=1, **faults)
 
-    assert done.returncode == 5, done.stderr
+    assert status == 5, errors
     assert shown["status"] == "stalled"
-    assert "stalled: it died 2 times within 60 s of work; the last time: nothing has" in done.stderr
+    assert "stalled: it died 2 times within 60 s of work; the last time: nothing has" in errors
 
     resumed = cli.run("resume", "stuck", "-q")
     assert resumed.returncode == 0, resumed.stderr
@@ -123,10 +121,12 @@ async def test_members_that_wait_for_each_other_are_told_and_go_on(
 ) -> None:
     """Each has asked the next and answers nobody: no reply can come."""
     faults = {"PEERTEAM_REHEARSAL_FAULTS": "wait"}
-    done, shown = cli.team_run(lanes, "--run", "ring", **faults)
+    with cli.start(
+        "run", "research", GOAL, *as_team(lanes), "--run", "ring", "-q", **faults
+    ) as team:
+        _, errors = team.communicate(timeout=100)
 
-    assert done.returncode == 0, done.stderr
-    assert shown["status"] == "admitted"
+    assert team.returncode == 0, errors
     records = await cli.records("ring")
     stuck = {r.subject.names[0]: r.body for r in records if isinstance(r.body, MemberStuck)}
     assert {name: body.waits_for for name, body in stuck.items()} == {
@@ -165,13 +165,14 @@ async def test_a_member_that_crashes_at_every_start_is_lost_with_its_own_words(
 
 
 def _impatient(
-    cli: Cli, lanes: list[Path], run: str, **faults: str
-) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
-    """Run a team that waits two seconds for whoever gets nowhere."""
-    (cli.cwd / "impatient.toml").write_text(IMPATIENT)
-    sources = [*named(lanes), "--mode", "team"]
-    done = cli.run("run", "impatient.toml", GOAL, *sources, "--run", run, "--json", **faults)
-    return done, msgspec.json.decode(done.stdout)
+    cli: Cli, lanes: list[Path], run: str, *, restarts_max: int, **faults: str
+) -> tuple[int, dict[str, Any], str]:
+    """Run a team that waits four seconds for whoever gets nowhere; exit status, result, errors."""
+    (cli.cwd / "impatient.toml").write_text(IMPATIENT.format(restarts_max=restarts_max))
+    arguments = ["run", "impatient.toml", GOAL, *as_team(lanes), "--run", run, "--json"]
+    with cli.start(*arguments, **faults) as team:
+        out, errors = team.communicate(timeout=100)
+    return team.returncode, msgspec.json.decode(out), errors
 
 
 async def _freeze(cli: Cli, run: str, member: str) -> int:
