@@ -305,6 +305,7 @@ class Agent:
             tokens=TokenCounts(),
             lost=error.lost,
             cost_usd=self._caller.cost_usd(request.model, error.lost),
+            is_estimated=self._caller.is_estimating,
         )
         await self._world.stream.append(self._world.entry("usage", body=usage))
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.messages import TokenCounts
+from bus.pace import ANSWER_S
 from team.agent.models.call import (
     BEGUN_TRIES,
     DISCARDED,
@@ -24,6 +25,7 @@ from team.agent.models.call import (
     _Attempt,
     _Tries,
 )
+from team.agent.models.client import TIMEOUT
 from team.agent.models.failures import (
     BACKOFF_MAX_S,
     RETRY_AFTER_MAX_S,
@@ -34,7 +36,10 @@ from team.agent.models.failures import (
 from team.agent.models.silence import SILENT_S, parse_silent
 from team.agent.models.steady import SteadyTransport
 from team.errors import ModelBusyError, ModelError, ModelRefusedError, ModelReplyError
+from team.rules import pace
+from team.rules.limits import WRAP_UP_SHARE
 from tests.support.cassettes import Scripted, asking, calling, failed, once, streamed
+from tests.support.documents import DOCS
 from tests.support.model_streams import SHAPES, answer, begun, ended, failed_midway, text, tool
 
 NOW = 1_800_000_000.0  # 15 January 2027, 08:00:00 UTC
@@ -147,6 +152,29 @@ def test_what_is_no_message_is_asked_for_a_few_times_and_a_refusal_once() -> Non
 
     assert [pause is not None for pause in broken] == [*[True] * (REPLY_TRIES - 1), False]
     assert _Tries(math.inf).pause_s(ModelRefusedError("m1", "401"), attempt) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("at most {:g} s at once", RETRY_AFTER_MAX_S),
+        ("doubled up to {:g} s; then calls again", BACKOFF_MAX_S),
+        ("no answer within {:g} s", TIMEOUT.connect),
+        ("no first byte within {:g} s", TIMEOUT.read),
+        ("`PEERTEAM_MODEL_SILENT_S`, {:g} s", SILENT_S),
+        ("after {} answers that began", BEGUN_TRIES),
+        ("after {} answers: not returned", REPLY_TRIES),
+        ("{:.0%} of its seconds", 1 - WRAP_UP_SHARE),
+        ("within a window, {} at first", pace.WINDOW_START),
+        ("one more a round, up to {}", pace.WINDOW_MAX),
+        ("with each refusal, up to {:g} s", pace.BACKOFF_MAX_S),
+        ("nobody answers within {:g} s", ANSWER_S),
+    ],
+)
+def test_numbers_in_the_document_are_those_of_the_code(said: str, value: float) -> None:
+    text = " ".join((DOCS / "reliability.md").read_text().split()).replace(" %", "%")
+
+    assert said.format(value) in text
 
 
 # --- which error ---------------------------------------------------------------------------

@@ -126,6 +126,11 @@ class Caller:
         self._pacer = pacer
         self._key = fingerprint(self._client)
 
+    @property
+    def is_estimating(self) -> bool:
+        """Whether tokens are estimated, not counted."""
+        return self._provider == REHEARSAL
+
     async def close(self) -> None:
         """Close the connections to the provider."""
         await self._client.close()
@@ -272,7 +277,7 @@ class Caller:
             request_id=request_id or message.id,
             cost_usd=self.cost_usd(message.model, tokens),
             took_s=took_s,
-            is_estimated=self._provider == REHEARSAL,
+            is_estimated=self.is_estimating,
         )
 
 
