@@ -23,7 +23,8 @@ from team.members.seat import SeatKey
 TEMPORARY_BYTES_MAX: Final = 60
 UNSEEN: Final = 255
 """The exit code of a process whose end nobody saw: the forkserver that forked it has died."""
-STARTS_MAX: Final = 3
+STARTS_MAX: Final = 5
+START_PAUSE_S: Final = 0.2
 PRELOAD: Final = "team.runtime.preload"
 
 
@@ -106,9 +107,10 @@ async def launch(key: SeatKey) -> Launched:
             await asyncio.to_thread(process.start)
             break
         except (EOFError, OSError):
-            # The forkserver died while it was asked; the next one takes a moment to import.
+            # The forkserver died while it was asked; for a moment it still passes for alive.
             if not tries_left:
                 raise
+            await asyncio.sleep(START_PAUSE_S)
             warm_up()
     return Launched(key, process)
 
