@@ -34,7 +34,7 @@ from tests.bench.starts import write_sources
 MEMBERS: Final = 16
 LANES: Final = MEMBERS - 2
 """The lead and a verifier are members, too."""
-LATENCY_MS: Final = 250
+LATENCY_MS: Final = 50
 SAMPLE_S: Final = 2.0
 RUNS_KEPT: Final = 3
 SETTLE_S: Final = 35.0
@@ -43,8 +43,10 @@ GROWTH_MAX: Final = 0.05
 """What may grow over the soak, as a share of its median, and still counts as flat …"""
 SLACK: Final = {"pss_mib": 2.0, "fds": 1.0, "threads": 1.0}
 """… or so much of it, whatever the share."""
-SKIPPED: Final = 2
-"""The first runs fill caches; slopes are taken from what comes after them."""
+SKIPPED: Final = RUNS_KEPT + 2
+"""The first runs fill caches and disk; slopes are taken from what comes after them."""
+RUNS_MIN: Final = 2 * SKIPPED
+"""With fewer runs nothing can be said of slopes."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,7 +254,7 @@ def trends(samples: Sequence[Sample]) -> list[Trend]:
 
 
 def _trend(what: str, measure: str, values: Sequence[float]) -> Trend:
-    seen = values[SKIPPED:] if len(values) > 2 * SKIPPED else values
+    seen = values[SKIPPED:] if len(values) >= RUNS_MIN else values
     growth = slope(seen) * (len(seen) - 1)
     room = max(SLACK[measure], GROWTH_MAX * sorted(seen)[len(seen) // 2])
     return Trend(
@@ -297,6 +299,8 @@ def show(soak: Soak) -> str:
         lines.append(f"{one.what:<12}{one.measure:<10}{numbers}  {'yes' if one.is_flat else 'NO'}")
     wrong = [f"{one.what} {one.measure} grows" for one in rows if not one.is_flat]
     wrong += [*leaks(soak.served), *soak.failed]
+    if soak.runs < RUNS_MIN:
+        wrong = [f"{soak.runs} runs are too few to tell, {RUNS_MIN} are needed"]
     lines += ["", f"runs: {soak.runs}; server at the end: {soak.served[-1]}"]
     lines.append(f"load average: {machine()['load_average']}")
     return "\n".join([*lines, f"verdict: {'; '.join(wrong) if wrong else 'flat'}"])

@@ -14,20 +14,22 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import httpx2
 import msgspec
 
 from bus.access import SERVER_DIRECTORY, Access, find_access
 from bus.connection import connect
 from bus.errors import BusError
 from bus.ids import LEAD
-from bus.messages import FindingSubmitted, PlanMade, ResultPublished, TaskSettled
+from bus.messages import FindingSubmitted, PlanMade, ResultPublished, TaskSettled, TurnReplied
 from bus.run_stream import Record, open_run
 from bus.server import find_server
+from team.agent.models.rehearsal.transport import respond
 from tests.support.cli import GOAL, Cli, as_team, is_alive, until_gone
 from tests.support.invariants import assert_sound, broken, last_pids
 from tests.support.messages_api import KEY, MessagesApi, messages_api
@@ -50,7 +52,8 @@ LATE: Final = 140
 LATENCY_S: Final = 0.05
 PATIENCE_S: Final = 240.0
 READ_S: Final = 0.5
-"""After so long without an answer the server is gone: look for the next one."""
+SILENT_S: Final = 5.0
+"""After so long without an answer the server is somewhere else now: look for it."""
 RUN: Final = "chaos"
 SEEDS_VARIABLE: Final = "PEERTEAM_CHAOS_SEEDS"
 SHORT: Final = range(4)
@@ -162,6 +165,7 @@ class Storm:
         self._blows = blows_of(seed, kills_of(seed))
         self._seen: list[Record] = []
         self._command: subprocess.Popen[str] | None = None
+        self._asked: list[tuple[float, str]] = []
         self._ended = asyncio.Event()
         self._began = time.monotonic()
 
@@ -173,7 +177,7 @@ class Storm:
         """
         records: list[Record] = []
         try:
-            async with asyncio.timeout(PATIENCE_S), messages_api(latency_s=LATENCY_S) as api:
+            async with asyncio.timeout(PATIENCE_S), messages_api(self._answer) as api:
                 records = await self._under(api)
         except* (AssertionError, TimeoutError) as errors:
             why = "\n".join(str(one) or "it did not end in time" for one in errors.exceptions)
@@ -191,7 +195,7 @@ class Storm:
                 task.cancel()  # a kill that comes due after the end is not done
         records = await self._cli.records(RUN)
         assert_sound(records, has_ended=True)
-        assert_not_asked_again(records, api)
+        assert_not_asked_again(records, self._asked)
         await until_gone(list(last_pids(records).values()))
         return records
 
@@ -201,6 +205,14 @@ class Storm:
         return "\n".join(
             f"{path.name}: {line}" for path in logs for line in path.read_text().splitlines()[-3:]
         )
+
+    def _answer(self, body: dict[str, Any], _: int) -> httpx2.Response:
+        """Answer as the rehearsal model does, after a while; keeps when it was asked, and what."""
+        response = respond(body)
+        self._asked.append((time.time(), response.headers["request-id"]))
+        content = response.stream
+        assert isinstance(content, httpx2.AsyncByteStream)
+        return httpx2.Response(200, headers=response.headers, stream=_Late(content))
 
     # --- the command, again and again ---------------------------------------------
 
@@ -311,18 +323,23 @@ class Storm:
         """Read what comes, by a connection of our own; while the bus is away nothing comes."""
         while True:
             access = find_access(self._cli.home, None)
-            with suppress(BusError, TimeoutError):
+            with suppress(BusError):
                 if access is not None:
                     await self._read_on(access)
             await asyncio.sleep(0.02)
 
     async def _read_on(self, access: Access) -> None:
+        """Read on one connection, which finds a server that comes again by itself."""
         async with connect(access, name="chaos") as connection:
             stream = await open_run(connection, RUN)
-            while True:
-                async with asyncio.timeout(READ_S):
-                    async for record in stream.read(first_seq=len(self._seen) + 1):
-                        self._seen.append(record)
+            heard_at = time.monotonic()
+            while time.monotonic() - heard_at < SILENT_S:
+                # What was asked of a server that is gone now is never answered: ask again.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(READ_S):
+                        async for record in stream.read(first_seq=len(self._seen) + 1):
+                            self._seen.append(record)
+                        heard_at = time.monotonic()
                 await asyncio.sleep(0.01)
 
     async def _assert_holds(self) -> None:
@@ -337,13 +354,31 @@ class Storm:
         assert not still, "\n".join(map(str, still))
 
 
-def assert_not_asked_again(records: Sequence[Record], api: MessagesApi) -> None:
-    """No call whose answer is in the stream was made again: the provider saw each once after that.
+class _Late(httpx2.AsyncByteStream):
+    """A body that takes its time."""
 
-    The provider's clock and the server's are this machine's.
+    def __init__(self, content: httpx2.AsyncByteStream) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await asyncio.sleep(LATENCY_S)
+        async for piece in self._content:
+            yield piece
+
+
+def assert_not_asked_again(records: Sequence[Record], asked: Sequence[tuple[float, str]]) -> None:
+    """Each answer in the stream was given, and not asked for again once it was stored there.
+
+    Args:
+        records: The whole stream.
+        asked: When the provider was asked, and the id of its answer. Its clock and that of the
+            NATS server are this machine's.
     """
-    stored = {r.body.request_id: r for r in records if getattr(r.body, "request_id", "")}
-    for at, request_id in api.answered:
+    stored = {r.body.request_id: r for r in records if isinstance(r.body, TurnReplied)}
+    stored.pop("", None)
+    never = stored.keys() - {request_id for _, request_id in asked}
+    assert not never, f"the provider never gave {sorted(never)}"
+    for at, request_id in asked:
         record = stored.get(request_id)
         assert record is None or at <= record.at, (
             f"{request_id} of {record.subject} was asked again {at - record.at:.3f} s after "

@@ -7,7 +7,6 @@ of what it was asked. A script may answer some requests otherwise.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,13 +24,8 @@ Script = Callable[[dict[str, Any], int], httpx2.Response | None]
 class MessagesApi:
     """The server's side: what it was asked, and by what it answers."""
 
-    def __init__(
-        self, script: Script = lambda body, number: None, *, latency_s: float = 0.0
-    ) -> None:
+    def __init__(self, script: Script = lambda body, number: None) -> None:
         self.requests: list[dict[str, Any]] = []
-        self.answered: list[tuple[float, str]] = []
-        """When each request came, in seconds since 1970, and the id of its answer."""
-        self._latency_s = latency_s
         self.keys: list[str] = []
         self.url = ""
         self._script = script
@@ -40,11 +34,8 @@ class MessagesApi:
         """Serve one connection, request by request."""
         try:
             while (request := await _read(reader)) is not None:
-                came_at = time.time()
                 headers, body = request
                 response = self._answer(headers, msgspec.json.decode(body))
-                self.answered.append((came_at, response.headers.get("request-id", "")))
-                await asyncio.sleep(self._latency_s)
                 content = b"".join([part async for part in response.stream])
                 head = f"HTTP/1.1 {response.status_code} X\r\n"
                 for name, value in response.headers.items():
@@ -80,11 +71,9 @@ def error_response(status: int, kind: str, message: str, **headers: str) -> http
 
 
 @asynccontextmanager
-async def messages_api(
-    script: Script = lambda body, number: None, *, latency_s: float = 0.0
-) -> AsyncIterator[MessagesApi]:
-    """Serve the Messages API on a free loopback port; each answer takes `latency_s` seconds."""
-    api = MessagesApi(script, latency_s=latency_s)
+async def messages_api(script: Script = lambda body, number: None) -> AsyncIterator[MessagesApi]:
+    """Serve the Messages API on a free loopback port."""
+    api = MessagesApi(script)
     server = await asyncio.start_server(api.handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     api.url = f"http://127.0.0.1:{port}"

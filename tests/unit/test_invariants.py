@@ -33,6 +33,7 @@ from bus.messages import (
 from bus.run_stream import Record
 from bus.subjects import build
 from tests.support.builders import RUN, opens
+from tests.support.chaos import assert_not_asked_again
 from tests.support.invariants import AT_END, SAFETY, batches, broken
 from tests.support.whole_run import a_whole_run
 
@@ -274,3 +275,21 @@ def test_a_letter_read_by_another_is_seen() -> None:
     whats = [one.what for one in broken(records, has_ended=False)]
 
     assert any(what.endswith("vera read run.r1.mail.lead.ada") for what in whats), whats
+
+
+def test_a_call_that_is_asked_again_after_its_answer_was_stored_is_seen() -> None:
+    """Before, it may be: who asked first may have died with the answer in hand."""
+    stored = next(
+        r for r in SOUND if isinstance(r.body, TurnReplied) and r.body.request_id == "req-1"
+    )
+    first, before, after = (
+        (stored.at - 2, "req-1"),
+        (stored.at - 1, "req-1"),
+        (stored.at + 1, "req-1"),
+    )
+
+    assert_not_asked_again(SOUND, [first, before])
+    with pytest.raises(AssertionError, match="was asked again"):
+        assert_not_asked_again(SOUND, [first, after])
+    with pytest.raises(AssertionError, match="never gave"):
+        assert_not_asked_again(SOUND, [])
