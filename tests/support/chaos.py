@@ -30,6 +30,7 @@ from bus.messages import FindingSubmitted, PlanMade, ResultPublished, TaskSettle
 from bus.run_stream import Record, open_run
 from bus.server import find_server
 from team.agent.models.rehearsal.transport import respond
+from team.cli import exit_codes
 from tests.support.cli import GOAL, Cli, as_team, is_alive, until_gone
 from tests.support.invariants import assert_sound, broken, last_pids
 from tests.support.messages_api import KEY, MessagesApi, messages_api
@@ -47,8 +48,10 @@ WEIGHTS: Final[dict[Victim, int]] = {
 PHASES: Final[tuple[Phase, ...]] = ("start", "plan", "work", "gate", "end")
 EARLY: Final = 4
 """Up to this record the processes still start: seconds go by without one."""
-LATE: Final = 140
-"""A run has 170 records and more; a kill later than this one might find it ended."""
+PLACES: Final = ((1, EARLY), (EARLY + 1, 10), (11, 90), (91, 140))
+"""Records after which is killed: while all starts, the plan is made, lanes and gate work."""
+PLACE_WEIGHTS: Final = (2, 2, 9, 7)
+"""A run has 170 records and more: later than that it might have ended."""
 LATENCY_S: Final = 0.05
 PATIENCE_S: Final = 240.0
 READ_S: Final = 0.5
@@ -63,9 +66,9 @@ KILLS_SHORT: Final = 5
 KILLS_LONG: Final = 8
 SPEC: Final = 'name = "chaos"\n[policy]\nrestarts_max = 60\n'
 """Random kills may meet one member more often than a policy for users would forgive."""
-INTERRUPTED: Final = frozenset({2, 5, 7, 130, -signal.SIGKILL})
-"""Exit codes after which a user would resume: refused for now, stalled, no bus, stopped, killed."""
+KILLED: Final = -signal.SIGKILL
 RESUMES_MAX: Final = 20
+RESUME_S: Final = 0.2
 
 
 class Blow(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,10 +127,7 @@ def blows_of(seed: int, count: int) -> tuple[Blow, ...]:
     """The kills of a seed, in the order of the stream."""
     chance = random.Random(seed)
     victims = chance.choices(list(WEIGHTS), list(WEIGHTS.values()), k=count)
-    places = [
-        chance.randint(1, EARLY) if chance.random() < 0.12 else chance.randint(EARLY + 1, LATE)
-        for _ in victims
-    ]
+    places = [chance.randint(*chance.choices(PLACES, PLACE_WEIGHTS)[0]) for _ in victims]
     return tuple(
         Blow(
             victim=victim,
@@ -222,13 +222,11 @@ class Storm:
         for _ in range(RESUMES_MAX):
             code, said = await self._run_once(arguments, environment)
             self.story.exits.append(code)
-            if code not in INTERRUPTED:
-                assert code == 0, f"exit code {code}: {said}"
+            if code == exit_codes.OK:
                 self._ended.set()
                 return
-            is_refused = code in (2, 7)
-            assert not is_refused or "it is running" in said or self.story.struck, said
-            await asyncio.sleep(0.2)
+            assert _is_to_be_resumed(code, said), f"exit code {code}: {said}"
+            await asyncio.sleep(RESUME_S)
             arguments = ["resume", RUN, "-q"]
         raise AssertionError(f"resumed {RESUMES_MAX} times; last: {said}")
 
@@ -402,6 +400,12 @@ def kill_table(kills: Iterable[tuple[str, str]]) -> list[str]:
         lines.append(f"{victim:<11}" + "".join(f"{n:>7}" for n in (*row, sum(row))))
     row = [sum(counts[victim, phase] for victim in WEIGHTS) for phase in PHASES]
     return [*lines, f"{'all':<11}" + "".join(f"{n:>7}" for n in (*row, sum(row)))]
+
+
+def _is_to_be_resumed(code: int, said: str) -> bool:
+    """Whether a user would resume: it was killed, had no bus, or its members are still there."""
+    is_early = code == exit_codes.BAD_INPUT and "it is running" in said
+    return is_early or code in (KILLED, exit_codes.NO_BUS)
 
 
 def _nearest(victim: Victim, found: dict[Victim, list[tuple[str, int]]]) -> Victim:
