@@ -13,7 +13,13 @@ from typing import Any, Final
 
 from nats.aio.client import Client, Srv
 from nats.aio.transport import TcpTransport
-from nats.errors import ConnectionClosedError, Error, MaxPayloadError, StaleConnectionError
+from nats.errors import (
+    ConnectionClosedError,
+    Error,
+    MaxPayloadError,
+    StaleConnectionError,
+    UnexpectedEOF,
+)
 
 _STOP_S: Final = 2.0
 _CLOSE_S: Final = 1.0
@@ -41,6 +47,8 @@ class SteadyClient(Client):
     """A NATS client that is either connected and hears, or knows that it is not."""
 
     _watcher: asyncio.Task[None] | None = None
+    last_problem: str = "it was never made"
+    """Why the connection was lost, or could not be made again, last."""
 
     async def start(self, url: str, on_error: ErrorCallback, **options: Any) -> None:
         """Connect; `options` are those of `nats.connect`.
@@ -52,6 +60,8 @@ class SteadyClient(Client):
         """
 
         async def guarded(error: Exception) -> None:
+            if not isinstance(error, UnexpectedEOF):  # what was said before it says more
+                self.last_problem = str(error) or type(error).__name__
             # A raising callback would end the read loop and leave us deaf.
             with contextlib.suppress(Exception):
                 await on_error(error)
@@ -122,6 +132,14 @@ class SteadyClient(Client):
             self._pongs_received += 1
             self._pings_outstanding = 0
 
+    async def _process_err(self, err_msg: str) -> None:
+        # It would close for good here. A server that means to hang up (a login that has run
+        # out, a limit passed) does so itself, and then there is a new one to be looked for.
+        if self.is_connected:
+            await self._error_cb(Error(err_msg.strip("'")))
+            return
+        await super()._process_err(err_msg)
+
     async def _send_publish(
         self,
         subject: str,
@@ -143,8 +161,15 @@ class SteadyClient(Client):
     async def _watch_reader(self) -> None:
         while not self.is_closed:
             await asyncio.sleep(_WATCH_S)
-            reader = self._reading_task
-            if self._status == Client.CONNECTED and (reader is None or reader.done()):
+            reader, finder = self._reading_task, self._reconnection_task
+            if self._status == Client.CONNECTED:
+                if reader is None or reader.done():
+                    await self._process_op_err(StaleConnectionError())
+            elif finder is not None and finder.done() and not self.is_closed:
+                # What it did not foresee ends the search for a server, and nobody is told.
+                failed = None if finder.cancelled() else finder.exception()
+                self.last_problem = repr(failed) if failed else self.last_problem
+                self._status = Client.CONNECTED
                 await self._process_op_err(StaleConnectionError())
 
 
