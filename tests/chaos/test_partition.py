@@ -1,4 +1,4 @@
-"""One member is parted from the bus while the others go on; then it is let back in."""
+"""A network between members and the bus that parts one of them, or garbles what all of them say."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from bus.messages import MemberJoined, TurnReplied
 from bus.run_stream import Record
 from bus.server import start_server
 from bus.testing import Proxy
+from bus.testing_frames import by_seed
 from tests.support.chaos import SEEDS_VARIABLE
 from tests.support.cli import GOAL, Cli, as_team
 from tests.support.invariants import assert_sound
@@ -27,6 +28,10 @@ from tests.support.switchboard import Switchboard
 Fault = Literal["cut", "freeze"]
 SLOW = {"PEERTEAM_REHEARSAL_LATENCY_MS": "150"}
 RUN = "parted"
+
+
+def _named() -> list[int]:
+    return [int(seed) for seed in os.environ.get(SEEDS_VARIABLE, "").split()]
 
 
 def _cases() -> list[Any]:
@@ -38,8 +43,8 @@ def _cases() -> list[Any]:
         pytest.param("lead", "freeze", 5.0, id="lead-freeze-5"),
         pytest.param("bea", "freeze", 60.0, id="bea-freeze-60"),
     ]
-    for seed in os.environ.get(SEEDS_VARIABLE, "").split():
-        chance = random.Random(int(seed))
+    for seed in _named():
+        chance = random.Random(seed)
         member = chance.choice(["ada", "bea", "cleo", "vera", "lead"])
         fault, seconds = chance.choice(["cut", "freeze"]), chance.uniform(5.0, 60.0)
         cases.append(pytest.param(member, fault, seconds, id=f"seed-{seed}"))
@@ -86,3 +91,23 @@ async def test_a_member_that_is_parted_from_the_bus_loses_nothing(
     records = await cli.records(RUN)
     assert_sound(records, has_ended=True)
     assert [r.id for r in records[: len(parted)]] == [r.id for r in parted]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("seed", _named() or range(3))
+async def test_a_team_behind_a_bad_network_loses_and_doubles_nothing(
+    seed: int, cli: Cli, lanes: list[Path]
+) -> None:
+    """One message in 25 comes twice, after the next one, or late: of members and server alike."""
+    server = await asyncio.to_thread(start_server, cli.home / SERVER_DIRECTORY)
+    async with Proxy("127.0.0.1", urlsplit(server.url).port or 0, frames=True) as proxy:
+        proxy.faults = by_seed(seed, double=0.02, swap=0.01, delay=0.01)
+        url = f"nats://{server.token}@127.0.0.1:{proxy.port}"
+        arguments = ["run", "research", GOAL, *as_team(lanes), "--run", RUN, "-q"]
+        with cli.start(*arguments, NATS_URL=url) as team:
+            _, errors = await asyncio.to_thread(team.communicate, timeout=200)
+
+    assert team.returncode == 0, f"seed {seed}: {errors}"
+    assert {fate for fate, _ in proxy.done} == {"double", "swap", "delay"}
+    assert_sound(await cli.records(RUN), has_ended=True)

@@ -23,8 +23,10 @@ from bus.messages import (
     FindingSubmitted,
     Mail,
     MemberJoined,
+    MemberSeated,
     ResultPublished,
     RunOpened,
+    TaskFailed,
     TaskOpened,
     TaskSettled,
     TaskSubmitted,
@@ -272,6 +274,31 @@ def _decided(record: Record) -> set[str]:
     return {o.content.rstrip(".").rpartition(": ")[2] for o in made}
 
 
+def offers(records: Records) -> Iterator[str]:
+    """Who is offered a task is sent what is said of it, until the task leaves its hands."""
+    filters: dict[str, tuple[str, ...]] = {}
+    offered: dict[str, str] = {}
+    for record in records:
+        name, body = (*record.subject.names, "")[0], record.body
+        match body:
+            case MemberSeated():
+                filters[name] = body.filters
+            case TaskOpened(offered_to=str(member)):
+                offered[name] = member
+            case TaskSubmitted() | TaskFailed() | TaskSettled() | TaskOpened():
+                offered.pop(name, None)
+            case _:
+                continue
+        for task, member in offered.items():
+            heard = filters.get(member)
+            if (
+                heard
+                and name in (task, member)
+                and not any(f".task.{task}." in one for one in heard)
+            ):
+                yield f"{record.seq}: {member} is to do {task} and is not sent it: {heard}"
+
+
 # --- mail -------------------------------------------------------------------------
 
 
@@ -413,6 +440,7 @@ SAFETY: Final[dict[str, Check]] = {
     "no answer is used twice": requests,
     "tasks move as the board allows": board,
     "a task is settled once": settlements,
+    "who is offered a task hears of it": offers,
     "no finding is lost or doubled": deliveries,
     "tools send what their turn says": sent_by_turns,
     "no letter is lost or doubled": letters,

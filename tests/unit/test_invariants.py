@@ -17,6 +17,7 @@ from bus.messages import (
     DecisionWithdrawn,
     FindingSubmitted,
     Mail,
+    MemberSeated,
     Note,
     ResultPublished,
     RunOpened,
@@ -93,6 +94,7 @@ def decided(*bodies: AnyMessage) -> list[Record]:
 
 ANEW = DecisionRecorded(statement="A pool is a queue.")
 REPLACES = msgspec.structs.replace(ANEW, supersedes=SOUND[at(DecisionRecorded)].seq)
+NARROW = MemberSeated(role="researcher", filters=("run.r1.mail.ada.*",))
 DECIDED = ToolOutcome(call_id="a1", tool="record_decision", content="Recorded: terms/queue.")
 
 SPOILED: dict[str, tuple[str, list[Record]]] = {
@@ -142,6 +144,10 @@ SPOILED: dict[str, tuple[str, list[Record]]] = {
     "claimed after it was settled": (
         "a task is settled once",
         numbered([*SOUND, again(at(TaskClaimed))]),
+    ),
+    "a seat laid out anew without the task": (
+        "who is offered a task hears of it",
+        with_one(at(TaskClaimed), told("member", "ada", author="lead", body=NARROW)),
     ),
     "no finding in the batch": ("no finding is lost or doubled", without(at(FindingSubmitted))),
     "two findings in a batch": (
