@@ -28,7 +28,7 @@ from tests.support.cli import GOAL, Cli, as_team
 from tests.support.sources import three_lanes
 
 ROUNDS: Final = 20
-LATENCY_MS: Final = 100
+LATENCY_MS: Final = 200
 _WAIT_S: Final = 120.0
 
 
@@ -191,13 +191,13 @@ def run(*, is_quick: bool) -> Report:
     return Report(
         name="recovery",
         how=(
-            "Runs of three lanes on the rehearsal model, 100 ms a call. In each, the three\n"
+            "Runs of three lanes on the rehearsal model, 200 ms a call. In each, the three\n"
             "teammates, the server and the lead are killed with SIGKILL, one after the other,\n"
             "each when the one before has recovered. From the kill to the stored record."
         ),
         rows=tuple(rows_of(found)),
         notes=(
-            "a task moves with its next journal entry: a model call of 100 ms may be in it",
+            "a task moves with its next journal entry: a model call of 200 ms may be in it",
             "a first death; each further one within a minute waits longer (0.5, 2, 5 s)",
             f"load average at the end: {machine()['load_average']}",
         ),

@@ -38,7 +38,7 @@ LATENCY_MS: Final = 50
 SAMPLE_S: Final = 2.0
 RUNS_KEPT: Final = 3
 SETTLE_S: Final = 35.0
-"""A consumer that is not to last ends 30 s after its reader."""
+"""A consumer that is not to last ends 30 s after its reader, with the patience of these runs."""
 GROWTH_MAX: Final = 0.05
 """What may grow over the soak, as a share of its median, and still counts as flat …"""
 SLACK: Final = {"pss_mib": 2.0, "fds": 1.0, "threads": 1.0}
