@@ -242,6 +242,8 @@ class Connection:
         reason = f"{_reason(last)}, after {tries} tries"
         if isinstance(last, RefusedError) and last.is_full:
             return StorageFullError(self.url, reason)
+        if self.is_connected and tries > 1:
+            reason += "; it is connected, so its JetStream is silent: is its disk full?"
         return BusUnavailableError(self.url, reason)
 
     async def check_jetstream(self) -> None:
