@@ -7,6 +7,8 @@ STAMP := $(VENV)/.ready
 UV    ?= $(shell command -v uv 2>/dev/null)
 ARGS  ?=
 JOBS  ?= 2
+SEEDS ?=
+MINUTES ?= 30
 
 QUICK := not slow and not live and not containers
 SLOW  := slow and not live and not containers
@@ -27,7 +29,7 @@ if [ -z "$$found" ]; then \
 fi
 endef
 
-.PHONY: help setup demo test test-slow test-all check fmt cover bench codes matrix requirements clean
+.PHONY: help setup demo test test-slow test-all check fmt cover chaos bench soak codes matrix requirements clean
 
 help: ## this list
 	@echo "make …"
@@ -85,6 +87,12 @@ check: setup ## format, lint, types, imports; changes nothing
 
 fmt: setup ## format, and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+chaos: setup ## kill processes of runs by seed; SEEDS="17 4711" names them, else all there are
+	@PEERTEAM_CHAOS_SEEDS="$(SEEDS)" $(BIN)/python -m pytest tests/chaos/test_kills.py -n $(JOBS) $(ARGS)
+
+soak: setup ## runs in a loop for MINUTES=30, and whether memory, files and consumers stay flat
+	@$(BIN)/python -m tests.bench.soak --minutes $(MINUTES)
 
 cover: setup ## branch coverage of the quick tests
 	@$(BIN)/python -m pytest -m "$(QUICK)" -n $(JOBS) --cov --cov-report=term $(ARGS)

@@ -13,6 +13,7 @@ from bus.connection import Connection, connect
 from bus.ids import new_run_id
 from bus.run_stream import RunStream, create_run
 from bus.server import start_server, stop_server
+from tests.support.chaos import kill_table
 from tests.support.cli import Cli
 from tests.support.sources import three_lanes
 
@@ -58,3 +59,18 @@ def cli(tmp_path: Path) -> Iterator[Cli]:
 def lanes(tmp_path: Path) -> list[Path]:
     """Sources for three lanes."""
     return three_lanes(tmp_path / "sources")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end who was killed by the chaos suite, and when in the run."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    kills = [
+        value
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == "kill"
+    ]
+    if kills:
+        terminalreporter.section("kills by process and phase of the run")
+        terminalreporter.write_line("\n".join(kill_table(kills)))

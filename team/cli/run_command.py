@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from bus.access import Access
+from bus.access import Access, revive
 from bus.connection import Connection, connect
 from bus.errors import BusLostError
 from bus.run_stream import RunStream, open_run
@@ -158,6 +158,8 @@ async def _session(
         )
         if end.how == "no bus":
             raise BusLostError(run, connection.patience_s, end.reason)
+        # It may have died with the run's last record, when nobody looked after it any more.
+        await asyncio.to_thread(revive, access)
         await follower.caught_up(await stream.last_seq())
     state = follower.state
     shown = await describe_run(connection, run, state, may_be_live=False)

@@ -12,7 +12,8 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
-from bus.errors import TooLargeError
+from bus import subjects
+from bus.errors import ConflictError, TooLargeError
 from bus.feed import create_feed
 from bus.ids import GATE, LEAD
 from bus.messages import (
@@ -246,7 +247,14 @@ async def widen_world(member: Member, name: str) -> None:
 async def lay_out_seat(
     member: Member, name: str, role: str, tasks: Mapping[str, TaskOpened | Task]
 ) -> Entry:
-    """Make or change a member's consumer, then say so: its filter list is its world."""
+    """Make or change a member's consumer, then say so: its filter list is its world.
+
+    Raises:
+        ConflictError: The member seemed new and has a seat; its consumer was not touched.
+    """
+    is_new = name not in member.state.roster.seats
+    if is_new:
+        await _check_free(member, name)
     contracts = [area for task in tasks.values() for area in task.contract.areas]
     areas = tuple(dict.fromkeys((*contracts, *areas_needed(member.state, name))))
     is_verifier = role == member.spec.team.roles.verifier
@@ -260,7 +268,14 @@ async def lay_out_seat(
     works_on = lanes[-1] if lanes else ""
     pocket = None if is_verifier else pocket_of(member.state, name)
     seated = MemberSeated(role=role, filters=filters, areas=areas, works_on=works_on, pocket=pocket)
-    return member.world.entry("member", name, body=seated)
+    return member.world.entry("member", name, body=seated, expect=0 if is_new else None)
+
+
+async def _check_free(member: Member, name: str) -> None:
+    """Refuse to seat a member anew: what the stream has may not have reached this lead yet."""
+    key = subjects.member(member.key.run, name, LEAD).key
+    if await member.world.stream.head(key) is not None:
+        raise ConflictError((key,))
 
 
 def opened_again(

@@ -21,6 +21,10 @@ from typing import Final
 from team.members.seat import SeatKey
 
 TEMPORARY_BYTES_MAX: Final = 60
+UNSEEN: Final = 255
+"""The exit code of a process whose end nobody saw: the forkserver that forked it has died."""
+STARTS_MAX: Final = 5
+START_PAUSE_S: Final = 0.2
 PRELOAD: Final = "team.runtime.preload"
 
 
@@ -82,6 +86,11 @@ class Launched:
         asyncio.get_running_loop().remove_reader(self._process.sentinel)
         self._process.join()
         code = self._process.exitcode
+        if code == UNSEEN:
+            # It may live on, and would be a twin of the one that is started next.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            warm_up()
         if not self._exited.done():
             self._exited.set_result(1 if code is None else code)
 
@@ -93,7 +102,16 @@ async def launch(key: SeatKey) -> Launched:
     process = context.Process(
         target=_run_member, args=(key,), name=f"{key.run}/{key.name}", daemon=True
     )
-    await asyncio.to_thread(process.start)
+    for tries_left in reversed(range(STARTS_MAX)):
+        try:
+            await asyncio.to_thread(process.start)
+            break
+        except (EOFError, OSError):
+            # The forkserver died while it was asked; for a moment it still passes for alive.
+            if not tries_left:
+                raise
+            await asyncio.sleep(START_PAUSE_S)
+            warm_up()
     return Launched(key, process)
 
 

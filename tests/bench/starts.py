@@ -169,10 +169,17 @@ def team_start(count: int) -> Start:
 
 
 def _arguments(folder: Path, count: int) -> list[str]:
+    """The arguments of a start of that many workers."""
+    return [*write_sources(folder, count), "--run", RUN]
+
+
+def write_sources(folder: Path, count: int) -> list[str]:
     """Write a team file and one source group a worker; the arguments that name them."""
     spec = folder / "bench.toml"
-    spec.write_text('name = "bench"\n[policy]\nteammates_max = 16\n')
-    arguments = [str(spec), GOAL, "--run", RUN, "--mode", "team", "--quiet"]
+    spec.write_text(
+        'name = "bench"\n[policy]\nteammates_max = 16\n[liveness]\nbus_away_seconds = 10\n'
+    )
+    arguments = [str(spec), GOAL, "--mode", "team", "--quiet"]
     for number in range(1, count + 1):
         group = folder / "sources" / f"depot{number:02d}"
         group.mkdir(parents=True)

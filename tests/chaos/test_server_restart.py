@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 
 from bus.access import SERVER_DIRECTORY
-from bus.messages import FindingSubmitted, TurnReplied
+from bus.ids import LEAD
+from bus.messages import FindingSubmitted, MemberLeft, TurnReplied
 from bus.run_stream import Record
 from bus.server import find_server
 from tests.support.cli import GOAL, Cli, as_team, assert_nothing_twice
@@ -38,3 +39,22 @@ async def test_a_killed_server_is_started_again_and_the_run_goes_on(
     assert_nothing_twice(after)
     findings = [r.subject.names[0] for r in after if isinstance(r.body, FindingSubmitted)]
     assert sorted(findings) == ["t1", "t2", "t3"]
+
+
+async def test_a_server_killed_with_the_last_record_does_not_keep_the_command_from_its_end(
+    cli: Cli, lanes: list[Path]
+) -> None:
+    """The lead has left, nobody is supervised any more, and the result is still to be read."""
+
+    def has_left(record: Record) -> bool:
+        return isinstance(record.body, MemberLeft) and record.subject.author == LEAD
+
+    with cli.start("run", "research", GOAL, *as_team(lanes), "--run", "end", "-q") as team:
+        await cli.until("end", has_left)
+        server = find_server(cli.home / SERVER_DIRECTORY)
+        assert server is not None
+        os.kill(server.pid, signal.SIGKILL)
+        out, errors = team.communicate(timeout=60)
+
+    assert team.returncode == 0, errors
+    assert "# " in out

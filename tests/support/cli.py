@@ -16,7 +16,7 @@ from typing import Any
 from bus.access import find_access
 from bus.connection import Connection, connect
 from bus.errors import RunNotFoundError
-from bus.messages import TurnReplied, UsageSpent
+from bus.messages import MemberJoined, TurnReplied, UsageSpent
 from bus.run_stream import Record, RunStream, open_run
 
 GOAL = "How do alpha, beta and gamma cancel and shut down work?"
@@ -92,6 +92,18 @@ class Cli:
         """The whole stream of a run."""
         async with self.bus() as connection:
             return [record async for record in RunStream(connection, run).read()]
+
+    async def kill(self, run: str, member: str, incarnation: int = 1) -> None:
+        """Kill a member's process, as soon as that incarnation of it has joined."""
+
+        def has_joined(record: Record) -> bool:
+            body = record.body
+            is_member = isinstance(body, MemberJoined) and record.subject.author == member
+            return is_member and body.incarnation == incarnation
+
+        joined = await self.until(run, has_joined)
+        assert isinstance(joined.body, MemberJoined)
+        os.kill(joined.body.pid, signal.SIGKILL)
 
     async def until(self, run: str, is_it: Callable[[Record], bool]) -> Record:
         """Wait for a record, from the run's beginning on; at most `PATIENCE_S` seconds."""
