@@ -11,7 +11,6 @@ is not asked for again, tools whose turn was not committed are run again.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
@@ -165,6 +164,7 @@ class Agent:
             )
             if end is not None:
                 await self._close(assignment, end, give_up)
+        await self._world.inbox.look()
         return outcome
 
     async def _open(self, assignment: Assignment) -> Transcript:
@@ -181,7 +181,7 @@ class Agent:
             await self._journal.commit(opened)
             transcript = self._journal.transcripts[assignment.context]
         if not transcript.at:
-            transcript.at = time.time()
+            transcript.at = self._world.inbox.now
         return transcript
 
     async def _next_turn(self, assignment: Assignment, transcript: Transcript) -> Outcome | None:
@@ -189,6 +189,7 @@ class Agent:
         ended = _ended_by_reply(assignment, transcript)
         if ended is not None:
             return ended
+        await self._world.inbox.look()
         if not assignment.is_wanted():
             return Outcome(returned=False, reason=TAKEN_BACK)
         coming = self._coming(assignment, transcript)
@@ -215,7 +216,7 @@ class Agent:
     ) -> Ruling:
         """May the next call be made? What can't be found out is a no."""
         try:
-            seconds = time.time() - transcript.at
+            seconds = self._world.inbox.now - transcript.at
             used = permits.used_by(transcript, assignment.ends_with, seconds, self._caller)
             call = permits.next_call(self._world, request, transcript, added, self._caller)
         except Exception as error:
@@ -257,16 +258,17 @@ class Agent:
         """Await something that a cancel or stop ends at once, closing what it holds."""
         inbox = self._world.inbox
         task = asyncio.ensure_future(work)
-        signals = [asyncio.create_task(e.wait()) for e in (inbox.cancelled, inbox.stopped)]
+        interrupted = asyncio.create_task(inbox.interrupted())
         try:
-            await asyncio.wait([task, *signals], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([task, interrupted], return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise StopRequestedError(self._world.me)
         finally:
-            for pending in (task, *signals):
+            for pending in (task, interrupted):
                 pending.cancel()
-            await asyncio.gather(task, *signals, return_exceptions=True)
+            await asyncio.gather(task, interrupted, return_exceptions=True)
+        inbox.note_interruption()
+        raise StopRequestedError(self._world.me)
 
     async def _commit_reply(self, context: str, number: int, coming: _Coming, reply: Reply) -> None:
         replied = TurnReplied(
@@ -300,6 +302,7 @@ class Agent:
         tools = {tool.name: tool for tool in assignment.tools}
         names = ", ".join(call.name for call in turn.calls)
         self._on_state("working", f"{names} ({assignment.context})", len(transcript.turns))
+        await self._world.inbox.look()
         refused = _refused(assignment, transcript, turn, tools)
         read = refused | await self._run_reads(tools, turn.calls, refused)
         for _ in range(CONFLICTS_MAX):
@@ -307,6 +310,7 @@ class Agent:
             try:
                 await self._commit_acts(assignment.context, turn, answers, staged)
             except ConflictError:
+                await self._world.inbox.look()
                 continue
             return
         late = {call.id: read.get(call.id) or refuse(_OVERTAKEN) for call in turn.calls}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -52,7 +51,7 @@ async def synthesize(member: Member) -> None:
     context = synthesis_context(state)
     tools = synthesis_tools(tuple(admitted), asked)
     outcome = await lead_turns(member, context, briefing, tools, "submit_synthesis")
-    is_due = isinstance(steps.next_step(member.state, time.time()), steps.Synthesize)
+    is_due = isinstance(steps.next_step(member.state, member.inbox.now), steps.Synthesize)
     if not is_due or admitted_claims(member.state) != admitted:
         return  # what it was written from has changed meanwhile
     if outcome.answer is None:

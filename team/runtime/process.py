@@ -22,7 +22,13 @@ from bus.errors import BusError, FencedError
 from bus.ids import LEAD
 from bus.messages import MemberLost
 from bus.run_stream import Entry, RunStream
-from team.errors import ModelRefusedError, StateError, TeamError
+from team.errors import (
+    ModelRefusedError,
+    ReplayError,
+    StateError,
+    StopRequestedError,
+    TeamError,
+)
 from team.members.lead import run_lead
 from team.members.member import seated
 from team.members.seat import SeatKey
@@ -55,10 +61,12 @@ async def _live(key: SeatKey) -> int:
     try:
         async with seated(key) as member:
             await (run_lead(member) if key.name == LEAD else run_teammate(member))
+    except StopRequestedError:
+        return EXIT_DONE  # in a replay, where the recorded process was ended
     except FencedError as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         return EXIT_FENCED
-    except (ModelRefusedError, StateError) as error:
+    except (ModelRefusedError, ReplayError, StateError) as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         await _give_up(key, error)
         return EXIT_FINAL

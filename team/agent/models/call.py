@@ -16,6 +16,7 @@ import httpx2
 import msgspec
 
 from bus.messages import TokenCounts
+from team.agent.models.cassette.environment import Tape
 from team.agent.models.client import REHEARSAL, is_first_party, make_client
 from team.agent.models.pricing import price_ceiling_usd, price_usd
 from team.errors import ModelBusyError, ModelError, ModelRefusedError, ModelReplyError
@@ -96,17 +97,17 @@ class Caller:
         provider: str,
         transport: httpx2.AsyncBaseTransport | None = None,
         *,
-        member: str | None = None,
+        tape: Tape = None,
     ) -> None:
         """Make a caller.
 
         Args:
             provider: `anthropic` or `rehearsal`.
             transport: What stands below the SDK in place of all else.
-            member: Whose calls may be recorded or replayed, if the environment asks for it.
+            tape: The member's lane, where its calls are recorded or replayed.
         """
         self._provider = provider
-        self._client = make_client(provider, transport, member=member)
+        self._client = make_client(provider, transport, tape=tape)
 
     async def close(self) -> None:
         """Close the connections to the provider."""

@@ -11,7 +11,7 @@ from typing import Final
 import anthropic
 import httpx2
 
-from team.agent.models.cassette.environment import cassette_transport
+from team.agent.models.cassette.environment import Tape, cassette_transport
 from team.agent.models.rehearsal.transport import RehearsalTransport
 
 REHEARSAL: Final = "rehearsal"
@@ -22,17 +22,17 @@ def make_client(
     provider: str,
     transport: httpx2.AsyncBaseTransport | None = None,
     *,
-    member: str | None = None,
+    tape: Tape = None,
 ) -> anthropic.AsyncAnthropic:
     """Make a client for `anthropic` (key and address from the environment) or `rehearsal`.
 
     Args:
         provider: Which of the two.
         transport: What stands below the client in place of all else.
-        member: Whose calls may be recorded or replayed, if the environment asks for it.
+        tape: The member's lane, where its calls are recorded or replayed.
     """
     if provider == REHEARSAL:
-        below = transport or _cassette(provider, member) or RehearsalTransport.from_environment()
+        below = transport or _cassette(provider, tape) or RehearsalTransport.from_environment()
         return anthropic.AsyncAnthropic(
             api_key="none",
             base_url="http://rehearsal.invalid",
@@ -40,7 +40,7 @@ def make_client(
             http_client=httpx2.AsyncClient(transport=below),
         )
     has_key = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")
-    other = transport or _cassette(provider, member)
+    other = transport or _cassette(provider, tape)
     return anthropic.AsyncAnthropic(
         api_key=None if has_key else "none",
         max_retries=0,
@@ -54,11 +54,9 @@ def is_first_party() -> bool:
     return not os.environ.get("ANTHROPIC_BASE_URL")
 
 
-def _cassette(provider: str, member: str | None) -> httpx2.AsyncBaseTransport | None:
-    if member is None:
-        return None
+def _cassette(provider: str, tape: Tape) -> httpx2.AsyncBaseTransport | None:
     inner = RehearsalTransport.from_environment if provider == REHEARSAL else _Network
-    return cassette_transport(member, inner, provider)
+    return cassette_transport(tape, inner)
 
 
 class _Network(httpx2.AsyncBaseTransport):

@@ -112,8 +112,6 @@ class WaitForMail(Tool[WaitForMailInput]):
                 return ToolAnswer(content="Mail has come.")
             if self._has_changes():
                 return ToolAnswer(content="A decision that concerns you has changed.")
-            if inbox.cancelled.is_set() or inbox.stopped.is_set():
-                break
             await inbox.wait_change(0.25)
         return ToolAnswer(content=f"No mail came in {given.seconds:g} s.")
 

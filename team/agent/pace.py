@@ -1,0 +1,250 @@
+"""What a member meets that another run would not give it again: noted, and met again in a replay.
+
+A member is a function of what it takes in: how far it had read when it looked, when that
+was, whether a write of its own was stored, what the model replied. Everything else follows.
+`Pace` takes all this as it comes; `RecordingPace` notes it in the member's lane as well;
+`ReplayingPace` waits until the stream has what was noted, and gives no more than that. So
+each write of a replayed run is the same and takes the place that it had.
+
+Source: docs/record-and-replay.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from bus.connection import RETRY_S, Connection
+from bus.errors import ConflictError
+from bus.messages import type_name
+from bus.run_stream import Entry, Record, RunStream
+from team.agent.models.cassette.environment import Tape
+from team.agent.models.cassette.format import Met, MetKind
+from team.agent.models.cassette.lane import Lane, LaneFile
+from team.agent.models.cassette.recording import Kept, read_kept
+from team.errors import ReplayError, StopRequestedError
+
+TURN_WAIT_S: Final = 60.0
+"""For how long a replayed run may stand still before it is given up, in seconds."""
+POLL_S: Final = 0.004
+"""How often a member looks whether it is its turn, in seconds."""
+
+
+class Pace:
+    """What comes is taken as it comes."""
+
+    is_replay = False
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    async def upto(self, kind: MetKind) -> int | None:
+        """Up to which sequence to read now; nothing: as far as there is something."""
+        del kind
+        return None
+
+    async def turn(self, entries: Sequence[Entry]) -> None:
+        """Wait until it is the turn of a write."""
+
+    def note(self, kind: MetKind, seq: int, count: int = 0) -> None:
+        """Say what was met: up to where was read, where so many messages were stored."""
+        del kind, seq, count
+        self.now = time.time()
+
+    def dated(self, record: Record) -> Record:
+        """A record with the time that this member's rules are to see."""
+        return record
+
+    async def interruption(self) -> MetKind:
+        """Wait for the next cancel or stop that cuts something short; for replays only."""
+        raise NotImplementedError
+
+
+class RecordingPace(Pace):
+    """Notes what was met."""
+
+    def __init__(self, lane: LaneFile) -> None:
+        super().__init__()
+        self._lane = lane
+
+    def note(self, kind: MetKind, seq: int, count: int = 0) -> None:
+        """Write down what was met, and when."""
+        super().note(kind, seq)
+        self._lane.append(Met(kind=kind, seq=seq, at=self.now, count=count))
+
+
+class ReplayingPace(Pace):
+    """Gives what was met, in its order; the recorded run's time is this member's."""
+
+    is_replay = True
+
+    def __init__(self, lane: Lane, kept: Sequence[Kept], stream: RunStream) -> None:
+        """Make one.
+
+        Args:
+            lane: What the member met.
+            kept: The stream of the recorded run.
+            stream: The stream of this one.
+        """
+        super().__init__()
+        self._lane = lane
+        self._kept = kept
+        self._stream = stream
+        self._due: Met | None = None
+
+    async def upto(self, kind: MetKind) -> int:
+        """Wait until the stream has what was read, and give that sequence."""
+        met = await self._next(kind)
+        await self._reaches(met.seq)
+        return met.seq
+
+    async def turn(self, entries: Sequence[Entry]) -> None:
+        """Wait until everything that was stored before a write is, and nothing more.
+
+        Raises:
+            ReplayError: The write is another than the recorded one, or others were.
+        """
+        met = self._due = await self._next("stored", "refused")
+        if met.kind == "refused":
+            await self._reaches(met.seq)
+            return
+        first_seq = met.seq - len(entries) + 1
+        self._compare(entries, first_seq)
+        head = await self._reaches(first_seq - 1)
+        if head >= first_seq:
+            raise self._diverged(f"sequence {first_seq} is taken, the stream is at {head}")
+
+    def note(self, kind: MetKind, seq: int, count: int = 0) -> None:
+        """Check that a write met what it met before.
+
+        Raises:
+            ReplayError: It did not.
+        """
+        del count
+        due = self._due
+        if kind not in ("stored", "refused") or due is None:
+            return
+        if (kind, seq) != (due.kind, due.seq) and not kind == due.kind == "refused":
+            raise self._diverged(f"recorded was {due.kind} {due.seq}, this one was {kind} {seq}")
+
+    def dated(self, record: Record) -> Record:
+        """A record with the time that it had in the recorded run."""
+        if record.seq > len(self._kept):
+            return record
+        return msgspec.structs.replace(record, at=self._kept[record.seq - 1].at)
+
+    async def interruption(self) -> MetKind:
+        """Wait until what was met next is a cancel or a stop, and give that."""
+        while not self._lane.is_next("cancelled", "stopped"):
+            await self._lane.moved()
+        return self._lane.take("cancelled", "stopped").kind
+
+    async def _next(self, *kinds: MetKind) -> Met:
+        if self._lane.is_over:
+            # The recorded member was ended here, once all was done.
+            await self._reaches(len(self._kept))
+            raise StopRequestedError(self._lane.member)
+        met = self._lane.take(*kinds)
+        self.now = met.at
+        return met
+
+    async def _reaches(self, seq: int) -> int:
+        """Wait until the stream has a sequence; gives its newest."""
+        loop = asyncio.get_running_loop()
+        before, since = -1, loop.time()
+        while (head := await self._stream.last_seq()) < seq:
+            if head != before:
+                before, since = head, loop.time()
+            if loop.time() - since > TURN_WAIT_S:
+                raise self._diverged(self._missing(head, seq))
+            await asyncio.sleep(POLL_S)
+        return head
+
+    def _missing(self, head: int, seq: int) -> str:
+        due = self._kept[head] if head < len(self._kept) else None
+        named = f"{due.type} on {due.subject}" if due is not None else "nothing"
+        return (
+            f"waits for sequence {seq}; since {TURN_WAIT_S:g} s the stream is at {head}, "
+            f"and next there was {named}"
+        )
+
+    def _compare(self, entries: Sequence[Entry], first_seq: int) -> None:
+        for number, entry in enumerate(entries):
+            kept = self._kept[first_seq - 1 + number : first_seq + number]
+            now = f"{type_name(entry.body)} on {_within_run(entry)}"
+            before = f"{kept[0].type} on {kept[0].subject}" if kept else "nothing"
+            if now != before:
+                raise self._diverged(
+                    f"at sequence {first_seq + number} there was {before}, now comes {now}"
+                )
+
+    def _diverged(self, reason: str) -> ReplayError:
+        return ReplayError(str(self._lane.path), self._lane.member, reason)
+
+
+def _within_run(entry: Entry) -> str:
+    return str(entry.subject).removeprefix(f"run.{entry.subject.run}.")
+
+
+class PacedStream(RunStream):
+    """A run's stream for a member whose run is recorded or replayed."""
+
+    def __init__(self, connection: Connection, run: str, pace: Pace) -> None:
+        super().__init__(connection, run)
+        self._pace = pace
+        self._plain = RunStream(connection, run)
+
+    async def commit(self, entries: Sequence[Entry], *, retry_s: float = RETRY_S) -> int:
+        """Store all messages, or none, when it is their turn; see `RunStream.commit`.
+
+        Raises:
+            ReplayError: They are not what was recorded, or meet something else.
+        """
+        await self._pace.turn(entries)
+        try:
+            seq = await super().commit(entries, retry_s=retry_s)
+        except ConflictError:
+            self._pace.note("refused", await self.last_seq())
+            raise
+        self._pace.note("stored", seq, len(entries))
+        return seq
+
+    async def head(self, key: str) -> Record | None:
+        """Return the newest message that matches a filter, or matched it then."""
+        seq = await self._pace.upto("head")
+        if seq is None:
+            record = await super().head(key)
+            self._pace.note("head", 0 if record is None else record.seq)
+            return record
+        async for record in self._plain.read(key, first_seq=max(seq, 1)):
+            return record if record.seq == seq else None
+        return None
+
+    async def last_seq(self) -> int:
+        """Return the sequence of the run's newest message; not noted."""
+        return await self._plain.last_seq()
+
+
+def pace_of(tape: Tape, stream: RunStream) -> Pace:
+    """How a member goes that has this lane, if it has one.
+
+    Raises:
+        SpecError: The recording that the lane is of can't be read.
+    """
+    match tape:
+        case Lane():
+            return ReplayingPace(tape, read_kept(tape.path.parent.parent), stream)
+        case LaneFile():
+            return RecordingPace(tape)
+        case None:
+            return Pace()
+
+
+def paced(connection: Connection, run: str, pace: Pace) -> RunStream:
+    """The run's stream at a pace; the plain one where nothing is recorded or replayed."""
+    is_live = type(pace) is Pace
+    return RunStream(connection, run) if is_live else PacedStream(connection, run, pace)
