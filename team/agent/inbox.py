@@ -232,12 +232,14 @@ class Inbox:
         """Fold what the stream holds for this member from its last look up to a sequence."""
         assert self._stream is not None
         found: list[Record] = []
+        if upto <= self._seen_seq:
+            return
         async for record in self._stream.read(first_seq=self._seen_seq + 1):
             if record.seq > upto:
                 break
             found.append(record)
         await self._fold(found)
-        self._seen_seq = max(self._seen_seq, upto)
+        self._seen_seq = upto
 
     async def _fold(self, records: Iterable[Record]) -> None:
         """Fold records; one that was lost on its way and comes late needs a new fold."""

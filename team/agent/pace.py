@@ -14,11 +14,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-from bus.connection import RETRY_S, Connection
+from bus import subjects
+from bus.connection import RETRY_S, Connection, Listening
 from bus.errors import ConflictError
 from bus.messages import type_name
 from bus.run_stream import Entry, Record, RunStream
@@ -30,8 +32,8 @@ from team.errors import ReplayError, StopRequestedError
 
 TURN_WAIT_S: Final = 60.0
 """For how long a replayed run may stand still before it is given up, in seconds."""
-POLL_S: Final = 0.004
-"""How often a member looks whether it is its turn, in seconds."""
+POLL_S: Final = 0.05
+"""How soon a member looks again whether it is its turn if nothing wakes it, in seconds."""
 
 
 class Pace:
@@ -95,6 +97,9 @@ class ReplayingPace(Pace):
         self._kept = kept
         self._stream = stream
         self._due: Met | None = None
+        self._head = 0
+        self._stored = asyncio.Event()
+        self._listening: Listening | None = None
 
     async def upto(self, kind: MetKind) -> int:
         """Wait until the stream has what was read, and give that sequence."""
@@ -114,7 +119,8 @@ class ReplayingPace(Pace):
             return
         first_seq = met.seq - len(entries) + 1
         self._compare(entries, first_seq)
-        head = await self._reaches(first_seq - 1)
+        await self._reaches(first_seq - 1)
+        head = await self._stream.last_seq()
         if head >= first_seq:
             raise self._diverged(f"sequence {first_seq} is taken, the stream is at {head}")
 
@@ -153,16 +159,31 @@ class ReplayingPace(Pace):
         return met
 
     async def _reaches(self, seq: int) -> int:
-        """Wait until the stream has a sequence; gives its newest."""
+        """Wait until the stream has a sequence; gives the newest that is known."""
         loop = asyncio.get_running_loop()
-        before, since = -1, loop.time()
-        while (head := await self._stream.last_seq()) < seq:
-            if head != before:
-                before, since = head, loop.time()
-            if loop.time() - since > TURN_WAIT_S:
+        since = loop.time()
+        while self._head < seq:
+            self._stored.clear()
+            head = await self._stream.last_seq()
+            if head != self._head:
+                self._head, since = head, loop.time()
+            elif loop.time() - since > TURN_WAIT_S:
                 raise self._diverged(self._missing(head, seq))
-            await asyncio.sleep(POLL_S)
-        return head
+            else:
+                await self._woken()
+        return self._head
+
+    async def _woken(self) -> None:
+        """Wait for whatever is published in the run; a message lost on its way costs a moment."""
+        if self._listening is None:
+            connection, everything = self._stream.connection, subjects.everything(self._stream.run)
+            self._listening = await connection.subscribe(everything, self._wake)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_S):
+                await self._stored.wait()
+
+    async def _wake(self, _: object) -> None:
+        self._stored.set()
 
     def _missing(self, head: int, seq: int) -> str:
         due = self._kept[head] if head < len(self._kept) else None

@@ -98,9 +98,7 @@ async def _run(options: argparse.Namespace, access: Access, prepared: Prepared) 
         _say_policy(prepared)
         _say_standing(prepared.standing)
         _say_provider(prepared.spec)
-        code = await _session(
-            options, access, connection, stream, prepared.spec, prepared.replayed
-        )
+        code = await _session(options, access, connection, stream, prepared.spec, prepared.replayed)
         await keep(stream, prepared, options.record)
         return code
 

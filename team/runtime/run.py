@@ -136,7 +136,9 @@ def prepare(request: RunRequest) -> Prepared:
     check_seats(team)
     roles = narrowed(load_roles(team, request.cwd), project)
     replayed = check_cassette()
-    provider = choose_provider(request.model, replayed and replayed.manifest.provider)
+    provider = choose_provider(
+        request.model, None if replayed is None else replayed.manifest.provider
+    )
     check_rehearsal(provider)
     if not request.sources:
         raise SpecError(

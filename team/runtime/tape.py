@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Final
 
 from bus import subjects
-from bus.codec import Envelope
 from bus.run_stream import Entry, RunStream
 from team.agent.models.cassette.environment import RECORD_VARIABLE, REPLAY_VARIABLE, folders
 from team.agent.models.cassette.format import version_of
@@ -143,7 +142,10 @@ class Replay:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         assert self._saying is not None
         self._saying.cancel()
@@ -185,7 +187,7 @@ class Replay:
 
     async def _say(self) -> None:
         for kept in outside(self._recording):
-            while await self._stream.last_seq() < kept.seq - 1:
+            while await self._stream.last_seq() < kept.seq - 1:  # noqa: ASYNC110 - others write
                 await asyncio.sleep(POLL_S)
             await self._stream.append(_entry(self._stream.run, kept))
 

@@ -109,17 +109,20 @@ class Lane:
 
     def why_not(self, asked: dict[str, Any]) -> str:
         """Why no recording answers a request, in words."""
-        calls = [(n, line) for n, line in enumerate(self._lines) if isinstance(line, Call)]
+        calls = [(at, line) for at, line in enumerate(self._lines) if isinstance(line, Call)]
         if not calls:
             return "it holds no calls"
-        apart = [(n + 1, at, self._apart(call, asked)) for n, (at, call) in enumerate(calls)]
+        apart = [(n, at, self._apart(c, asked)) for n, (at, c) in enumerate(calls, start=1)]
         same = [(number, at) for number, at, found in apart if found is None]
         if same:
             number, at = same[-1]
             used = "was used already" if at < self._at else "comes later"
             return f"call {number} is the same and {used}; {self._what_is_next()}"
-        number, _, found = max(apart, key=lambda one: one[2].after if one[2] else (0, 0))
-        assert found is not None
+        _, _, number, found = max(
+            (found.after, at == self._at, number, found)
+            for number, at, found in apart
+            if found is not None
+        )
         return (
             f"nearest is call {number}, which differs first at {found.path}: "
             f"recorded {found.recorded}, asked {found.asked}; {self._what_is_next()}"

@@ -132,7 +132,12 @@ def kept_of(record: Record) -> Kept:
 
 
 def new_manifest(
-    *, provider: str, run: str, goal: str, sources: Mapping[str, str], settings: Mapping[str, object]
+    *,
+    provider: str,
+    run: str,
+    goal: str,
+    sources: Mapping[str, str],
+    settings: Mapping[str, object],
 ) -> Manifest:
     """What a new recording says of itself; settings are hashed."""
     hashes = {name: _hash(value) for name, value in settings.items()}
