@@ -152,7 +152,9 @@ async def _session(
     run = stream.run
     log_to_file(run_dir(run) / "logs" / "supervisor.log")
     known_seq = await stream.last_seq()
-    replay = Replay(replayed, stream) if replayed is not None else None
+    replay = None
+    if replayed is not None:
+        replay = Replay(replayed, stream, options.replay or str(replayed.folder))
 
     def is_over() -> bool:
         if replay is not None and replay.is_off(follower.state):

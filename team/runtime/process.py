@@ -27,7 +27,6 @@ from team.errors import (
     ReplayError,
     StateError,
     StopRequestedError,
-    TeamError,
 )
 from team.members.lead import run_lead
 from team.members.member import seated
@@ -68,7 +67,7 @@ async def _live(key: SeatKey) -> int:
         return EXIT_FENCED
     except (ModelRefusedError, ReplayError, StateError) as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
-        await _give_up(key, error)
+        await _give_up(key, error.reason if isinstance(error, ReplayError) else str(error))
         return EXIT_FINAL
     except Exception as error:
         log.exception("member.failed", error=str(error))
@@ -76,13 +75,13 @@ async def _live(key: SeatKey) -> int:
     return EXIT_DONE
 
 
-async def _give_up(key: SeatKey, error: TeamError) -> None:
+async def _give_up(key: SeatKey, reason: str) -> None:
     """Say in the stream why this member can't go on."""
     subject = subjects.member(key.run, key.name, key.name)
     with suppress(BusError):
         async with connect(key.access, name=f"{key.run}/{key.name}") as connection:
             stream = RunStream(connection, key.run)
-            await stream.append(Entry(subject=subject, body=MemberLost(reason=str(error))))
+            await stream.append(Entry(subject=subject, body=MemberLost(reason=reason)))
 
 
 def _end_with_parent() -> None:

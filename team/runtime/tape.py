@@ -132,9 +132,17 @@ class Replay:
     An async context manager; what is left to say at its end is not said.
     """
 
-    def __init__(self, recording: Recording, stream: RunStream) -> None:
+    def __init__(self, recording: Recording, stream: RunStream, name: str) -> None:
+        """Make one.
+
+        Args:
+            recording: What is replayed.
+            stream: The stream of the replayed run.
+            name: What the user calls the recording.
+        """
         self._recording = recording
         self._stream = stream
+        self._name = name
         self._saying: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Replay:
@@ -168,7 +176,8 @@ class Replay:
         """
         for seat in state.roster.seats.values():
             if seat.lost:
-                raise ReplayError(self._path, seat.name, seat.lost)
+                reason = seat.lost.replace(str(self._recording.folder), self._name)
+                raise ReplayError(self._name, seat.name, reason)
         kept = await _kept(self._stream)
         found = apart(self._recording, self._stream.run, kept)
         if found is None:
@@ -179,11 +188,7 @@ class Replay:
             f"message {seq} differs first at {difference.path}: "
             f"recorded {difference.recorded}, now {difference.asked}"
         )
-        raise ReplayError(self._path, author, reason)
-
-    @property
-    def _path(self) -> str:
-        return str(self._recording.folder)
+        raise ReplayError(self._name, author, reason)
 
     async def _say(self) -> None:
         for kept in outside(self._recording):

@@ -34,6 +34,14 @@ from tests.support.recorded import GOAL, lay_out_four, stream_of
 
 BAD_INPUT, CANCELLED, INTERRUPTED = 2, 6, 130
 REPLAYS = 5
+PATIENCE_S = 400.0
+"""A machine under load gives the same stream, only later."""
+
+
+@pytest.fixture
+def patient(cli: Cli) -> Cli:
+    cli.patience_s = PATIENCE_S
+    return cli
 
 
 async def _ended(process: Popen[str]) -> tuple[int, str]:
@@ -50,14 +58,14 @@ async def _say(stream: RunStream, to: str, body: Note | Question) -> None:
 
 
 @pytest.mark.slow
-async def test_members_that_race_do_so_in_the_same_order_in_each_replay(cli: Cli) -> None:
+async def test_members_that_race_do_so_in_the_same_order_in_each_replay(patient: Cli) -> None:
     """Mail, challenges, rulings, and a person who writes and decides in the middle of it."""
-    arguments = lay_out_four(cli.cwd)
+    arguments = lay_out_four(patient.cwd)
     run = ("run", "research", GOAL, *arguments, "--quiet")
     slow = {"PEERTEAM_REHEARSAL_LATENCY_MS": "120"}
-    with cli.start(*run, "--run", "first", "--record", "tape", **slow) as process:
-        await cli.until("first", _claimed_by("ada"))
-        async with cli.bus() as connection:
+    with patient.start(*run, "--run", "first", "--record", "tape", **slow) as process:
+        await patient.until("first", _claimed_by("ada"))
+        async with patient.bus() as connection:
             stream = RunStream(connection, "first")
             await _say(stream, "ada", Note(text="Leave out what is older than 1998."))
             await _say(stream, "lead", Question(text="How is it going?"))
@@ -66,8 +74,8 @@ async def test_members_that_race_do_so_in_the_same_order_in_each_replay(cli: Cli
             await person.decide(stream, name, "Wind is in metres per second.", why)
         code, said = await _ended(process)
     assert code == 0, said
-    records = await cli.records("first")
-    recorded = await stream_of(cli, "first")
+    records = await patient.records("first")
+    recorded = await stream_of(patient, "first")
     met = {type(record.body) for record in records}
     assert {Challenge, DecisionChallenged, DecisionRecorded, DecisionRuled} <= met
     assert len({r.subject.author for r in records if isinstance(r.body, TurnReplied)}) >= 6
@@ -75,99 +83,103 @@ async def test_members_that_race_do_so_in_the_same_order_in_each_replay(cli: Cli
     for number in range(REPLAYS):
         name = f"replay{number}"
         other = {"PEERTEAM_REHEARSAL_LATENCY_MS": str(number * 500)}
-        done = await asyncio.to_thread(cli.run, *run, "--run", name, "--replay", "tape", **other)
+        done = await asyncio.to_thread(
+            patient.run, *run, "--run", name, "--replay", "tape", **other
+        )
         assert done.returncode == 0, done.stderr
         assert f"replayed: {len(records)} messages are the same" in done.stderr
-        assert await stream_of(cli, name) == recorded
+        assert await stream_of(patient, name) == recorded
 
 
 @pytest.mark.slow
-async def test_a_replay_calls_no_model_and_needs_no_key(cli: Cli) -> None:
+async def test_a_replay_calls_no_model_and_needs_no_key(patient: Cli) -> None:
     """Recorded over HTTP; in the replay the provider is there, and hears nothing."""
-    lay_out(cli.cwd)
+    lay_out(patient.cwd)
     run = ("run", "quiet", TWO_LANES, *ARGUMENTS, "--model", "m1", "--quiet")
     async with messages_api() as api:
         given = {"ANTHROPIC_BASE_URL": api.url, "ANTHROPIC_API_KEY": KEY}
-        done = await asyncio.to_thread(cli.run, *run, "--run", "live", "--record", "tape", **given)
+        done = await asyncio.to_thread(
+            patient.run, *run, "--run", "live", "--record", "tape", **given
+        )
         assert done.returncode == 0, done.stderr
         asked = len(api.requests)
         with_key = await asyncio.to_thread(
-            cli.run, *run, "--run", "again", "--replay", "tape", **given
+            patient.run, *run, "--run", "again", "--replay", "tape", **given
         )
         assert with_key.returncode == 0, with_key.stderr
         assert len(api.requests) == asked > 0
-    without = await asyncio.to_thread(cli.run, *run, "--run", "offline", "--replay", "tape")
+    without = await asyncio.to_thread(patient.run, *run, "--run", "offline", "--replay", "tape")
 
     assert without.returncode == 0, without.stderr
-    assert await stream_of(cli, "offline") == await stream_of(cli, "live")
-    with zipfile.ZipFile(cli.cwd / "tape") as packed:
+    assert await stream_of(patient, "offline") == await stream_of(patient, "live")
+    with zipfile.ZipFile(patient.cwd / "tape") as packed:
         assert all(KEY.encode() not in packed.read(name) for name in packed.namelist())
 
 
 @pytest.mark.slow
-async def test_a_cancel_comes_at_the_same_instant_again(cli: Cli) -> None:
+async def test_a_cancel_comes_at_the_same_instant_again(patient: Cli) -> None:
     """It cuts model calls short; those are replayed as far as they came."""
-    arguments = lay_out_four(cli.cwd)
+    arguments = lay_out_four(patient.cwd)
     run = ("run", "research", GOAL, *arguments, "--quiet")
     slow = {"PEERTEAM_REHEARSAL_LATENCY_MS": "400"}
-    with cli.start(*run, "--run", "first", "--record", "tape", **slow) as process:
-        await cli.until("first", _claimed_by("bea"))
-        await asyncio.to_thread(cli.run, "cancel", "first", "--why", "enough")
+    with patient.start(*run, "--run", "first", "--record", "tape", **slow) as process:
+        await patient.until("first", _claimed_by("bea"))
+        await asyncio.to_thread(patient.run, "cancel", "first", "--why", "enough")
         code, said = await _ended(process)
     assert code == CANCELLED, said
 
-    done = await asyncio.to_thread(cli.run, *run, "--run", "again", "--replay", "tape")
+    done = await asyncio.to_thread(patient.run, *run, "--run", "again", "--replay", "tape")
 
     assert done.returncode == CANCELLED, done.stderr
-    assert await stream_of(cli, "again") == await stream_of(cli, "first")
+    assert await stream_of(patient, "again") == await stream_of(patient, "first")
 
 
 @pytest.mark.slow
-async def test_what_has_changed_since_is_said_and_the_first_difference_named(cli: Cli) -> None:
+async def test_what_has_changed_since_is_said_and_the_first_difference_named(patient: Cli) -> None:
     """A recording is never overwritten, and never stretched to fit."""
-    lay_out(cli.cwd)
+    lay_out(patient.cwd)
     run = ("run", "quiet", TWO_LANES, *ARGUMENTS, "--quiet")
-    done = cli.run(*run, "--run", "first", "--record", "tape")
+    done = patient.run(*run, "--run", "first", "--record", "tape")
     assert done.returncode == 0, done.stderr
-    again = cli.run(*run, "--record", "tape")
+    again = patient.run(*run, "--record", "tape")
     assert again.returncode == BAD_INPUT
     assert "a recording is not overwritten" in again.stderr
 
-    role = cli.cwd / "roles" / "quiet.md"
+    role = patient.cwd / "roles" / "quiet.md"
     role.write_text(role.read_text().replace("Work on your lane.", "Work on your own lane."))
-    done = cli.run(*run, "--run", "other", "--replay", "tape")
+    done = patient.run(*run, "--run", "other", "--replay", "tape")
     assert done.returncode == BAD_INPUT
     assert "stale: role quiet is not what it was when the run was recorded" in done.stderr
     assert 'recorded "' in done.stderr
     assert "Work on your lane." in done.stderr
     assert "Work on your own lane." in done.stderr
 
-    guide = cli.cwd / "guide" / "station.md"
+    guide = patient.cwd / "guide" / "station.md"
     guide.write_text(guide.read_text().replace("every hour", "every day"))
     for arguments, reason in (
         (run, "--source: guide/station.md: it has changed since the run was recorded"),
         (("run", "quiet", "Another goal?", *ARGUMENTS), "the recording is of another goal"),
     ):
-        done = cli.run(*arguments, "--run", "never", "--replay", "tape")
+        done = patient.run(*arguments, "--run", "never", "--replay", "tape")
         assert done.returncode == BAD_INPUT
         assert reason in done.stderr
-    runs = {row["run"] for row in json.loads(cli.run("ps", "--json").stdout)}
+    runs = {row["run"] for row in json.loads(patient.run("ps", "--json").stdout)}
     assert runs == {"first", "other"}
 
 
 @pytest.mark.slow
-async def test_a_run_that_was_stopped_is_not_replayed(cli: Cli) -> None:
+async def test_a_run_that_was_stopped_is_not_replayed(patient: Cli) -> None:
     """What was recorded until then is kept; why it can't be replayed is said at once."""
-    arguments = lay_out_four(cli.cwd)
+    arguments = lay_out_four(patient.cwd)
     run = ("run", "research", GOAL, *arguments, "--quiet")
     slow = {"PEERTEAM_REHEARSAL_LATENCY_MS": "300"}
-    with cli.start(*run, "--run", "first", "--record", "tape", **slow) as process:
-        await cli.until("first", _claimed_by("ada"))
+    with patient.start(*run, "--run", "first", "--record", "tape", **slow) as process:
+        await patient.until("first", _claimed_by("ada"))
         process.send_signal(2)
         code, said = await _ended(process)
     assert code == INTERRUPTED, said
 
-    done = await asyncio.to_thread(cli.run, *run, "--run", "again", "--replay", "tape")
+    done = await asyncio.to_thread(patient.run, *run, "--run", "again", "--replay", "tape")
 
     assert done.returncode == BAD_INPUT
     assert "without a result; only a run that went from its start to its result" in done.stderr
