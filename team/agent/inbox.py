@@ -63,6 +63,7 @@ class Inbox:
         self.cancelled = asyncio.Event()
         self.stopped = asyncio.Event()
         self.was_told = False
+        self._was_cut = False
         self._pace = pace or Pace()
         self._seen_seq = 0
         self._wrap_up: str | None = None
@@ -195,7 +196,10 @@ class Inbox:
                 wait.cancel()
 
     def note_interruption(self) -> None:
-        """Say that a cancel or a stop has ended what this member was at."""
+        """Say that a cancel or a stop has ended what this member was at; tools may be several."""
+        if self._was_cut:
+            return
+        self._was_cut = True
         self._pace.note("cancelled" if self.cancelled.is_set() else "stopped", 0)
 
     @property

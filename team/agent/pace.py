@@ -25,7 +25,7 @@ from bus.errors import ConflictError
 from bus.messages import type_name
 from bus.run_stream import Entry, Record, RunStream
 from team.agent.models.cassette.environment import Tape
-from team.agent.models.cassette.format import Met, MetKind
+from team.agent.models.cassette.format import CUTS, Met, MetKind
 from team.agent.models.cassette.lane import Lane, LaneFile
 from team.agent.models.cassette.recording import Kept, read_kept
 from team.errors import ReplayError, StopRequestedError
@@ -62,7 +62,7 @@ class Pace:
         return record
 
     async def interruption(self) -> MetKind:
-        """Wait for the next cancel or stop that cuts something short; for replays only."""
+        """Wait for the cancel or stop that cuts short what is done; for replays only."""
         raise NotImplementedError
 
 
@@ -125,12 +125,15 @@ class ReplayingPace(Pace):
             raise self._diverged(f"sequence {first_seq} is taken, the stream is at {head}")
 
     def note(self, kind: MetKind, seq: int, count: int = 0) -> None:
-        """Check that a write met what it met before.
+        """Check that a write met what it met before; use up what cut something short.
 
         Raises:
             ReplayError: It did not.
         """
         del count
+        if kind in CUTS:
+            self._lane.take(*CUTS)
+            return
         due = self._due
         if kind not in ("stored", "refused") or due is None:
             return
@@ -144,16 +147,18 @@ class ReplayingPace(Pace):
         return msgspec.structs.replace(record, at=self._kept[record.seq - 1].at)
 
     async def interruption(self) -> MetKind:
-        """Wait until what was met next is a cancel or a stop, and give that."""
-        while not self._lane.is_next("cancelled", "stopped"):
+        """Wait until what was met next is a cancel or a stop, and say which."""
+        while (kind := self._lane.next_kind) not in CUTS:
             await self._lane.moved()
-        return self._lane.take("cancelled", "stopped").kind
+        return kind
 
     async def _next(self, *kinds: MetKind) -> Met:
         if self._lane.is_over:
             # The recorded member was ended here, once all was done.
             await self._reaches(len(self._kept))
             raise StopRequestedError(self._lane.member)
+        if self._lane.next_kind in CUTS:
+            await asyncio.sleep(TURN_WAIT_S)  # what is done here is cut short before that is over
         met = self._lane.take(*kinds)
         self.now = met.at
         return met

@@ -32,6 +32,7 @@ from tests.support.conventions import GOAL as TWO_LANES
 from tests.support.messages_api import KEY, messages_api
 from tests.support.recorded import GOAL, lay_out_four, stream_of
 
+pytestmark = pytest.mark.timeout(1_500)
 BAD_INPUT, CANCELLED, INTERRUPTED = 2, 6, 130
 REPLAYS = 5
 PATIENCE_S = 400.0

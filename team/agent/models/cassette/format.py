@@ -87,6 +87,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="cal
 
 
 MetKind = Literal["inbox", "log", "head", "stored", "refused", "cancelled", "stopped"]
+CUTS: Final[tuple[MetKind, ...]] = ("cancelled", "stopped")
+"""What cuts a call or a tool short."""
 
 
 class Met(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="met"):

@@ -66,10 +66,11 @@ class Lane:
         """Whether every line is used."""
         return self._at >= len(self._lines)
 
-    def is_next(self, *kinds: MetKind) -> bool:
-        """Whether the next line is one of these."""
+    @property
+    def next_kind(self) -> MetKind | None:
+        """What the next line says was met; nothing if it is a call, or none is left."""
         line = None if self.is_over else self._lines[self._at]
-        return isinstance(line, Met) and line.kind in kinds
+        return line.kind if isinstance(line, Met) else None
 
     def take(self, *kinds: MetKind) -> Met:
         """Use up the next line, which is one of these.

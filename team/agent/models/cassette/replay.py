@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx2
 
-from team.agent.models.cassette.format import canonical
+from team.agent.models.cassette.format import CUTS, canonical
 from team.agent.models.cassette.lane import Lane
 from team.agent.models.cassette.rewrite import rewritten
 
@@ -34,6 +34,8 @@ class ReplayTransport(httpx2.AsyncBaseTransport):
         asked = canonical(await request.aread())
         if asked is None:
             return _refusal(f"cassette {path} answers model calls only")
+        if self._lane.next_kind in CUTS:
+            await asyncio.Event().wait()  # it was cut before a byte came
         found = self._lane.take_call(asked)
         if found is None:
             reason = self._lane.why_not(asked)
