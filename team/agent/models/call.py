@@ -16,8 +16,8 @@ import httpx2
 import msgspec
 
 from bus.messages import TokenCounts
-from team.agent.models.cassette.environment import Tape
-from team.agent.models.client import REHEARSAL, is_first_party, make_client
+from team.agent.models.cassette.environment import Tape, is_first_party
+from team.agent.models.client import REHEARSAL, make_client
 from team.agent.models.pricing import price_ceiling_usd, price_usd
 from team.errors import ModelBusyError, ModelError, ModelRefusedError, ModelReplyError
 from team.rules.limits import CHARACTERS_PER_TOKEN
@@ -107,6 +107,7 @@ class Caller:
             tape: The member's lane, where its calls are recorded or replayed.
         """
         self._provider = provider
+        self._is_first_party = is_first_party(tape)
         self._client = make_client(provider, transport, tape=tape)
 
     async def close(self) -> None:
@@ -187,7 +188,7 @@ class Caller:
             "messages": request.messages,
             "tools": request.tools,
         }
-        if self._provider != REHEARSAL and is_first_party():
+        if self._provider != REHEARSAL and self._is_first_party:
             arguments["cache_control"] = {"type": "ephemeral"}
             if request.effort:
                 arguments["output_config"] = {"effort": request.effort}

@@ -49,11 +49,6 @@ def make_client(
     )
 
 
-def is_first_party() -> bool:
-    """Whether calls go to Anthropic itself, which has features that stand-ins may lack."""
-    return not os.environ.get("ANTHROPIC_BASE_URL")
-
-
 def _cassette(provider: str, tape: Tape) -> httpx2.AsyncBaseTransport | None:
     inner = RehearsalTransport.from_environment if provider == REHEARSAL else _Network
     return cassette_transport(tape, inner)

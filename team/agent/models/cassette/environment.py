@@ -40,8 +40,20 @@ def open_tape(member: str, provider: str) -> Tape:
     if replay is not None:
         return Lane.open(lane_path(replay, member))
     if record is not None:
-        return LaneFile(lane_path(record, member), provider=provider)
+        path = lane_path(record, member)
+        return LaneFile(path, provider=provider, is_first_party=is_first_party())
     return None
+
+
+def is_first_party(tape: Tape = None) -> bool:
+    """Whether calls go to Anthropic itself, which has features that stand-ins may lack.
+
+    Args:
+        tape: The member's lane; in a replay, it is as it was in the recording.
+    """
+    if isinstance(tape, Lane):
+        return tape.is_first_party
+    return not os.environ.get("ANTHROPIC_BASE_URL")
 
 
 def cassette_transport(

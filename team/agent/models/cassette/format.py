@@ -44,6 +44,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="h
         peerteam: Version of this project.
         member: Whose calls these are.
         provider: Who answered them; empty if that is not known.
+        is_first_party: Whether Anthropic itself was asked, which is sent more than stand-ins.
         proves: What a replay proves, for people.
     """
 
@@ -52,6 +53,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="h
     peerteam: str
     member: str
     provider: str = ""
+    is_first_party: bool = True
     proves: str = PROVES
 
 
@@ -125,7 +127,7 @@ def canonical(body: bytes) -> dict[str, Any] | None:
     return {name: sent[name] for name in REQUEST_FIELDS if name in sent}
 
 
-def new_header(member: str, provider: str) -> Header:
+def new_header(member: str, provider: str, *, is_first_party: bool) -> Header:
     """The first line of a member's new file."""
     return Header(
         format=FORMAT,
@@ -133,6 +135,7 @@ def new_header(member: str, provider: str) -> Header:
         peerteam=version_of("peerteam"),
         member=member,
         provider=provider,
+        is_first_party=is_first_party,
     )
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from team.agent.models.cassette.format import (
     Call,
+    Header,
     Met,
     MetKind,
     encode_line,
     new_header,
+    read_header,
     read_lane,
 )
 from team.agent.models.cassette.match import Difference, aligned, difference
@@ -23,9 +25,10 @@ from team.errors import ReplayError
 class LaneFile:
     """A lane that is written. One process writes it; a header is put where it is new."""
 
-    def __init__(self, path: Path, *, provider: str = "") -> None:
+    def __init__(self, path: Path, *, provider: str = "", is_first_party: bool = True) -> None:
         self._path = path
         self._provider = provider
+        self._is_first_party = is_first_party
 
     def append(self, line: Call | Met, secrets: Iterable[str] = ()) -> None:
         """Add a line; secrets that it quotes are blacked out."""
@@ -33,16 +36,22 @@ class LaneFile:
         data = encode_line(line, secrets)
         with self._path.open("ab") as file:
             if file.tell() == 0:
-                data = encode_line(new_header(self._path.stem, self._provider)) + data
+                data = encode_line(self._header()) + data
             file.write(data)
+
+    def _header(self) -> Header:
+        return new_header(self._path.stem, self._provider, is_first_party=self._is_first_party)
 
 
 class Lane:
     """A lane that is replayed: each line is used once, in its order."""
 
-    def __init__(self, path: Path, lines: Iterable[Call | Met]) -> None:
+    def __init__(
+        self, path: Path, lines: Iterable[Call | Met], *, is_first_party: bool = True
+    ) -> None:
         self.path = path
         self.member = path.stem
+        self.is_first_party = is_first_party
         self._lines = tuple(lines)
         self._at = 0
         self._alignment = Alignment()
@@ -59,7 +68,7 @@ class Lane:
         if not path.exists():
             reason = f"the recorded run had no member {path.stem!r}"
             raise ReplayError(str(path), path.stem, reason)
-        return cls(path, read_lane(path))
+        return cls(path, read_lane(path), is_first_party=read_header(path).is_first_party)
 
     @property
     def is_over(self) -> bool:
