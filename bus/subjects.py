@@ -189,6 +189,17 @@ def pattern(run: str, kind: str, *names: str) -> str:
     return ".".join(("run", check_token("run", run), kind, *given, *rest, "*"))
 
 
+def matches(text: str, pattern: str) -> bool:
+    """Whether a filter covers a subject: `*` is one token, `>` is all that follow."""
+    tokens, wanted = text.split("."), pattern.split(".")
+    if wanted[-1] == ">":
+        wanted = wanted[:-1]
+        tokens = tokens[: len(wanted)] if len(tokens) > len(wanted) else []
+    return len(tokens) == len(wanted) and all(
+        one in ("*", token) for one, token in zip(wanted, tokens, strict=True)
+    )
+
+
 def everything(run: str) -> str:
     """The filter that covers a whole run."""
     return f"run.{check_token('run', run)}.>"

@@ -89,6 +89,20 @@ class StateError(TeamError):
         super().__init__(f"run {run!r}: {reason}; {fix}")
 
 
+class ReplayError(TeamError):
+    """A replayed run does otherwise than the recorded one did.
+
+    Next: undo what has changed since it was recorded, or record again.
+    """
+
+    def __init__(self, path: str, member: str, reason: str) -> None:
+        self.path, self.member, self.reason = path, member, reason
+        super().__init__(
+            f"recording {path!r}: {member!r} leaves it: {reason}; "
+            "undo what has changed since, or record again"
+        )
+
+
 class NearDecisionError(TeamError):
     """Decisions that say nearly the same hold already; nothing was stored.
 

@@ -7,11 +7,14 @@ no context by itself.
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from bus import subjects
 from bus.messages import DecisionExplained, FindingSubmitted, Premise, VerdictGiven
 from bus.run_stream import RunStream
+from team.agent.arrivals import Arrivals
 from team.agent.journal import Journal, Transcript
 from team.rules.decision_index import DecisionIndex
 from team.rules.digest import Digest, digest
@@ -23,11 +26,13 @@ from team.state import Decision, Decisions, DecisionState
 class WholeLog:
     """Every decision of a run, read on from where the last reading ended."""
 
-    def __init__(self, stream: RunStream) -> None:
+    def __init__(self, stream: RunStream, arrivals: Arrivals | None = None) -> None:
         self.decisions = Decisions()
         self._index = DecisionIndex()
         self._stream = stream
+        self._arrivals = arrivals or Arrivals()
         self._last_seq = 0
+        self._reading = asyncio.Lock()
 
     async def read(self) -> Decisions:
         """Fold what has been decided up to this moment.
@@ -35,12 +40,19 @@ class WholeLog:
         Raises:
             BusUnavailableError: The stream can't be read.
         """
+        async with self._reading:  # tools of one turn read one after the other
+            upto = await self._arrivals.upto("log")
+            await self._read(upto)
+            self._arrivals.note("log", self._last_seq)
+        return self.decisions
+
+    async def _read(self, upto: int | None) -> None:
         pattern = subjects.pattern(self._stream.run, "decision")
         async for record in self._stream.read(pattern, first_seq=self._last_seq + 1):
-            if record.seq > self._last_seq:
-                self._last_seq = record.seq
-                self.decisions.apply(record)
-        return self.decisions
+            if upto is not None and record.seq > upto:
+                return
+            self._last_seq = record.seq
+            self.decisions.apply(self._arrivals.dated(record))
 
     @property
     def index(self) -> DecisionIndex:

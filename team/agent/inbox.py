@@ -1,6 +1,7 @@
 """What reaches a member while it works: sorted by class, taken in between tool calls.
 
-One task reads the feed and folds it into the member's own picture of the run.
+One task reads the feed. The member's own picture of the run changes only where it looks
+(`look`, `wait_change`, `reached`), so between two looks it decides on one and the same.
 Control acts at once, even during a model call; mail waits for the next call, within a
 token budget. What enters of decisions is made from the fold: see `decision_log`.
 """
@@ -14,11 +15,13 @@ from typing import Final
 
 import msgspec
 
+from bus import subjects
 from bus.errors import BusError, BusUnavailableError
 from bus.feed import Feed
 from bus.ids import LEAD, PERSON
-from bus.messages import CancelRun, Intake, Mail, MemberSeated, StopMember, WrapUp
+from bus.messages import CancelRun, Intake, Mail, StopMember, WrapUp
 from bus.run_stream import Record, RunStream
+from team.agent.arrivals import Arrivals
 from team.agent.briefing import mail_block
 from team.rules.limits import CHARACTERS_PER_TOKEN
 from team.state import Letter, RunState
@@ -49,20 +52,34 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 class Inbox:
     """A member's feed, folded and sorted. `start` and `stop` may be called twice."""
 
-    def __init__(self, feed: Feed, state: RunState, me: str) -> None:
+    def __init__(
+        self, feed: Feed, state: RunState, me: str, arrivals: Arrivals | None = None
+    ) -> None:
+        """Make one.
+
+        Args:
+            feed: Where records come from.
+            state: What they are folded into.
+            me: Whose inbox it is.
+            arrivals: Up to where each look goes; absent: as far as there is something.
+        """
         self.state = state
         self.cancelled = asyncio.Event()
         self.stopped = asyncio.Event()
         self.was_told = False
         self.failed: Exception | None = None
+        self._was_cut = False
+        self._arrivals = arrivals or Arrivals()
+        self._seen_seq = 0
         self._wrap_up: tuple[int, WrapUp] | None = None
         self._feed = feed
         self._me = me
         self._taken_in: set[str] = set()
-        self._seen: set[int] = set()
+        self._folded: set[int] = set()
         self._stream: RunStream | None = None
         self._filters: tuple[str, ...] = ()
         self._letters: list[Letter] = []
+        self._arrived: list[Record] = []
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -73,16 +90,18 @@ class Inbox:
 
         Args:
             stream: The run's stream.
-            filters: The member's filter list.
+            filters: What the member is sent at least; its seat widens that.
             taken_in: Ids of messages that are in its journal already.
         """
         self._stream, self._filters = stream, tuple(filters)
         self._taken_in = set(taken_in)
-        await self._fold_again()
+        upto = await self._arrivals.upto("inbox")
+        await self._fold_again(await stream.last_seq() if upto is None else upto)
+        self._arrivals.note("inbox", self._seen_seq)
 
     async def start(self) -> None:
         """Begin to listen."""
-        if self._task is None:
+        if self._task is None and not self._arrivals.is_replay:
             await self._feed.start()
             self._task = asyncio.create_task(self._listen())
 
@@ -94,6 +113,11 @@ class Inbox:
                 await self._task
             self._task = None
         await self._feed.stop()
+
+    @property
+    def now(self) -> float:
+        """When the member looked last, in seconds since 1970; its rules know no other time."""
+        return self._arrivals.now
 
     @property
     def has_mail(self) -> bool:
@@ -134,18 +158,26 @@ class Inbox:
         with contextlib.suppress(BusError):
             await self._feed.ack(seqs)
 
+    async def look(self) -> None:
+        """Fold all that has come.
+
+        Raises:
+            BusUnavailableError: The stream can't be read, or the bus was away for too long.
+        """
+        if self.failed is not None:
+            raise self.failed
+        upto = await self._arrivals.upto("inbox")
+        await (self._fold_arrived() if upto is None else self._fold_stored(upto))
+        self._arrivals.note("inbox", self._seen_seq)
+
     async def wait_change(self, timeout_s: float) -> bool:
-        """Wait until something comes; returns whether it did.
+        """Wait until something comes, then look; returns whether it did.
 
         Cancelling: safe.
         """
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
-        except TimeoutError:
-            return False
-        self._changed.clear()
-        return True
+        has_come = await self._wait(timeout_s)
+        await self.look()
+        return has_come
 
     def fail(self, error: Exception) -> None:
         """Have this member stop with an error as soon as it can."""
@@ -154,86 +186,159 @@ class Inbox:
         self._changed.set()
 
     async def reached(self, seq: int) -> None:
-        """Wait until the fold includes a sequence that this member will be sent.
+        """Look once what this member will be sent has come up to a sequence.
 
         Raises:
             BusUnavailableError: It did not come while the connection has patience.
         """
+        if not self._arrivals.is_replay:
+            await self._wait_for(seq)
+        await self.look()
+
+    async def _wait_for(self, seq: int) -> None:
         assert self._stream is not None
         connection = self._stream.connection
         try:
             async with asyncio.timeout(connection.patience_s):
-                while self.state.last_seq < seq:
+                while self._newest < seq:
                     if self.failed is not None:
                         raise self.failed
-                    await self._changed.wait()
-                    self._changed.clear()
+                    await self._wait(connection.patience_s)
         except TimeoutError as error:
             reason = f"message {seq} of the run was stored and has not come back"
             raise BusUnavailableError(connection.url, reason) from error
+
+    async def interrupted(self) -> None:
+        """Wait until a cancel or a stop is to end what this member is at."""
+        if self._arrivals.is_replay:
+            is_cancel = await self._arrivals.interruption() == "cancelled"
+            (self.cancelled if is_cancel else self.stopped).set()
+            self.was_told = True
+            return
+        waits = [asyncio.create_task(e.wait()) for e in (self.cancelled, self.stopped)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def note_interruption(self) -> None:
+        """Say that a cancel or a stop has ended what this member was at; tools may be several."""
+        if self._was_cut:
+            return
+        self._was_cut = True
+        self._arrivals.note("cancelled" if self.cancelled.is_set() else "stopped", 0)
+
+    @property
+    def _newest(self) -> int:
+        """Up to where everything that this member is sent is here."""
+        return max([self._seen_seq, *(record.seq for record in self._arrived)])
+
+    async def _wait(self, timeout_s: float) -> bool:
+        if self._arrivals.is_replay:
+            return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        has_come = self._changed.is_set()
+        self._changed.clear()
+        return has_come
 
     async def _listen(self) -> None:
         while True:
             record = await self._feed.next()
             assert record is not None
-            try:
-                await self._take_up(record)
-            except Exception as error:
-                self.fail(error)
+            self._arrived.append(record)
+            self._heed(record)
             if not isinstance(record.body, Mail) or record.id in self._taken_in:
                 await self._ack([record.seq])
             self._changed.set()
 
-    async def _take_up(self, record: Record) -> None:
-        """Fold a record; one that was lost on its way and comes late needs a new fold."""
-        if record.seq in self._seen:
-            return
-        if record.seq > self.state.last_seq:
-            self.state.apply(record)
-            self._notice(record)
-        if record.seq < self.state.last_seq or self._is_widened(record):
-            await self._fold_again()
+    async def _fold_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        await self._fold(arrived)
+        self._seen_seq = max([self._seen_seq, *(record.seq for record in arrived)])
 
-    def _is_widened(self, record: Record) -> bool:
-        """Whether the member is sent more from now on; what was before that is read then."""
-        body = record.body
-        is_seat = isinstance(body, MemberSeated) and record.subject.names[0] == self._me
-        return is_seat and not set(self._world()) <= set(self._filters)
+    async def _fold_stored(self, upto: int) -> None:
+        """Fold what the stream holds for this member from its last look up to a sequence."""
+        assert self._stream is not None
+        found: list[Record] = []
+        if upto <= self._seen_seq:
+            return
+        async for record in self._stream.read(first_seq=self._seen_seq + 1):
+            if record.seq > upto:
+                break
+            found.append(record)
+        await self._fold(found)
+        self._seen_seq = upto
+
+    async def _fold(self, records: Iterable[Record]) -> None:
+        """Fold records; one that was lost on its way and comes late needs a new fold."""
+        for record in sorted(records, key=lambda record: record.seq):
+            if record.seq in self._folded or not self._is_sent(record):
+                continue
+            if record.seq < self.state.last_seq:
+                await self._fold_again(self._seen_seq)
+                continue
+            self.state.apply(self._arrivals.dated(record))
+            self._notice(record)
+            if not set(self._world()) <= set(self._filters):
+                await self._fold_again(record.seq)
+
+    def _is_sent(self, record: Record) -> bool:
+        """Whether it is in this member's world; a consumer may be ahead of the word of it."""
+        return any(subjects.matches(str(record.subject), one) for one in self._filters)
 
     def _world(self) -> tuple[str, ...]:
         """All filters that the member has had."""
         seat = self.state.roster.seats.get(self._me)
         return tuple(dict.fromkeys((*self._filters, *(seat.filters if seat is not None else ()))))
 
-    async def _fold_again(self) -> None:
-        """Read this member's whole world in order, and notice what is new in it."""
+    async def _fold_again(self, upto: int) -> None:
+        """Read this member's whole world in order, and notice what is new in it.
+
+        A seat that is met on the way may widen it; what was before that is read then.
+        """
+        records = await self._read_world(upto)
+        while not set(self._world()) <= set(self._filters):
+            records = await self._read_world(upto)
+        self._seen_seq = max(self._seen_seq, upto)
+        for record in records:
+            if record.seq not in self._folded:
+                self._notice(record)
+
+    async def _read_world(self, upto: int) -> list[Record]:
         assert self._stream is not None
-        self._filters = patterns = self._world()
-        found = [record for pattern in patterns async for record in self._stream.read(pattern)]
-        records = {record.seq: record for record in found}
-        state = RunState()
-        for seq in sorted(records):
-            state.apply(records[seq])
-        self.state = state
-        for seq in sorted(records.keys() - self._seen):
-            self._notice(records[seq])
+        self._filters = self._world()
+        found: dict[int, Record] = {}
+        for pattern in self._filters:
+            async for record in self._stream.read(pattern):
+                if record.seq <= upto:
+                    found[record.seq] = record
+        records = [found[seq] for seq in sorted(found)]
+        self.state = RunState()
+        for record in records:
+            self.state.apply(self._arrivals.dated(record))
+        return records
 
     def _notice(self, record: Record) -> None:
-        """Sort what has come: control acts at once, mail waits for a turn."""
-        self._seen.add(record.seq)
+        """Sort what was folded: control acts at once, mail waits for a turn."""
+        self._folded.add(record.seq)
+        self._heed(record)
         match record.body:
             case Mail() if self._is_new_mail(record):
                 self._letters.append(self.state.mail.letters[record.id])
-            case CancelRun() if self._is_for_me(record):
-                self.was_told = True
-                self.cancelled.set()
-            case StopMember() if self._is_for_me(record):
-                self.was_told = True
-                self.stopped.set()
             case WrapUp() as told if self._is_for_me(record):
                 self._wrap_up = record.seq, told
             case _:
                 pass
+
+    def _heed(self, record: Record) -> None:
+        """Act on a cancel or a stop; even before it is folded."""
+        if isinstance(record.body, CancelRun | StopMember) and self._is_for_me(record):
+            self.was_told = True
+            event = self.cancelled if isinstance(record.body, CancelRun) else self.stopped
+            event.set()
 
     def _is_new_mail(self, record: Record) -> bool:
         return record.subject.names[0] == self._me and record.id not in self._taken_in

@@ -196,6 +196,7 @@ class Agent:
             )
             if end is not None:
                 await self._close(assignment, end, give_up)
+        await self._world.inbox.look()
         return outcome
 
     async def _open(self, assignment: Assignment) -> Transcript:
@@ -214,15 +215,17 @@ class Agent:
                 opened = msgspec.structs.replace(opened, opening=_TOO_LARGE)
             await self._journal.commit(opened)
             transcript = self._journal.transcripts[assignment.context]
+            transcript.at = self._world.inbox.now
         return transcript
 
     async def _next_turn(self, assignment: Assignment, transcript: Transcript) -> Outcome | None:
         """Make room or call the model once; an outcome if the assignment ends so."""
         ended = _ended_at_once(transcript) or _ended_by_reply(assignment, transcript)
-        if ended is None and not assignment.is_wanted():
-            ended = Outcome(returned=False, reason=TAKEN_BACK)
         if ended is not None:
             return ended
+        await self._world.inbox.look()
+        if not assignment.is_wanted():
+            return Outcome(returned=False, reason=TAKEN_BACK)
         coming = self._coming(assignment, transcript)
         request = self._request(assignment, transcript, coming.added)
         read = permits.read_tokens(request, transcript, coming.added)
@@ -255,7 +258,7 @@ class Agent:
             after = self._rule(assignment, transcript, request, coming.added, lost)
             return after.verdict != "stop"
 
-        began = time.time()
+        began = time.monotonic()
         patience_s = permits.patience_s(assignment.budget, self._seconds(transcript))
         try:
             reply = await self._call(request, number, patience_s, may_lose)
@@ -267,7 +270,9 @@ class Agent:
         except (ModelBusyError, ModelReplyError) as error:
             await self._tell_lost(assignment.context, number, request, error)
             if assignment.is_vital and isinstance(error, ModelBusyError):
-                raise ModelAwayError(request.model, error.reason, time.time() - began) from error
+                raise ModelAwayError(
+                    request.model, error.reason, time.monotonic() - began
+                ) from error
             return Outcome(returned=False, reason=str(error))
         await self._commit_reply(assignment.context, number, coming, reply)
         return None
@@ -290,7 +295,7 @@ class Agent:
 
     def _seconds(self, transcript: Transcript) -> float:
         """For how long a transcript has been worked on; that the run had stopped is no work."""
-        return worked_s(self._world.state, transcript.at, time.time())
+        return worked_s(self._world.state, transcript.at, self._world.inbox.now)
 
     async def _tell_lost(
         self, context: str, number: int, request: Request, error: ModelError
@@ -384,16 +389,17 @@ class Agent:
         """Await something that a cancel or stop ends at once, closing what it holds."""
         inbox = self._world.inbox
         task = asyncio.ensure_future(work)
-        signals = [asyncio.create_task(e.wait()) for e in (inbox.cancelled, inbox.stopped)]
+        interrupted = asyncio.create_task(inbox.interrupted())
         try:
-            await asyncio.wait([task, *signals], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([task, interrupted], return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise StopRequestedError(self._world.me)
         finally:
-            for pending in (task, *signals):
+            for pending in (task, interrupted):
                 pending.cancel()
-            await asyncio.gather(task, *signals, return_exceptions=True)
+            await asyncio.gather(task, interrupted, return_exceptions=True)
+        inbox.note_interruption()
+        raise StopRequestedError(self._world.me)
 
     async def _commit_reply(self, context: str, number: int, coming: _Coming, reply: Reply) -> None:
         replied = TurnReplied(
@@ -446,6 +452,7 @@ class Agent:
         is_listening = all(call.name == WAIT for call in turn.calls)
         state = "listening" if is_listening else "working"
         self._on_state(state, f"{names} ({assignment.context})", len(transcript.turns))
+        await self._world.inbox.look()
         refused = _refused(assignment, transcript, turn, tools) | known_of(turn)
         read = refused | await self._run_reads(tools, turn.calls, refused)
         for _ in range(CONFLICTS_MAX):
@@ -453,6 +460,7 @@ class Agent:
             try:
                 await self._commit_acts(assignment.context, turn, answers, staged)
             except ConflictError:
+                await self._world.inbox.look()
                 continue
             except TooLargeError:
                 read = {call.id: refuse(_TOO_LARGE_TURN) for call in turn.calls}

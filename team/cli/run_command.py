@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from bus.access import Access, revive
 from bus.connection import Connection, connect
 from bus.errors import BusLostError
 from bus.run_stream import RunStream, open_run
-from team.agent.models.cassette.environment import check_cassette
+from team.agent.models.cassette.environment import refuse_cassette
+from team.agent.models.cassette.format import PROVES
+from team.agent.models.cassette.recording import Recording
 from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
 from team.errors import SpecError, StateError
@@ -31,6 +33,7 @@ from team.runtime.run import (
 )
 from team.runtime.session import SessionEnd, supervise
 from team.runtime.standing import Standing
+from team.runtime.tape import Replay, check_fits, keep, tape_folder
 from team.spec import ResolvedSpec
 from team.views.files import write_files
 from team.views.follow import Follower
@@ -43,6 +46,11 @@ from team.views.text import summary_text
 
 def run_command(options: argparse.Namespace) -> int:
     """Run a team on a goal."""
+    with tape_folder(options.record, options.replay):
+        return _run_request(options)
+
+
+def _run_request(options: argparse.Namespace) -> int:
     goal = _read_goal() if options.goal == "-" else options.goal
     prepared = prepare(
         RunRequest(
@@ -57,6 +65,8 @@ def run_command(options: argparse.Namespace) -> int:
             policy=options.policy,
         )
     )
+    for line in check_fits(prepared) if prepared.replayed is not None else ():
+        write_note(f"stale: {line}")
     warm_up()
     access = access_of(options)
     return asyncio.run(_run(options, access, prepared))
@@ -89,7 +99,9 @@ async def _run(options: argparse.Namespace, access: Access, prepared: Prepared) 
         _say_policy(prepared)
         _say_standing(prepared.standing)
         _say_provider(prepared.spec)
-        return await _session(options, access, connection, stream, prepared.spec)
+        code = await _session(options, access, connection, stream, prepared.spec, prepared.replayed)
+        await keep(stream, prepared, options.record)
+        return code
 
 
 async def _resume(options: argparse.Namespace, access: Access) -> int:
@@ -100,7 +112,7 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
         if state.spec is None:
             why = state.unread[0] if state.unread else "it was never opened"
             raise StateError(options.run, why, "start it again with 'team run', under another name")
-        check_cassette(is_new=False)
+        refuse_cassette()
         check_model_settings(state.spec.provider)
         if state.result is not None:
             write_note(f"run {options.run} has ended already: {state.result.status}")
@@ -136,17 +148,26 @@ async def _session(
     connection: Connection,
     stream: RunStream,
     spec: ResolvedSpec,
+    replayed: Recording | None = None,
 ) -> int:
     run = stream.run
     log_to_file(run_dir(run) / "logs" / "supervisor.log")
     known_seq = await stream.last_seq()
     connection.patience_s = spec.team.liveness.bus_away_seconds
+    replay = None
+    if replayed is not None:
+        replay = Replay(replayed, stream, options.replay or str(replayed.folder))
 
     def is_over() -> bool:
+        if replay is not None and replay.is_off(follower.state):
+            return True
         is_known = follower.state.last_seq >= known_seq
         return options.no_wait and is_known and waits_only(follower.state)
 
-    async with show_progress(Follower(connection, run), is_quiet=options.quiet) as follower:
+    async with (
+        show_progress(Follower(connection, run), is_quiet=options.quiet) as follower,
+        replay or nullcontext(),
+    ):
         end = await supervise(
             connection,
             run,
@@ -162,6 +183,9 @@ async def _session(
         await asyncio.to_thread(revive, access)
         await follower.caught_up(await stream.last_seq())
     state = follower.state
+    if replay is not None:
+        same = await replay.check(state)
+        write_note(f"replayed: {same} messages are the same but for times and ids. {PROVES}")
     shown = await describe_run(connection, run, state, may_be_live=False)
     if state.result is not None:
         shown = write_files(run_dir(run), shown, report_page(shown, state))

@@ -6,7 +6,6 @@ so a lead that dies at any instant is started again and goes on.
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 import structlog
@@ -46,8 +45,11 @@ async def run_lead(member: Member) -> None:
         ModelRefusedError: No model call can succeed; the run can be resumed.
         ModelAwayError: The provider stayed busy for too long; the run can be resumed.
     """
-    while not member.inbox.stopped.is_set():
-        step = steps.next_step(member.state, time.time())
+    while True:
+        await member.inbox.look()
+        if member.inbox.stopped.is_set():
+            return
+        step = steps.next_step(member.state, member.inbox.now)
         try:
             if await _do(member, step):
                 return
@@ -58,8 +60,6 @@ async def run_lead(member: Member) -> None:
             # Somebody else moved first: fold what they did and ask the rules again.
             log.info("step.overtaken", step=type(step).__name__, keys=error.keys)
             await member.inbox.wait_change(1.0)
-    if member.inbox.failed is not None:
-        raise member.inbox.failed
 
 
 async def _do(member: Member, step: steps.AnyStep) -> bool:  # noqa: C901, PLR0912 - one case a step
@@ -123,7 +123,7 @@ async def _wait(member: Member, until: float) -> None:
         await answer_mail(member, context)
         return
     member.show("idle", "waits for findings")
-    await member.inbox.wait_change(max(0.05, until - time.time()))
+    await member.inbox.wait_change(max(0.05, until - member.inbox.now))
 
 
 async def _dismiss(member: Member) -> None:
@@ -138,8 +138,8 @@ async def _dismiss(member: Member) -> None:
             else StopMember(reason="the result is published")
         )
         await member.world.stream.append(member.world.entry("control", seat.name, body=body))
-    deadline = time.monotonic() + DISMISS_S
-    while time.monotonic() < deadline and len(state.roster.present()) > 1:
+    deadline = member.inbox.now + DISMISS_S
+    while member.inbox.now < deadline and len(member.state.roster.present()) > 1:
         await member.inbox.wait_change(0.2)
     left = MemberLeft(reason="the run has ended")
     await member.world.stream.append(member.world.entry("member", LEAD, body=left))

@@ -26,15 +26,17 @@ from bus.errors import BusError, BusUnavailableError
 from bus.feed import Feed
 from bus.ids import LEAD
 from bus.live import BEAT_EVERY_S, Beat, Text, send_beat, send_text
-from bus.messages import MemberJoined, MemberSeated
+from bus.messages import MemberJoined
 from bus.run_stream import Entry, RunStream
 from roles import Role
+from team.agent.arrivals import arrivals_of, ordered
 from team.agent.briefing import HOUSE_RULES
 from team.agent.decision_log import ContextDecisions, WholeLog
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
 from team.agent.loop import Agent
 from team.agent.models.call import Caller
+from team.agent.models.cassette.environment import open_tape
 from team.agent.pacer import RunPacer
 from team.agent.world import World
 from team.errors import StateError
@@ -167,12 +169,18 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         connection = await stack.enter_async_context(
             connect(key.access, name=name, wait_s=key.patience_s, patience_s=key.patience_s)
         )
-        stream = RunStream(connection, key.run)
+        tape = open_tape(key.name, key.provider)
+        arrivals = arrivals_of(tape, RunStream(connection, key.run))
+        stream = ordered(connection, key.run, arrivals)
         journal = Journal(stream, key.name)
         await journal.load()
         feed = Feed(connection, key.run, key.name)
-        inbox = Inbox(feed, RunState(), key.name)
-        await inbox.load(stream, await _filters(stream, key), journal.taken_in)
+        inbox = Inbox(feed, RunState(), key.name, arrivals)
+        seat = str(subjects.member(key.run, key.name, LEAD))
+        await inbox.load(stream, (seat,), journal.taken_in)
+        if key.name not in inbox.state.roster.seats:
+            reason = f"there is no seat for {key.name!r}"
+            raise StateError(key.run, reason, "let the lead recruit it")
         if inbox.state.spec is None:
             raise StateError(key.run, "its spec was written by another version", "use that version")
         await inbox.start()
@@ -182,7 +190,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         if library is not None:
             stack.callback(library.close)
         pacer = RunPacer(connection, key.run, key.name)
-        caller = Caller(key.provider, member=key.name, pacer=pacer)
+        caller = Caller(key.provider, tape=tape, pacer=pacer)
         stack.push_async_callback(caller.close)
         rules = inbox.state.spec.team.decisions
         world = World(
@@ -190,7 +198,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
             stream=stream,
             inbox=inbox,
             journal=journal,
-            log=WholeLog(stream),
+            log=WholeLog(stream, arrivals),
             decisions=ContextDecisions(key.name, journal, rules.digest_tokens),
             library=library,
             proposed=rules.proposed,
@@ -202,17 +210,6 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         await stream.append(world.entry("member", key.name, body=_joined(key)))
         log.info("member.joined", incarnation=key.incarnation)
         yield member
-
-
-async def _filters(stream: RunStream, key: SeatKey) -> tuple[str, ...]:
-    """The filter list that the lead laid out last for this seat."""
-    found: tuple[str, ...] | None = None
-    async for record in stream.read(str(subjects.member(key.run, key.name, LEAD))):
-        if isinstance(record.body, MemberSeated):
-            found = record.body.filters
-    if found is None:
-        raise StateError(key.run, f"there is no seat for {key.name!r}", "let the lead recruit it")
-    return found
 
 
 async def _library(connection: Connection, key: SeatKey, state: RunState) -> Library | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import msgspec
@@ -53,7 +52,7 @@ async def synthesize(member: Member) -> None:
     shown = {one.ref for one in room.claims}
     tools = synthesis_tools(tuple(one for one in admitted if one.ref in shown), asked)
     outcome = await lead_turns(member, context, briefing, tools, "submit_synthesis")
-    is_due = isinstance(steps.next_step(member.state, time.time()), steps.Synthesize)
+    is_due = isinstance(steps.next_step(member.state, member.inbox.now), steps.Synthesize)
     if not is_due or admitted_claims(member.state) != admitted:
         return  # what it was written from has changed meanwhile
     if outcome.answer is None:

@@ -57,14 +57,15 @@ async def run_teammate(member: Member) -> None:
         ModelRefusedError: No model call can succeed.
     """
     try:
-        while not (member.inbox.stopped.is_set() or member.inbox.cancelled.is_set()):
+        while True:
+            await member.inbox.look()
+            if member.inbox.stopped.is_set() or member.inbox.cancelled.is_set():
+                break
             if not await _do_next(member):
                 member.show("idle", "waits for work")
                 await member.inbox.wait_change(1.0)
     except StopRequestedError:
         pass
-    if member.inbox.failed is not None:
-        raise member.inbox.failed
     if member.inbox.was_told:
         left = MemberLeft(reason="there is no more work")
         await member.world.stream.append(member.world.entry("member", member.key.name, body=left))

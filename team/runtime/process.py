@@ -28,7 +28,13 @@ from bus.errors import (
 from bus.ids import LEAD
 from bus.messages import MemberLost
 from bus.run_stream import Entry, RunStream
-from team.errors import ModelAwayError, ModelRefusedError, StateError, TeamError
+from team.errors import (
+    ModelAwayError,
+    ModelRefusedError,
+    ReplayError,
+    StateError,
+    StopRequestedError,
+)
 from team.members.lead import run_lead
 from team.members.member import seated
 from team.members.seat import SeatKey
@@ -70,15 +76,17 @@ async def _live(key: SeatKey) -> int:
     try:
         async with seated(key) as member:
             await (run_lead(member) if key.name == LEAD else run_teammate(member))
+    except StopRequestedError:
+        return EXIT_DONE  # in a replay, where the recorded process was ended
     except FencedError as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         return EXIT_FENCED
     except (BusUnavailableError, StorageFullError) as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         return EXIT_BUS_FULL if isinstance(error, StorageFullError) else EXIT_NO_BUS
-    except (ModelRefusedError, ModelAwayError, StateError, TooLargeError) as error:
+    except (ModelRefusedError, ModelAwayError, ReplayError, StateError, TooLargeError) as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
-        await _give_up(key, error)
+        await _give_up(key, error.reason if isinstance(error, ReplayError) else str(error))
         return EXIT_FINAL
     except Exception as error:
         log.exception("member.failed", error=str(error))
@@ -86,13 +94,13 @@ async def _live(key: SeatKey) -> int:
     return EXIT_DONE
 
 
-async def _give_up(key: SeatKey, error: TeamError | TooLargeError) -> None:
+async def _give_up(key: SeatKey, reason: str) -> None:
     """Say in the stream why this member can't go on."""
     subject = subjects.member(key.run, key.name, key.name)
     with suppress(BusError):
         async with connect(key.access, name=f"{key.run}/{key.name}") as connection:
             stream = RunStream(connection, key.run)
-            await stream.append(Entry(subject=subject, body=MemberLost(reason=str(error))))
+            await stream.append(Entry(subject=subject, body=MemberLost(reason=reason)))
 
 
 def _end_with_parent() -> None:

@@ -24,7 +24,8 @@ from bus.ids import LEAD, check_token, new_run_id
 from bus.messages import ArtifactRef, MemberSeated, RunOpened
 from bus.run_stream import Entry, RunStream, create_run
 from roles import Role, get_role
-from team.agent.models.cassette.environment import check_cassette, replayed_provider
+from team.agent.models.cassette.environment import check_cassette
+from team.agent.models.cassette.recording import Recording
 from team.agent.models.rehearsal.faults import (
     FAULTS_VARIABLE,
     LATENCY_VARIABLE,
@@ -75,7 +76,10 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that was checked, and nothing was started yet; `policy` is the file that holds."""
+    """A request that was checked, and nothing was started yet.
+
+    `policy` is the file that holds, `replayed` the recording that is replayed.
+    """
 
     run: str
     goal: str
@@ -84,18 +88,22 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     collection: Collection
     standing: Standing = Standing()
     policy: Path | None = None
+    replayed: Recording | None = None
 
 
-def choose_provider(model: str | None) -> Provider:
+def choose_provider(model: str | None, replayed: str | None = None) -> Provider:
     """Rehearsal if asked for, or if there is neither a key nor an address; else real.
 
     A replayed run has the provider of its recording, and needs no key.
+
+    Args:
+        model: The model that the user asks for.
+        replayed: The provider of the recording that is replayed.
     """
-    if model == "rehearsal":
-        return "rehearsal"
-    replayed = replayed_provider()
     if replayed is not None:
         return "rehearsal" if replayed == "rehearsal" else "anthropic"
+    if model == "rehearsal":
+        return "rehearsal"
     given = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
     has_any = any(os.environ.get(name) for name in given)
     if not has_any and model is not None:
@@ -128,8 +136,10 @@ def prepare(request: RunRequest) -> Prepared:
     team = tightened(load_spec(find_spec(request.team, request.cwd)), project)
     check_seats(team)
     roles = narrowed(load_roles(team, request.cwd), project)
-    check_cassette()
-    provider = choose_provider(request.model)
+    replayed = check_cassette()
+    provider = choose_provider(
+        request.model, None if replayed is None else replayed.manifest.provider
+    )
     check_model_settings(provider)
     if not request.sources:
         raise SpecError(
@@ -162,6 +172,7 @@ def prepare(request: RunRequest) -> Prepared:
         collection=collection,
         standing=read_standing((*team.decisions.standing, *request.decisions), request.cwd),
         policy=policy,
+        replayed=replayed,
     )
 
 

@@ -14,6 +14,8 @@ import msgspec
 import pytest
 
 from team.agent.models.call import Caller, Reply, Request
+from team.agent.models.cassette.format import Call, read_lane
+from team.agent.models.cassette.lane import Lane, LaneFile
 from team.agent.models.cassette.record import RecordingTransport
 from team.agent.models.cassette.replay import ReplayTransport
 from team.errors import ModelRefusedError
@@ -173,13 +175,26 @@ async def once(transport: httpx2.AsyncBaseTransport, request: Request) -> Reply:
         return await caller._once(request, lambda _: None)
 
 
+def recorder(inner: httpx2.AsyncBaseTransport, path: Path) -> RecordingTransport:
+    return RecordingTransport(inner, LaneFile(path))
+
+
+def player(path: Path) -> ReplayTransport:
+    return ReplayTransport(Lane.open(path))
+
+
+def read_calls(path: Path) -> list[Call]:
+    """The model calls of a lane."""
+    return [line for line in read_lane(path) if isinstance(line, Call)]
+
+
 async def record(path: Path, *exchanges: tuple[Request, httpx2.Response]) -> list[Reply]:
     inner = Scripted(*(response for _, response in exchanges))
-    return await ask(RecordingTransport(inner, path), *(request for request, _ in exchanges))
+    return await ask(recorder(inner, path), *(request for request, _ in exchanges))
 
 
 async def replay(path: Path, *requests: Request) -> list[Reply]:
-    return await ask(ReplayTransport(path), *requests)
+    return await ask(player(path), *requests)
 
 
 async def refused(path: Path, *requests: Request) -> str:

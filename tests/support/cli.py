@@ -27,7 +27,7 @@ class Cli:
     """`team` with its own state directory and a clean environment."""
 
     def __init__(self, home: Path, cwd: Path, **environment: str) -> None:
-        self.home, self.cwd = home, cwd
+        self.home, self.cwd, self.patience_s = home, cwd, PATIENCE_S
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("ANTHROPIC", "NATS"))}
         self.environment = kept | {"PEERTEAM_HOME": str(home)} | environment
 
@@ -46,7 +46,7 @@ class Cli:
             input=given,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=self.patience_s,
             check=False,
         )
 
@@ -106,8 +106,8 @@ class Cli:
         os.kill(joined.body.pid, signal.SIGKILL)
 
     async def until(self, run: str, is_it: Callable[[Record], bool]) -> Record:
-        """Wait for a record, from the run's beginning on; at most `PATIENCE_S` seconds."""
-        async with asyncio.timeout(PATIENCE_S):
+        """Wait for a record, from the run's beginning on; at most `patience_s` seconds."""
+        async with asyncio.timeout(self.patience_s):
             while find_access(self.home, None) is None:  # noqa: ASYNC110 - another process starts it
                 await asyncio.sleep(0.02)
             async with self.bus() as connection:

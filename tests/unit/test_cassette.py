@@ -21,13 +21,15 @@ from team.agent.models.cassette.environment import (
     REPLAY_VARIABLE,
     cassette_transport,
     check_cassette,
-    replayed_provider,
+    open_tape,
+    refuse_cassette,
 )
-from team.agent.models.cassette.format import read_calls, read_header
-from team.agent.models.cassette.record import RecordingTransport
+from team.agent.models.cassette.format import FORMAT, Met, read_header, read_lane
+from team.agent.models.cassette.lane import Lane, LaneFile
+from team.agent.models.cassette.recording import lane_path
 from team.agent.models.cassette.replay import ReplayTransport
 from team.agent.models.rehearsal.transport import RehearsalTransport
-from team.errors import ModelBusyError, ModelReplyError, SpecError
+from team.errors import ModelBusyError, ModelReplyError, ReplayError, SpecError
 from tests.support.builders import says
 from tests.support.cassettes import (
     SECRET,
@@ -41,7 +43,10 @@ from tests.support.cassettes import (
     failed,
     never_waits,
     once,
+    player,
+    read_calls,
     record,
+    recorder,
     refused,
     replay,
     replied,
@@ -62,7 +67,7 @@ def tape(tmp_path: Path) -> Path:
 async def test_what_the_rehearsal_model_said_is_replayed_to_the_byte(tape: Path) -> None:
     requests = [asking("Hello."), asking("Hello.", assistant(says("Hi.")), "And then?")]
 
-    live = await ask(RecordingTransport(RehearsalTransport(), tape), *requests)
+    live = await ask(recorder(RehearsalTransport(), tape), *requests)
     again = await replay(tape, *requests)
 
     same = [msgspec.structs.replace(reply, took_s=0.0) for reply in live]
@@ -76,9 +81,8 @@ async def test_a_body_comes_back_in_the_pieces_it_came_in(tape: Path) -> None:
     pieces = [whole[:7], whole[7:middle], whole[middle:]]
     request = httpx2.Request("POST", "http://x/v1/messages", json={"messages": []})
 
-    recorder = RecordingTransport(Scripted(streamed(*pieces)), tape)
-    await body_of(recorder, request)
-    response = await ReplayTransport(tape).handle_async_request(request)
+    await body_of(recorder(Scripted(streamed(*pieces)), tape), request)
+    response = await player(tape).handle_async_request(request)
 
     assert [piece async for piece in response.aiter_raw()] == pieces
 
@@ -87,8 +91,7 @@ async def test_a_piece_that_is_not_utf_8_is_kept(tape: Path) -> None:
     request = httpx2.Request("POST", "http://x/v1/messages", json={"messages": []})
     response = httpx2.Response(200, stream=Pieces(b"\xff\xfe", b"plain"))
 
-    recorder = RecordingTransport(Scripted(response), tape)
-    assert await body_of(recorder, request) == b"\xff\xfeplain"
+    assert await body_of(recorder(Scripted(response), tape), request) == b"\xff\xfeplain"
 
     assert read_calls(tape)[0].pieces == (b"\xff\xfe", b"plain")
 
@@ -114,16 +117,23 @@ async def test_the_same_request_twice_needs_two_recordings(tape: Path) -> None:
     reason = await refused(tape, *[asking("Again.")] * 3)
 
     assert [reply.text for reply in replies] == ["One.", "Two."]
-    assert "call 1 is the same and was used already; all 2 recorded calls are used" in reason
+    assert "call 2 is the same and was used already; all of it is used" in reason
 
 
-async def test_recordings_of_a_member_answer_in_any_order(tape: Path) -> None:
+async def test_recordings_of_a_member_answer_in_their_order_only(tape: Path) -> None:
+    """A member meets the same in the same order, so another order is another run."""
     asked = [asking(f"Part {word}.") for word in ("one", "two", "three")]
     await record(tape, *((r, replied(says(f"Reply {n}."))) for n, r in enumerate(asked)))
 
     for order in permutations(range(3)):
-        replies = await replay(tape, *(asked[n] for n in order))
-        assert [reply.text for reply in replies] == [f"Reply {n}." for n in order]
+        wanted = next((n for n, m in enumerate(order) if n != m), None)
+        requests = [asked[n] for n in order]
+        if wanted is None:
+            replies = await replay(tape, *requests)
+            assert [reply.text for reply in replies] == ["Reply 0.", "Reply 1.", "Reply 2."]
+        else:
+            reason = await refused(tape, *requests[: wanted + 1])
+            assert "is the same and comes later; next is line" in reason
 
 
 async def test_a_recording_goes_on_in_the_same_file_after_a_restart(tape: Path) -> None:
@@ -136,6 +146,21 @@ async def test_a_recording_goes_on_in_the_same_file_after_a_restart(tape: Path) 
         "1",
         "2",
     ]
+
+
+async def test_what_a_member_met_stands_between_its_calls(tape: Path) -> None:
+    """A lane goes on in its order only: a call where something else was met is refused."""
+    lane = LaneFile(tape)
+    lane.append(Met(kind="inbox", seq=7, at=1.5))
+    await record(tape, (asking("Hello."), replied(says("Hi."))))
+    lane.append(Met(kind="stored", seq=9, at=2.5, count=2))
+
+    assert [type(line).__name__ for line in read_lane(tape)] == ["Met", "Call", "Met"]
+    assert "next is line 2, inbox 7" in await refused(tape, asking("Hello."))
+    again = Lane.open(tape)
+    assert again.take("inbox").seq == 7
+    with pytest.raises(ReplayError, match="line 3 is a model call, now comes stored"):
+        again.take("stored")
 
 
 # --- what went wrong, goes wrong again ---------------------------------------------------
@@ -156,7 +181,7 @@ async def test_a_call_that_was_cancelled_is_kept_as_far_as_it_came(tape: Path) -
     assert call.is_cut
     assert call.pieces == tuple(whole[:6])
     with pytest.raises(ModelReplyError, match="this call was cut here"):
-        await once(ReplayTransport(tape), asking("Tell."))
+        await once(player(tape), asking("Tell."))
 
 
 @pytest.mark.parametrize("then", [None, httpx2.ReadError("the connection broke")])
@@ -167,25 +192,25 @@ async def test_a_stream_that_ended_too_soon_does_so_again(
     response = streamed(*events([says("A long story.")])[:6], then=then)
 
     with pytest.raises(ModelReplyError):
-        await once(RecordingTransport(Scripted(response), tape), asking("Tell."))
+        await once(recorder(Scripted(response), tape), asking("Tell."))
 
     assert read_calls(tape)[0].is_cut == (then is not None)
     with pytest.raises(ModelReplyError):
-        await once(ReplayTransport(tape), asking("Tell."))
+        await once(player(tape), asking("Tell."))
 
 
 @pytest.mark.parametrize("status", [429, 529])
-async def test_a_busy_provider_is_as_busy_again(tape: Path, status: int) -> None:
+async def test_a_busy_provider_is_busy_again_and_needs_no_waiting(tape: Path, status: int) -> None:
     headers = {"retry-after": "7", "anthropic-ratelimit-requests-remaining": "0"}
     busy = Scripted(failed(status, "overloaded_error", **headers))
 
     with pytest.raises(ModelBusyError) as live:
-        await once(RecordingTransport(busy, tape), asking("Hello."))
+        await once(recorder(busy, tape), asking("Hello."))
     with pytest.raises(ModelBusyError) as again:
-        await once(ReplayTransport(tape), asking("Hello."))
+        await once(player(tape), asking("Hello."))
 
-    assert str(again.value) == str(live.value)
-    assert again.value.retry_after_s == live.value.retry_after_s == 7.0
+    assert again.value.reason == live.value.reason
+    assert (live.value.retry_after_s, again.value.retry_after_s) == (7.0, 0.0)
     assert headers.items() <= read_calls(tape)[0].headers.items()
 
 
@@ -195,10 +220,8 @@ async def test_what_is_no_call_of_a_model_is_neither_recorded_nor_answered(
 ) -> None:
     request = httpx2.Request("POST", "http://x/v1/other", content=content)
 
-    passed = await RecordingTransport(Scripted(failed(404, "x")), tape).handle_async_request(
-        request
-    )
-    answer = await ReplayTransport(tape).handle_async_request(request)
+    passed = await recorder(Scripted(failed(404, "x")), tape).handle_async_request(request)
+    answer = await ReplayTransport(Lane(tape, ())).handle_async_request(request)
 
     assert passed.status_code == 404
     assert not tape.exists()
@@ -211,7 +234,7 @@ async def test_a_call_that_never_reached_the_provider_is_not_recorded(tape: Path
             raise httpx2.ConnectError("nobody listens")
 
     with pytest.raises(ModelBusyError):
-        await once(RecordingTransport(Unreachable(), tape), asking("Hello."))
+        await once(recorder(Unreachable(), tape), asking("Hello."))
 
     assert not tape.exists()
 
@@ -219,8 +242,9 @@ async def test_a_call_that_never_reached_the_provider_is_not_recorded(tape: Path
 # --- a file that can't be used ----------------------------------------------------------
 
 
-async def test_a_member_that_was_not_recorded_is_told_so(tape: Path) -> None:
-    assert "the recorded run had no call of 'ada'" in await refused(tape, asking("Hello."))
+def test_a_member_that_was_not_recorded_is_told_so(tape: Path) -> None:
+    with pytest.raises(ReplayError, match="the recorded run had no member 'ada'"):
+        Lane.open(tape)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +264,6 @@ async def test_a_broken_line_is_named(tape: Path, line: bytes, said: str) -> Non
     with pytest.raises(SpecError) as caught:
         read_calls(tape)
     assert str(caught.value).startswith(f"{tape}: {said}")
-    assert f"{tape}: {said}" in await refused(tape, asking("Hello."))
 
 
 @pytest.mark.parametrize(
@@ -258,12 +281,11 @@ def test_a_file_that_is_no_cassette_is_refused(tape: Path, text: str, said: str)
             read(tape)
 
 
-async def test_a_file_that_can_not_be_read_is_refused(tape: Path) -> None:
+def test_a_file_that_can_not_be_read_is_refused(tape: Path) -> None:
     tape.mkdir()
 
     with pytest.raises(SpecError, match="it can't be read"):
         read_calls(tape)
-    assert "it can't be read" in await refused(tape, asking("Hello."))
 
 
 async def test_a_file_that_holds_no_calls_says_so(tape: Path) -> None:
@@ -302,7 +324,7 @@ async def test_nothing_secret_is_in_the_file(tape: Path) -> None:
         json={"messages": [user(f"My key is {SECRET}.")], "metadata": {"user_id": SECRET}},
     )
 
-    await body_of(RecordingTransport(inner, tape), request)
+    await body_of(recorder(inner, tape), request)
 
     assert SECRET not in tape.read_text()
     (call,) = read_calls(tape)
@@ -318,7 +340,7 @@ async def test_the_first_line_says_what_the_file_is(tape: Path) -> None:
     await record(tape, (asking("Hello."), replied(says("Hi."))))
 
     header = read_header(tape)
-    assert (header.format, header.member) == (1, "ada")
+    assert (header.format, header.member) == (FORMAT, "ada")
     assert header.anthropic.startswith("2.")
     assert "says nothing of how good a model is" in header.proves
 
@@ -345,55 +367,47 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_without_a_variable_there_is_no_cassette(variables: pytest.MonkeyPatch) -> None:
-    check_cassette()
-
-    assert cassette_transport("ada", RehearsalTransport) is None
-    assert replayed_provider() is None
+    assert check_cassette() is None
+    assert open_tape("ada", "rehearsal") is None
+    assert cassette_transport(None, RehearsalTransport) is None
 
 
 def test_a_run_records_or_replays(variables: pytest.MonkeyPatch, tmp_path: Path) -> None:
     variables.setenv(RECORD_VARIABLE, str(tmp_path))
     variables.setenv(REPLAY_VARIABLE, str(tmp_path))
 
-    with pytest.raises(ValueError, match="a run records or replays, not both"):
-        cassette_transport("ada", RehearsalTransport)
-    with pytest.raises(SpecError, match=r"environment: PEERTEAM_RECORD.*; unset one"):
-        check_cassette()
+    for check in (check_cassette, refuse_cassette):
+        with pytest.raises(SpecError, match=r"a run records or replays, not both; unset one"):
+            check()
 
 
-async def test_a_folder_to_record_to_is_made_and_must_be_empty(
+@pytest.mark.parametrize("variable", [RECORD_VARIABLE, REPLAY_VARIABLE])
+def test_a_run_that_is_resumed_does_neither(
+    variables: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    variables.setenv(variable, str(tmp_path))
+
+    with pytest.raises(SpecError, match=f"environment: {variable}: a run that is resumed"):
+        refuse_cassette()
+
+
+def test_a_folder_to_record_to_is_made_and_must_be_empty(
     variables: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = tmp_path / "new" / "tapes"
     variables.setenv(RECORD_VARIABLE, str(folder))
     check_cassette()
-    await record(folder / "lead.jsonl", (asking("Hello."), replied(says("Hi."))))
+    (folder / "stream.jsonl").touch()
 
-    with pytest.raises(SpecError, match="holds a recording already; name an empty folder"):
+    with pytest.raises(SpecError, match="holds files already; name an empty folder"):
         check_cassette()
-    check_cassette(is_new=False)
 
 
-@pytest.mark.parametrize("variable", [RECORD_VARIABLE, REPLAY_VARIABLE])
-def test_a_file_is_no_folder(variables: pytest.MonkeyPatch, tmp_path: Path, variable: str) -> None:
+def test_a_file_is_no_folder(variables: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    variables.setenv(variable, str(tmp_path / "file"))
+    variables.setenv(RECORD_VARIABLE, str(tmp_path / "file"))
 
-    with pytest.raises(SpecError, match=f"environment: {variable}.*; mend or unset it"):
-        check_cassette()
-
-
-async def test_recordings_are_read_before_a_run_starts(
-    variables: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    variables.setenv(REPLAY_VARIABLE, str(tmp_path))
-    with pytest.raises(SpecError, match=r"no lead\.jsonl"):
-        check_cassette()
-    await record(tmp_path / "lead.jsonl", (asking("Hello."), replied(says("Hi."))))
-    check_cassette()
-    (tmp_path / "bea.jsonl").write_text("{")
-
-    with pytest.raises(SpecError, match=r"bea\.jsonl: line 1: no line of a cassette"):
+    with pytest.raises(SpecError, match=r"environment: PEERTEAM_RECORD.*; mend or unset it"):
         check_cassette()
 
 
@@ -405,7 +419,7 @@ async def test_a_members_calls_are_recorded_and_replayed_where_the_environment_s
     request = asking("Hello.")
 
     async def call() -> Reply:
-        caller = Caller(provider, member="ada")
+        caller = Caller(provider, tape=open_tape("ada", provider))
         reply = await caller.call(request, on_text=lambda _: None, on_wait=never_waits)
         await caller.close()
         return msgspec.structs.replace(reply, took_s=0.0)
@@ -422,5 +436,6 @@ async def test_a_members_calls_are_recorded_and_replayed_where_the_environment_s
 
     assert len(api.requests) == (provider == "anthropic")
     assert again == live
-    assert KEY not in (tmp_path / "ada.jsonl").read_text()
-    assert read_header(tmp_path / "ada.jsonl").provider == provider
+    lane = lane_path(tmp_path, "ada")
+    assert KEY not in lane.read_text()
+    assert read_header(lane).provider == provider

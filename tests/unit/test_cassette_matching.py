@@ -1,4 +1,4 @@
-"""Which recording answers which request: ids and revisions may be new, words may not."""
+"""Which recording answers which request: ids and folders may be new, words may not."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 
 from bus.ids import new_message_id
 from team.agent.models.call import Request
-from team.agent.models.cassette.record import RecordingTransport
-from team.agent.models.cassette.replay import ReplayTransport
 from team.agent.models.cassette.volatile import Alignment, parts
 from team.errors import ModelBusyError
 from tests.support.builders import calls, says
@@ -34,7 +32,9 @@ from tests.support.cassettes import (
     on_the_wire,
     once,
     parsed,
+    player,
     record,
+    recorder,
     refused,
     replay,
     replied,
@@ -51,65 +51,57 @@ def tape(tmp_path: Path) -> Path:
 # --- what is new in each run -------------------------------------------------------------
 
 
-def a_prompt(mail: str, revision: int, folder: str) -> Request:
+def a_prompt(mail: str, folder: str) -> Request:
     """What a member is told, as the runtime words it, and one call it has made."""
-    briefing = json.dumps(
-        {"previous": {"source": f"{folder}/a b/pool.md"}, "decisions": [{"revision": revision}]},
-        indent=1,
-    )
-    done = calls("toolu_1", "read_source", source=f"{folder}/a b/pool.md", supersedes=revision)
+    briefing = json.dumps({"previous": {"source": f"{folder}/a b/pool.md"}}, indent=1)
+    done = calls("toolu_1", "read_source", source=f"{folder}/a b/pool.md")
     result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": f"Sent as {mail}."}
     return asking(
         f"```json\n{briefing}\n```",
         assistant(done),
-        {"role": "user", "content": [result, says(f"api/pages (revision {revision}, bea): x")]},
+        {"role": "user", "content": [result, says("api/pages (revision 4, bea): x")]},
     )
 
 
-async def test_ids_revisions_and_folders_of_a_run_are_put_in_place_of_the_recorded(
-    tape: Path,
-) -> None:
-    def blocks(mail: str, revision: int, folder: str) -> list[dict[str, Any]]:
+async def test_ids_and_folders_of_a_run_are_put_in_place_of_the_recorded(tape: Path) -> None:
+    def blocks(mail: str, folder: str) -> list[dict[str, Any]]:
         return [
-            says(f"I answer {mail} and follow r{revision}, that is revision {revision}."),
+            says(f"I answer {mail}."),
             calls(
                 "toolu_2",
                 "submit_finding",
                 in_reply_to=mail,
-                relied_on=[{"area": "api", "revision": revision}],
+                relied_on=[{"area": "api", "revision": 4}],
                 source=f"{folder}/a b/pool.md",
-                limit=revision,
             ),
         ]
 
-    then, now = (M1, 12, "/home/ada/papers"), (M2, 4711, "/srv/x")
+    then, now = (M1, "/home/ada/papers"), (M2, "/srv/x")
     for size in (1, 3, 1000):
         path = tape.with_name(f"size{size}.jsonl")
         await record(path, (a_prompt(*then), replied(*blocks(*then), size=size)))
 
         (reply,) = await replay(path, a_prompt(*now))
 
-        expected = blocks(*now)
-        expected[1]["input"]["limit"] = 12  # no sequence: never touched
-        assert msgspec.json.decode(reply.content) == expected
+        assert msgspec.json.decode(reply.content) == blocks(*now)
 
 
 async def test_an_error_is_told_in_the_names_of_this_run(tape: Path) -> None:
-    recorder = RecordingTransport(Scripted(failed(529, f"no room for {M1}")), tape)
-    await body_of(recorder, on_the_wire(asking(f"Mail {M1}.")))
+    said = recorder(Scripted(failed(529, f"no room for {M1}")), tape)
+    await body_of(said, on_the_wire(asking(f"Mail {M1}.")))
 
     with pytest.raises(ModelBusyError, match=f"529 no room for {M2}"):
-        await once(ReplayTransport(tape), asking(f"Mail {M2}."))
+        await once(player(tape), asking(f"Mail {M2}."))
 
 
 async def test_a_reply_that_was_cut_inside_a_value_is_left_as_it_came(tape: Path) -> None:
     """Nothing can be made of half a reply; what was whole before is this run's."""
     whole = b"".join(events([says(f"On {M1}."), calls("toolu_1", mail=M1)], 50))
     cut = whole[: whole.rindex(M1.encode()) + 7]
-    recorder = RecordingTransport(Scripted(streamed(cut)), tape)
-    await body_of(recorder, on_the_wire(asking(f"Mail {M1}.")))
+    said = recorder(Scripted(streamed(cut)), tape)
+    await body_of(said, on_the_wire(asking(f"Mail {M1}.")))
 
-    again = await body_of(ReplayTransport(tape), on_the_wire(asking(f"Mail {M2}.")))
+    again = await body_of(player(tape), on_the_wire(asking(f"Mail {M2}.")))
 
     assert f"On {M2}.".encode() in again
     assert M1.encode() not in again
@@ -120,14 +112,14 @@ async def test_what_one_value_stands_for_is_kept_for_later_calls(tape: Path) -> 
     later = says(f"Once more on {M1}.")
     await record(
         tape,
-        (asking(f"Mail {M1}, r5."), replied(says("Read."))),
-        (asking("What was it?"), replied(later, calls("toolu_1", revision=5))),
+        (asking(f"Mail {M1}."), replied(says("Read."))),
+        (asking("What was it?"), replied(later, calls("toolu_1", mail=M1))),
     )
 
-    _, reply = await replay(tape, asking(f"Mail {M2}, r7."), asking("What was it?"))
+    _, reply = await replay(tape, asking(f"Mail {M2}."), asking("What was it?"))
 
     assert reply.text == f"Once more on {M2}."
-    assert reply.calls[0].input == {"revision": 7}
+    assert reply.calls[0].input == {"mail": M2}
 
 
 async def test_a_value_can_stand_for_one_other_only(tape: Path) -> None:
@@ -156,6 +148,8 @@ async def test_a_contradiction_to_an_earlier_call_is_refused(tape: Path) -> None
     ("recorded", "asked"),
     [
         ("2 turns are left", "3 turns are left"),
+        ('"revision": 4', '"revision": 5'),
+        ("(revision 4, bea)", "(revision 5, bea)"),
         ("L1| See revision 4 of the norm.", "L1| See revision 5 of the norm."),
         ('{"quote": "as revision 4 says"}', '{"quote": "as revision 5 says"}'),
         (
@@ -178,28 +172,15 @@ async def test_nothing_else_may_differ(tape: Path, recorded: str, asked: str) ->
 
 
 async def test_words_of_a_source_are_never_rewritten(tape: Path) -> None:
-    """A quote that speaks of a revision stays a quote, whatever decisions are called."""
-    quote = f"Revision 4 (revision 4, r4, {M1}) of the norm."
-    given_then: dict[str, Any] = {"quote": quote, "revision": 4}
+    """A quote that holds what looks like an id stays a quote, whatever mails are called."""
+    quote = f"Sum {M1} of the norm."
     prompt = f"L1| {quote}\n"
-    await record(
-        tape, (asking(f"{prompt}x (revision 4, bea) {M1}"), replied(calls("t1", **given_then)))
-    )
+    given_then = {"quote": quote, "mail": M1}
+    await record(tape, (asking(f"{prompt}x {M1}"), replied(calls("t1", **given_then))))
 
-    (reply,) = await replay(tape, asking(f"{prompt}x (revision 9, bea) {M2}"))
+    (reply,) = await replay(tape, asking(f"{prompt}x {M2}"))
 
-    assert reply.calls[0].input == {"quote": quote, "revision": 9}
-
-
-async def test_a_number_in_prose_may_be_the_same_though_a_decision_is_renumbered(
-    tape: Path,
-) -> None:
-    prompt = 'Read revision 4 of the norm. "revision": {}'
-    await record(tape, (asking(prompt.format(4)), replied(says("Read."))))
-
-    (reply,) = await replay(tape, asking(prompt.format(9)))
-
-    assert reply.text == "Read."
+    assert reply.calls[0].input == {"quote": quote, "mail": M2}
 
 
 # --- what was not recorded ---------------------------------------------------------------
@@ -231,7 +212,8 @@ async def test_a_changed_word_is_refused_and_the_first_difference_named(tape: Pa
         f"400 invalid_request_error: cassette {tape} has no recording of this call; nearest is "
         "call 3, which differs first at messages[2].content[0].text: "
         f'recorded "…oth have. Count the pools. {same}A sentence that both hav…", '
-        f'asked "…oth have. Count the tools. {same}A sentence that both hav…"'
+        f'asked "…oth have. Count the tools. {same}A sentence that both hav…"; '
+        "next is line 2, a model call"
     )
 
 
@@ -258,7 +240,7 @@ async def test_whatever_differs_is_named(tape: Path, changes: dict[str, Any], sa
 # --- any conversation, any ids -----------------------------------------------------------
 
 _word = st.sampled_from(["a", "pool", "keeps", '"ten"', "\n", "L1", "revision", "é", "{}", "/x"])
-_value = st.tuples(st.sampled_from(["id", "revision", "folder"]), st.integers(0, 3))
+_value = st.tuples(st.sampled_from(["id", "folder"]), st.integers(0, 3))
 _text = st.lists(_word | _value, max_size=8)
 _tree = st.recursive(
     _text | _value | st.integers() | st.booleans() | st.none() | st.floats(0, 9),
@@ -273,14 +255,12 @@ _tree = st.recursive(
 class Names:
     """What the values of one run are called."""
 
-    def __init__(self, ids: Sequence[str], revisions: Sequence[int], folder: str) -> None:
-        self._ids, self._revisions, self._folder = ids, revisions, folder
+    def __init__(self, ids: Sequence[str], folder: str) -> None:
+        self._ids, self._folder = ids, folder
 
     def write(self, tree: Any) -> Any:
         """A tree in the words of this run; a tuple is one value, a list of words a text."""
         match tree:
-            case ("revision", int(n)):
-                return {"revision": self._revisions[n]}
             case (str(), int()):
                 return self._word(tree)
             case list() if all(isinstance(x, str | tuple) for x in tree):
@@ -296,8 +276,6 @@ class Names:
         match word:
             case ("id", n):
                 return str(self._ids[n])
-            case ("revision", n):
-                return f"(revision {self._revisions[n]}, bea)"
             case ("folder", n):
                 return f'"{self._folder}/{n}/pool.md"'
             case _:
@@ -305,15 +283,13 @@ class Names:
 
     def everything(self) -> str:
         """All values, as a briefing tells them: a model knows only what it was told."""
-        told = [(kind, n) for kind in ("id", "revision", "folder") for n in range(4)]
-        fields = [f'"revision": {n}' for n in self._revisions]
-        return " ".join([*map(self._word, told), *fields])
+        told = [(kind, n) for kind in ("id", "folder") for n in range(4)]
+        return " ".join(map(self._word, told))
 
 
 def _names(folder: str) -> st.SearchStrategy[Names]:
     ids = st.lists(st.uuids().map(lambda u: u.hex), min_size=4, max_size=4, unique=True)
-    revisions = st.lists(st.integers(0, 99), min_size=4, max_size=4, unique=True)
-    return st.builds(Names, ids, revisions, st.just(folder))
+    return st.builds(Names, ids, st.just(folder))
 
 
 @given(
@@ -344,9 +320,9 @@ def test_a_replay_says_what_was_said_in_the_names_of_its_own_run(
         return [says(names.write(text)), calls("toolu_1", **names.write(called))]
 
     async def both() -> bytes:
-        recorder = RecordingTransport(Scripted(replied(*blocks(then), size=size)), path)
-        await body_of(recorder, request(then))
-        return await body_of(ReplayTransport(path), request(now))
+        said = recorder(Scripted(replied(*blocks(then), size=size)), path)
+        await body_of(said, request(then))
+        return await body_of(player(path), request(now))
 
     assert parsed(asyncio.run(both())) == blocks(now)
 

@@ -15,7 +15,8 @@ import httpx2
 import msgspec
 
 from bus.messages import TokenCounts
-from team.agent.models.client import REHEARSAL, fingerprint, is_first_party, make_client
+from team.agent.models.cassette.environment import Tape, is_first_party
+from team.agent.models.client import REHEARSAL, fingerprint, make_client
 from team.agent.models.failures import exhausted_s, model_error, pause_s
 from team.agent.models.pricing import price_ceiling_usd, price_usd
 from team.errors import (
@@ -110,7 +111,7 @@ class Caller:
         provider: str,
         transport: httpx2.AsyncBaseTransport | None = None,
         *,
-        member: str | None = None,
+        tape: Tape = None,
         pacer: Pacer | None = None,
     ) -> None:
         """Make a caller.
@@ -118,11 +119,12 @@ class Caller:
         Args:
             provider: `anthropic` or `rehearsal`.
             transport: What stands below the SDK in place of all else.
-            member: Whose calls may be recorded or replayed, if the environment asks for it.
+            tape: The member's lane, where its calls are recorded or replayed.
             pacer: Who says when to call; absent: nobody is asked.
         """
         self._provider = provider
-        self._client = make_client(provider, transport, member=member)
+        self._is_first_party = is_first_party(tape)
+        self._client = make_client(provider, transport, tape=tape)
         self._pacer = pacer
         self._key = fingerprint(self._client)
 
@@ -253,7 +255,7 @@ class Caller:
             "messages": request.messages,
             "tools": request.tools,
         }
-        if self._provider != REHEARSAL and is_first_party():
+        if self._provider != REHEARSAL and self._is_first_party:
             arguments["cache_control"] = {"type": "ephemeral"}
             if request.effort:
                 arguments["output_config"] = {"effort": request.effort}

@@ -12,7 +12,7 @@ from typing import Final
 import anthropic
 import httpx2
 
-from team.agent.models.cassette.environment import cassette_transport
+from team.agent.models.cassette.environment import Tape, cassette_transport
 from team.agent.models.rehearsal.transport import RehearsalTransport
 from team.agent.models.silence import silent_from_environment
 from team.agent.models.steady import SteadyTransport
@@ -26,17 +26,17 @@ def make_client(
     provider: str,
     transport: httpx2.AsyncBaseTransport | None = None,
     *,
-    member: str | None = None,
+    tape: Tape = None,
 ) -> anthropic.AsyncAnthropic:
     """Make a client for `anthropic` (key and address from the environment) or `rehearsal`.
 
     Args:
         provider: Which of the two.
         transport: What stands below the client in place of all else.
-        member: Whose calls may be recorded or replayed, if the environment asks for it.
+        tape: The member's lane, where its calls are recorded or replayed.
     """
     if provider == REHEARSAL:
-        below = transport or _cassette(provider, member) or RehearsalTransport.from_environment()
+        below = transport or _cassette(provider, tape) or RehearsalTransport.from_environment()
         return anthropic.AsyncAnthropic(
             api_key="none",
             base_url="http://rehearsal.invalid",
@@ -44,7 +44,7 @@ def make_client(
             http_client=httpx2.AsyncClient(transport=_steady(below)),
         )
     has_key = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")
-    below = transport or _cassette(provider, member) or _Network()
+    below = transport or _cassette(provider, tape) or _Network()
     return anthropic.AsyncAnthropic(
         api_key=None if has_key else "none",
         max_retries=0,
@@ -59,20 +59,13 @@ def fingerprint(client: anthropic.AsyncAnthropic) -> str:
     return hashlib.sha256(f"{client.base_url} {key}".encode()).hexdigest()[:16]
 
 
-def is_first_party() -> bool:
-    """Whether calls go to Anthropic itself, which has features that stand-ins may lack."""
-    return not os.environ.get("ANTHROPIC_BASE_URL")
-
-
 def _steady(below: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
     return SteadyTransport(below, silent_from_environment())
 
 
-def _cassette(provider: str, member: str | None) -> httpx2.AsyncBaseTransport | None:
-    if member is None:
-        return None
+def _cassette(provider: str, tape: Tape) -> httpx2.AsyncBaseTransport | None:
     inner = RehearsalTransport.from_environment if provider == REHEARSAL else _Network
-    return cassette_transport(member, inner, provider)
+    return cassette_transport(tape, inner)
 
 
 class _Network(httpx2.AsyncBaseTransport):

@@ -118,8 +118,6 @@ class WaitForMail(Tool[WaitForMailInput]):
                 return ToolAnswer(content="The lead asks you to wrap up.")
             if self._has_changes():
                 return ToolAnswer(content="A decision that concerns you has changed.")
-            if inbox.cancelled.is_set() or inbox.stopped.is_set():
-                break
             await inbox.wait_change(0.25)
         return ToolAnswer(content=f"{NO_MAIL} in {given.seconds:g} s.")
 

@@ -1,13 +1,14 @@
-"""Cassettes: record a run's model calls below the SDK, and replay them later for nothing.
+"""Cassettes: record a run below the SDK and beside its stream, and replay it for nothing.
 
-Each member has a file of its own, `DIR/<member>.jsonl`: a header, then one line for each
-finished exchange, with the request, the response's status, a few of its headers, and its
-body in the pieces it came in. `PEERTEAM_RECORD=DIR` writes them, `PEERTEAM_REPLAY=DIR`
+Each member has a lane of its own: a header, then one line for each finished model call (the
+request, the response's status, a few of its headers, its body in the pieces it came in) and one
+for all else that it met (see `team.agent.arrivals`). The stream lies beside the lanes. A replay
 answers from them and never from anywhere else.
 
-A replay proves that the runtime does the same with the same replies. It says nothing of
-how good a model is. The files hold prompts, sources and replies in clear text; keys,
-cookies and organization ids are left out.
+It proves that the runtime does the same with the same replies. It says nothing of how good a
+model is. The files hold prompts, sources and replies in clear text; keys, cookies and
+organization ids are left out.
 
-Reading order: `format`, `record`, `volatile`, `match`, `rewrite`, `replay`, `environment`.
+Reading order: `format`, `lane`, `record`, `volatile`, `match`, `rewrite`, `replay`,
+`recording`, `environment`.
 """

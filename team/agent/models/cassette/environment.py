@@ -1,4 +1,4 @@
-"""Which cassette the environment asks for: `PEERTEAM_RECORD=DIR` or `PEERTEAM_REPLAY=DIR`.
+"""Which recording the environment asks for: `PEERTEAM_RECORD=DIR` or `PEERTEAM_REPLAY=DIR`.
 
 Member processes inherit both. The command checks them before a run starts; that needs
 neither the SDK nor the network.
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bus.ids import LEAD
-from team.agent.models.cassette.format import read_calls, read_header
+from team.agent.models.cassette.lane import Lane, LaneFile
+from team.agent.models.cassette.recording import Recording, lane_path, read_recording
 from team.errors import SpecError
 
 if TYPE_CHECKING:
@@ -20,71 +20,102 @@ if TYPE_CHECKING:
 
 RECORD_VARIABLE: Final = "PEERTEAM_RECORD"
 REPLAY_VARIABLE: Final = "PEERTEAM_REPLAY"
-SUFFIX: Final = ".jsonl"
+
+Tape = LaneFile | Lane | None
+"""A member's lane to write or to read; nothing if neither is asked for."""
+
+
+def open_tape(member: str, provider: str) -> Tape:
+    """A member's lane, as the environment asks for it.
+
+    Args:
+        member: Whose lane.
+        provider: Who answers its calls.
+
+    Raises:
+        ReplayError: The recorded run had no such member.
+        SpecError: Its lane can't be read, or both variables are set.
+    """
+    record, replay = folders()
+    if replay is not None:
+        return Lane.open(lane_path(replay, member))
+    if record is not None:
+        path = lane_path(record, member)
+        return LaneFile(path, provider=provider, is_first_party=is_first_party())
+    return None
+
+
+def is_first_party(tape: Tape = None) -> bool:
+    """Whether calls go to Anthropic itself, which has features that stand-ins may lack.
+
+    Args:
+        tape: The member's lane; in a replay, it is as it was in the recording.
+    """
+    if isinstance(tape, Lane):
+        return tape.is_first_party
+    return not os.environ.get("ANTHROPIC_BASE_URL")
 
 
 def cassette_transport(
-    member: str, inner: Callable[[], httpx2.AsyncBaseTransport], provider: str = ""
+    tape: Tape, inner: Callable[[], httpx2.AsyncBaseTransport]
 ) -> httpx2.AsyncBaseTransport | None:
     """The transport that records or replays a member's calls; nothing if none is asked for.
 
     Args:
-        member: Whose file it is.
+        tape: The member's lane.
         inner: Makes the transport to the model; called only to record.
-        provider: Who is at its end.
-
-    Raises:
-        ValueError: Both variables are set.
     """
     from team.agent.models.cassette.record import RecordingTransport
     from team.agent.models.cassette.replay import ReplayTransport
 
-    record, replay = _folders()
-    if replay is not None:
-        return ReplayTransport(replay / f"{member}{SUFFIX}")
-    if record is not None:
-        return RecordingTransport(inner(), record / f"{member}{SUFFIX}", provider=provider)
-    return None
+    match tape:
+        case Lane():
+            return ReplayTransport(tape)
+        case LaneFile():
+            return RecordingTransport(inner(), tape)
+        case None:
+            return None
 
 
-def check_cassette(*, is_new: bool = True) -> None:
-    """Refuse a cassette that a run can't use, before it starts. Makes a folder to record to.
+def check_cassette() -> Recording | None:
+    """Refuse a recording that a new run can't use, before it starts; gives the one to replay.
 
-    Args:
-        is_new: Whether the run is new; one that is resumed goes on in its own files.
+    A folder to record to is made.
 
     Raises:
         SpecError: Names the variable or the file and line, and what is wrong.
     """
-    try:
-        record, replay = _folders()
-    except ValueError as error:
-        raise SpecError("environment", RECORD_VARIABLE, str(error), "unset one") from error
+    record, replay = folders()
     if record is not None:
-        _check_record(record, is_new=is_new)
-    if replay is not None:
-        _check_replay(replay)
+        _check_record(record)
+    return None if replay is None else read_recording(replay)
 
 
-def replayed_provider() -> str | None:
-    """Who answered the lead's calls in the recording to replay; nothing if none is asked for.
+def refuse_cassette() -> None:
+    """Refuse to record or replay a run that is resumed.
 
     Raises:
-        SpecError: The lead's file is not usable.
-        ValueError: Both variables are set.
+        SpecError: A variable asks for it.
     """
-    _, replay = _folders()
-    return None if replay is None else read_header(replay / f"{LEAD}{SUFFIX}").provider
+    record, replay = folders()
+    if record is not None or replay is not None:
+        name = RECORD_VARIABLE if record is not None else REPLAY_VARIABLE
+        raise _bad(name, "a run that is resumed is neither recorded nor replayed")
 
 
-def _folders() -> tuple[Path | None, Path | None]:
-    """Where to record to and where to replay from; at most one of them."""
+def folders() -> tuple[Path | None, Path | None]:
+    """Where to record to and where to replay from; at most one of them.
+
+    Raises:
+        SpecError: Both variables are set.
+    """
     record, replay = (_folder(name) for name in (RECORD_VARIABLE, REPLAY_VARIABLE))
     if record is not None and replay is not None:
-        raise ValueError(
+        reason = (
             f"{RECORD_VARIABLE} ({record}) and {REPLAY_VARIABLE} ({replay}) are both set: "
             "a run records or replays, not both"
         )
+        raise SpecError("environment", RECORD_VARIABLE, reason, "unset one")
     return record, replay
 
 
@@ -93,29 +124,16 @@ def _folder(variable: str) -> Path | None:
     return Path(named).expanduser().absolute() if named else None
 
 
-def _check_record(folder: Path, *, is_new: bool) -> None:
+def _check_record(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _bad(RECORD_VARIABLE, f"{folder} can't be made ({error.strerror})") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise _bad(RECORD_VARIABLE, f"{folder} can't be written to")
-    if is_new and any(folder.glob(f"*{SUFFIX}")):
-        raise SpecError(
-            "environment",
-            RECORD_VARIABLE,
-            f"{folder} holds a recording already",
-            "name an empty folder, or remove its files",
-        )
-
-
-def _check_replay(folder: Path) -> None:
-    if not folder.is_dir():
-        raise _bad(REPLAY_VARIABLE, f"{folder} is no folder")
-    if not (folder / f"{LEAD}{SUFFIX}").exists():
-        raise _bad(REPLAY_VARIABLE, f"{folder} holds no recording of a run: no {LEAD}{SUFFIX}")
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        read_calls(path)
+    if any(folder.iterdir()):
+        reason = f"{folder} holds files already"
+        raise SpecError("environment", RECORD_VARIABLE, reason, "name an empty folder")
 
 
 def _bad(variable: str, reason: str) -> SpecError:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from team.errors import SpecError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 PROVES: Final = (
     "A replay proves that the runtime does the same with the same replies; "
     "it says nothing of how good a model is."
@@ -44,6 +44,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="h
         peerteam: Version of this project.
         member: Whose calls these are.
         provider: Who answered them; empty if that is not known.
+        is_first_party: Whether Anthropic itself was asked, which is sent more than stand-ins.
         proves: What a replay proves, for people.
     """
 
@@ -52,6 +53,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="h
     peerteam: str
     member: str
     provider: str = ""
+    is_first_party: bool = True
     proves: str = PROVES
 
 
@@ -86,7 +88,32 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="cal
         return tuple(c.encode() if isinstance(c, str) else c.base64 for c in self.chunks)
 
 
-_decoder: Final[msgspec.json.Decoder[Header | Call]] = msgspec.json.Decoder(Header | Call)
+MetKind = Literal["inbox", "log", "head", "stored", "refused", "cancelled", "stopped"]
+CUTS: Final[tuple[MetKind, ...]] = ("cancelled", "stopped")
+"""What cuts a call or a tool short."""
+
+
+class Met(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="met"):
+    """One thing that a member met beside its calls.
+
+    Attributes:
+        kind: Up to where it had read (its inbox, the decisions log, the head of a key);
+            that its write was stored or refused; that it was cut short.
+        seq: The sequence read up to, or of the last message stored; of a refused write,
+            the newest one there was.
+        at: When, in seconds since 1970, by its clock.
+        count: How many messages were stored next to each other.
+    """
+
+    kind: MetKind
+    seq: int
+    at: float
+    count: int = 0
+
+
+Line = Header | Call | Met
+
+_decoder: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 
 
 def canonical(body: bytes) -> dict[str, Any] | None:
@@ -100,14 +127,15 @@ def canonical(body: bytes) -> dict[str, Any] | None:
     return {name: sent[name] for name in REQUEST_FIELDS if name in sent}
 
 
-def new_header(member: str, provider: str) -> Header:
+def new_header(member: str, provider: str, *, is_first_party: bool) -> Header:
     """The first line of a member's new file."""
     return Header(
         format=FORMAT,
-        anthropic=_version("anthropic"),
-        peerteam=_version("peerteam"),
+        anthropic=version_of("anthropic"),
+        peerteam=version_of("peerteam"),
         member=member,
         provider=provider,
+        is_first_party=is_first_party,
     )
 
 
@@ -130,7 +158,7 @@ def new_call(
     )
 
 
-def encode_line(line: Header | Call, secrets: Iterable[str] = ()) -> bytes:
+def encode_line(line: Line, secrets: Iterable[str] = ()) -> bytes:
     """A line with its newline, keys sorted; secrets that it quotes are blacked out."""
     data = msgspec.json.encode(line, order="sorted")
     for secret in secrets:
@@ -149,23 +177,25 @@ def read_header(path: Path) -> Header:
     raise _broken(path, 1, "the file is empty")
 
 
-def read_calls(path: Path) -> tuple[Call, ...]:
-    """All calls of a file, in order. Further headers among them are checked and skipped.
+def read_lane(path: Path) -> tuple[Call | Met, ...]:
+    """All that a file holds after its header, in order.
 
     Raises:
         SpecError: The file can't be read, or a line is broken; names file and line.
     """
-    calls: list[Call] = []
+    found: list[Call | Met] = []
     number = 0
     for number, line in _lines(path):
         decoded = _decoded(path, number, line)
-        if isinstance(decoded, Call) and number > 1:
-            calls.append(decoded)
-        else:
+        if number == 1:
             _header(path, number, decoded)
+        elif isinstance(decoded, Header):
+            raise _broken(path, number, "a second header")
+        else:
+            found.append(decoded)
     if not number:
         raise _broken(path, 1, "the file is empty")
-    return tuple(calls)
+    return tuple(found)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -177,14 +207,14 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise SpecError(str(path), "", reason, "check the file") from error
 
 
-def _decoded(path: Path, number: int, line: bytes) -> Header | Call:
+def _decoded(path: Path, number: int, line: bytes) -> Line:
     try:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _broken(path, number, f"no line of a cassette: {error}") from error
 
 
-def _header(path: Path, number: int, line: Header | Call) -> Header:
+def _header(path: Path, number: int, line: Line) -> Header:
     if not isinstance(line, Header):
         raise _broken(path, number, "a cassette begins with its header")
     if line.format != FORMAT:
@@ -207,7 +237,8 @@ def _chunk(piece: bytes) -> str | Binary:
         return Binary(base64=piece)
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """The version of an installed package, if it is one."""
     from importlib import metadata
 
     try:

@@ -81,17 +81,11 @@ class _Walk:
                 places = self._alignment.take_text(theirs, ours)
                 return self._ruled(places is None, theirs, ours, path, places or (0, 0))
             case _:
-                return self._ruled(self._is_same(theirs, ours, field), theirs, ours, path, (0, 0))
+                is_same = type(theirs) is type(ours) and theirs == ours
+                return self._ruled(is_same, theirs, ours, path, (0, 0))
 
     def _first(self, pairs: Iterable[tuple[Any, Any, str, str]]) -> Difference | None:
         return next((found for pair in pairs if (found := self.compare(*pair))), None)
-
-    def _is_same(self, theirs: Any, ours: Any, field: str) -> bool:
-        if type(theirs) is not type(ours):
-            return False
-        if type(theirs) is int:
-            return self._alignment.take_number(field, theirs, ours)
-        return bool(theirs == ours)
 
     def _ruled(
         self, is_same: bool, theirs: Any, ours: Any, path: str, places: tuple[int, int]

@@ -1,4 +1,4 @@
-"""Pass model calls on and write each finished one to the member's file.
+"""Pass model calls on and write each finished one to the member's lane.
 
 An exchange without a response (no connection, cancelled before the first byte) is not
 stored: there is nothing to replay.
@@ -7,18 +7,12 @@ stored: there is nothing to replay.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any, Final
 
 import httpx2
 
-from team.agent.models.cassette.format import (
-    Call,
-    canonical,
-    encode_line,
-    new_call,
-    new_header,
-)
+from team.agent.models.cassette.format import Call, canonical, new_call
+from team.agent.models.cassette.lane import LaneFile
 
 SECRET_CHARACTERS_MIN: Final = 8
 """A shorter value is a placeholder, such as `none`."""
@@ -29,15 +23,11 @@ _DECODED: Final = ("content-encoding", "content-length")
 
 
 class RecordingTransport(httpx2.AsyncBaseTransport):
-    """Records what goes through another transport, one line for each finished exchange.
+    """Records what goes through another transport, one line for each finished exchange."""
 
-    The file is appended to by one writer; a header is written where it is new.
-    """
-
-    def __init__(self, inner: httpx2.AsyncBaseTransport, path: Path, *, provider: str = "") -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, lane: LaneFile) -> None:
         self._inner = inner
-        self._path = path
-        self._provider = provider
+        self._lane = lane
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Pass a request on; its exchange is stored when the response ends or is closed.
@@ -51,7 +41,7 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
             return response
 
         def on_end(pieces: list[bytes], is_cut: bool) -> None:
-            self._append(_call(asked, response, pieces, is_cut=is_cut), secrets)
+            self._lane.append(_call(asked, response, pieces, is_cut=is_cut), secrets)
 
         headers = [(k, v) for k, v in response.headers.multi_items() if k.lower() not in _DECODED]
         return httpx2.Response(
@@ -64,14 +54,6 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the transport below."""
         await self._inner.aclose()
-
-    def _append(self, call: Call, secrets: tuple[str, ...]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        line = encode_line(call, secrets)
-        with self._path.open("ab") as file:
-            if file.tell() == 0:
-                line = encode_line(new_header(self._path.stem, self._provider)) + line
-            file.write(line)
 
 
 class _Recorded(httpx2.AsyncByteStream):

@@ -1,8 +1,8 @@
 """Values that the runtime makes anew in each run, and how one run's stand for another's.
 
-Message ids, run ids, sequences of the stream (revisions are such) and the folders that
-sources lie in. All else in a request must be the same, word for word; so must what is
-quoted from sources, whatever it looks like.
+Message ids, run ids and the folders that sources lie in. All else in a request must be the
+same, word for word: sequences and times, too, which a replay takes from its recording. So
+must what is quoted from sources, whatever it looks like.
 """
 
 from __future__ import annotations
@@ -12,17 +12,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-SEQUENCE_FIELD: Final = re.compile(r"(?:\w+_)?seq|revision|supersedes")
-"""JSON fields whose number is a sequence of the stream; no other number may differ."""
 QUOTE_FIELD: Final = "quote"
 """A JSON field that holds a source's own words."""
 
 Values = Mapping[tuple[str, str], str]
 
 _WORD: Final = ""
-_SAID: Final = "said"
-_FIELD: Final = "field"
-_TABLE: Final = {_SAID: "sequence", _FIELD: "sequence"}
 
 _QUOTED: Final = (
     r"^L\d+\|.*$",  # a line of a source, as the tools number it
@@ -41,15 +36,11 @@ _PATTERN: Final = re.compile(
             *_QUOTED,
             r"(?<!\w)(?P<id>[0-9a-f]{32})(?!\w)",
             r"(?<![\w-])(?P<run>r\d{4}-\d{6}-[0-9a-f]{4})(?![\w-])",
-            rf'"(?:{SEQUENCE_FIELD.pattern})": ?(?P<field>\d+)(?![\w.])',
-            r"(?<!\w)(?:revisions?|supersedes|superseded by|replaces)[ =](?P<said>\d+)(?!\w)",
-            r"(?<![\w-])r(?P<short>\d+)(?![\w-])",
             rf"(?P<folder>{'|'.join(_FOLDER)})",
         )
     ),
     re.MULTILINE,
 )
-_KIND_OF_GROUP: Final = {"short": _SAID}
 
 
 class Part(NamedTuple):
@@ -71,7 +62,7 @@ def parts(text: str) -> tuple[Part, ...]:
             continue
         at, next_at = match.span(group)
         found.append(Part(_WORD, text[end:at], end))
-        found.append(Part(_KIND_OF_GROUP.get(group, group), text[at:next_at], at))
+        found.append(Part(group, text[at:next_at], at))
         end = next_at
     return (*found, Part(_WORD, text[end:], end))
 
@@ -93,17 +84,10 @@ class Alignment:
         return all(recorded == live for (_, recorded), live in self._live.items())
 
     def take(self, kind: str, recorded: str, live: str) -> bool:
-        """Note that one stands for the other; says whether that agrees with all before.
-
-        A number in prose that is the same in both is taken for a word: sources and models
-        speak of revisions too.
-        """
-        if kind == _SAID and recorded == live:
-            return True
-        table = _TABLE.get(kind, kind)
-        if self._live.setdefault((table, recorded), live) != live:
+        """Note that one stands for the other; says whether that agrees with all before."""
+        if self._live.setdefault((kind, recorded), live) != live:
             return False
-        return self._recorded.setdefault((table, live), recorded) == recorded
+        return self._recorded.setdefault((kind, live), recorded) == recorded
 
     def take_text(self, recorded: str, live: str) -> tuple[int, int] | None:
         """Align two texts; gives the first place in each where they differ, if they do."""
@@ -120,12 +104,6 @@ class Alignment:
         shorter = min(len(theirs), len(ours))
         return _start(theirs, shorter, recorded), _start(ours, shorter, live)
 
-    def take_number(self, field: str, recorded: int, live: int) -> bool:
-        """Align two numbers of a JSON field; only sequences may differ."""
-        if not SEQUENCE_FIELD.fullmatch(field):
-            return recorded == live
-        return self.take(_FIELD, str(recorded), str(live))
-
     def text(self, recorded: str) -> str:
         """A recorded text with this run's values in it."""
         return "".join(self._value(part) for part in parts(recorded))
@@ -139,14 +117,11 @@ class Alignment:
                 return [self.json(value, field) for value in recorded]
             case str() if field != QUOTE_FIELD:
                 return self.text(recorded)
-            case int() if not isinstance(recorded, bool) and SEQUENCE_FIELD.fullmatch(field):
-                return int(self._value(Part(_FIELD, str(recorded), 0)))
             case _:
                 return recorded
 
     def _value(self, part: Part) -> str:
-        table = _TABLE.get(part.kind, part.kind)
-        return self._live.get((table, part.text), part.text)
+        return self._live.get((part.kind, part.text), part.text)
 
 
 def _common(one: str, other: str) -> int | None:
