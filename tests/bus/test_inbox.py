@@ -207,6 +207,41 @@ async def test_a_member_whose_world_is_widened_learns_what_was_decided_there_bef
     }
 
 
+async def test_what_a_consumer_is_ahead_with_counts_once_the_seat_says_so(
+    connection: Connection, stream: RunStream, inbox: Inbox
+) -> None:
+    """The lead widens a consumer before it says so; a member's picture must not depend on when."""
+    filters = teammate_filters(stream.run, "ada", ["t1"], ["api", "data"])
+    await create_feed(connection, stream.run, "ada", filters)
+    early = await _send(
+        stream, "decision", "data", "ids", author="bea", body=DecisionRecorded(statement="UUIDs.")
+    )
+    await inbox.reached(early)
+    assert inbox.state.decisions.revision(early) is None
+
+    seat = MemberSeated(role="researcher", filters=filters, areas=("api", "data"))
+    await inbox.reached(await _send(stream, "member", "ada", author="lead", body=seat))
+
+    assert inbox.state.decisions.revision(early) is not None
+
+
+async def test_between_two_looks_the_picture_is_one_and_the_same(
+    stream: RunStream, inbox: Inbox
+) -> None:
+    """A cancel acts at once all the same."""
+    before = inbox.state.last_seq
+    await _send(stream, "mail", "ada", author="bea", body=Note(text="hello"))
+    await _send(stream, "control", "ada", author="lead", body=CancelRun(reason="enough"))
+    async with asyncio.timeout(5):
+        await inbox.cancelled.wait()
+
+    assert not inbox.has_mail
+    assert inbox.state.last_seq == before
+
+    await inbox.look()
+    assert inbox.has_mail
+
+
 async def test_mail_that_was_lost_on_its_way_is_taken_up_when_it_comes_late(
     connection: Connection, stream: RunStream
 ) -> None:

@@ -229,3 +229,21 @@ def test_chunks_of_an_artifact_stand_under_its_hash(run: str, sha256: str, numbe
     assert matches(subjects.artifact_chunk(run, sha256, None), chunk)
     assert matches(subjects.artifacts(run), chunk)
     assert not matches(subjects.everything(run), chunk)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_covered"),
+    [
+        ("run.r1.mail.ada.bea", True),
+        ("run.r1.mail.*.bea", True),
+        ("run.r1.mail.ada.*", True),
+        ("run.r1.>", True),
+        ("run.r1.mail.ada.bea.>", False),
+        ("run.r1.mail.ada", False),
+        ("run.r1.mail.*", False),
+        ("run.r1.mail.bea.*", False),
+        ("run.r2.>", False),
+    ],
+)
+def test_a_filter_covers_what_the_server_would_send(pattern: str, is_covered: bool) -> None:
+    assert subjects.matches("run.r1.mail.ada.bea", pattern) == is_covered
