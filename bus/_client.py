@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from nats.aio.client import Client, Srv
@@ -41,8 +41,12 @@ class SteadyClient(Client):
     """A NATS client that is either connected and hears, or knows that it is not."""
 
     _watcher: asyncio.Task[None] | None = None
+    _left: Sequence[str] = ()
+    _is_moving = False
 
-    async def start(self, url: str, on_error: ErrorCallback, **options: Any) -> None:
+    async def start(
+        self, urls: Sequence[str], on_error: ErrorCallback, **options: Any
+    ) -> None:
         """Connect; `options` are those of `nats.connect`.
 
         Raises:
@@ -63,7 +67,7 @@ class SteadyClient(Client):
                     raise asyncio.CancelledError  # it was lost on the way
 
         await self.connect(
-            url,
+            list(urls),
             error_cb=guarded,
             max_reconnect_attempts=-1,
             ping_interval=2,
@@ -89,6 +93,23 @@ class SteadyClient(Client):
                 await self.close()
         except (OSError, Error):
             await self._drop()
+
+    async def move(self) -> bool:
+        """Leave this server for another that is known; says whether there is one."""
+        if len(self._server_pool) < 2 or not self.is_connected:  # noqa: PLR2004 - it and another
+            return False
+        left = str(self._current_server.uri.netloc) if self._current_server else ""
+        self._left = [*(one for one in self._left if one != left), left]
+        self._is_moving = True
+        await self.force_reconnect()
+        return True
+
+    async def _select_next_server(self) -> None:
+        # It picks at random, and so might pick one that we have just left.
+        if self._is_moving:
+            self._is_moving = False
+            self._server_pool.sort(key=lambda one: _place_in(self._left, one.uri.netloc))
+        await super()._select_next_server()
 
     async def _drop(self) -> None:
         """Close without what is unsent, which a silent peer does not take."""
@@ -146,6 +167,11 @@ class SteadyClient(Client):
             reader = self._reading_task
             if self._status == Client.CONNECTED and (reader is None or reader.done()):
                 await self._process_op_err(StaleConnectionError())
+
+
+def _place_in(names: Sequence[str], name: str) -> int:
+    """Where a name stands, from 0; -1 if it does not."""
+    return names.index(name) if name in names else -1
 
 
 def _cancels() -> int:

@@ -33,7 +33,14 @@ CONNECT_S: Final = 3.0
 RETRY_S: Final = 15.0
 """How long a write is retried before the bus counts as unavailable, in seconds."""
 
-_TRY_S: Final = 3.0
+MOVE_AFTER_S: Final = 2.0
+"""How long JetStream may fail at one node of a cluster before we go to another, in seconds."""
+
+TRY_S: Final = 3.0
+"""How long one attempt may take, in seconds, where nothing else is said."""
+
+_STAY_S: Final = 10.0
+"""How long we stay where we have moved to: a cluster elects a new leader in less."""
 _ERRORS_KEPT: Final = 8
 _BACKOFF_S: Final = (0.02, 0.05, 0.1, 0.2)
 TRANSIENT_CODES: Final = frozenset({10008, 10158, 10164, 10176, 10199})
@@ -74,11 +81,23 @@ class Connection:
     def __init__(self, client: SteadyClient, access: Access) -> None:
         self._client = client
         self.access = access
+        self._moved_at = -_STAY_S
+        self._seen: dict[str, int] = {}
 
     @property
     def url(self) -> str:
-        """Where the server is, without secrets."""
+        """Where the servers are, without secrets."""
         return self.access.url
+
+    @property
+    def node(self) -> str:
+        """The name of the server that we are connected to at this moment."""
+        return str(self._client._server_info.get("server_name", ""))  # noqa: SLF001
+
+    @property
+    def cluster(self) -> str:
+        """The name of that server's cluster; empty if it is in none."""
+        return str(self._client._server_info.get("cluster", ""))  # noqa: SLF001
 
     @property
     def is_connected(self) -> bool:
@@ -94,6 +113,14 @@ class Connection:
     def server_version(self) -> str:
         """The server's version, for example `2.15.1`."""
         return str(self._client._server_info.get("version", "unknown"))  # noqa: SLF001
+
+    def saw(self, run: str, seq: int) -> None:
+        """Note that a sequence of a run is stored; see `bus.freshness`."""
+        self._seen[run] = max(self._seen.get(run, 0), seq)
+
+    def newest_seen(self, run: str) -> int:
+        """The newest sequence of a run that is known here to be stored, 0 if none is."""
+        return self._seen.get(run, 0)
 
     def new_inbox(self) -> str:
         """Make a subject for replies that only this connection hears."""
@@ -123,7 +150,7 @@ class Connection:
         data: bytes = b"",
         *,
         headers: dict[str, str] | None = None,
-        timeout_s: float = _TRY_S,
+        timeout_s: float = TRY_S,
     ) -> Msg:
         """Send one request and wait for one answer.
 
@@ -165,18 +192,43 @@ class Connection:
 
         return await self.retry(attempt, retry_s)
 
-    async def retry(self, attempt: Callable[[], Awaitable[T]], retry_s: float = RETRY_S) -> T:
+    async def move(self) -> None:
+        """Go to another node of the cluster, if one is known; not more often than is of use.
+
+        A node that is cut off from the others answers us and can store nothing: only
+        whoever waits for an answer notices. Subscriptions move along.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._moved_at >= _STAY_S and await self._client.move():
+            self._moved_at = now
+
+    async def retry(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        retry_s: float = RETRY_S,
+        *,
+        try_s: float = TRY_S,
+    ) -> T:
         """Repeat an idempotent attempt while the bus is away or says "not now".
+
+        What fails for `MOVE_AFTER_S` goes on at another node of the cluster.
+
+        Args:
+            attempt: What to do.
+            retry_s: For how long to repeat it, in seconds.
+            try_s: How long one attempt may take, in seconds. What is asked of a frozen
+                node is not answered, and only the next attempt finds who took over.
 
         Raises:
             RefusedError: The server refused for good.
             BusUnavailableError: Still nothing after `retry_s` seconds.
         """
-        deadline = asyncio.get_running_loop().time() + retry_s
+        began = asyncio.get_running_loop().time()
+        deadline = began + retry_s
         tries = 0
         while True:
             try:
-                return await attempt()
+                return await self._try(attempt, try_s)
             except RefusedError as error:
                 if error.code not in TRANSIENT_CODES:
                     raise
@@ -186,10 +238,20 @@ class Connection:
             jitter = 0.5 + random.random()  # noqa: S311 - spreads retries, guards nothing
             pause = _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)] * jitter
             tries += 1
-            if asyncio.get_running_loop().time() + pause > deadline:
+            now = asyncio.get_running_loop().time()
+            if now - began > MOVE_AFTER_S:
+                await self.move()
+            if now + pause > deadline:
                 reason = last.reason if isinstance(last, BusUnavailableError) else str(last)
                 raise BusUnavailableError(self.url, f"{reason}, after {tries} tries") from last
             await asyncio.sleep(pause)
+
+    async def _try(self, attempt: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await attempt()
+        except TimeoutError as error:
+            raise BusUnavailableError(self.url, f"no answer within {timeout_s} s") from error
 
     async def check_jetstream(self) -> None:
         """Refuse a server whose JetStream we may not use.
@@ -248,14 +310,20 @@ async def _start(access: Access, name: str, wait_s: float) -> SteadyClient:
     async def note(error: Exception) -> None:
         seen.append(error)
 
-    options: dict[str, Any] = {"name": name, "connect_timeout": 2, "reconnect_time_wait": 0.25}
+    # One node that says nothing must not use up the time of the others.
+    answer_s = 1 if len(access.urls) > 1 else 2
+    options: dict[str, Any] = {
+        "name": name,
+        "connect_timeout": answer_s,
+        "reconnect_time_wait": 0.25,
+    }
     if access.token:
         options["token"] = access.token
     if access.user:
         options |= {"user": access.user, "password": access.password}
     try:
         async with asyncio.timeout(wait_s):
-            await client.start(access.url, note, **options)
+            await client.start(access.urls, note, **options)
     except (TimeoutError, OSError, nats.errors.Error) as error:
         await client.stop()
         reasons = [str(one) or type(one).__name__ for one in (*seen, error)]
