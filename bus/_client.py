@@ -14,6 +14,7 @@ from typing import Any, Final
 from nats.aio.client import Client, Srv
 from nats.aio.transport import TcpTransport
 from nats.errors import ConnectionClosedError, Error, MaxPayloadError, StaleConnectionError
+from nats.protocol.parser import PERMISSIONS_ERR
 
 _STOP_S: Final = 2.0
 _CLOSE_S: Final = 1.0
@@ -41,6 +42,8 @@ class SteadyClient(Client):
     """A NATS client that is either connected and hears, or knows that it is not."""
 
     _watcher: asyncio.Task[None] | None = None
+    last_problem: str = "it was never made"
+    """Why the connection was lost, or could not be made again, last."""
     _left: Sequence[str] = ()
     _is_moving = False
 
@@ -56,6 +59,7 @@ class SteadyClient(Client):
         """
 
         async def guarded(error: Exception) -> None:
+            self.last_problem = str(error) or type(error).__name__
             # A raising callback would end the read loop and leave us deaf.
             with contextlib.suppress(Exception):
                 await on_error(error)
@@ -143,6 +147,15 @@ class SteadyClient(Client):
             self._pongs_received += 1
             self._pings_outstanding = 0
 
+    async def _process_err(self, err_msg: str) -> None:
+        # Most of what a server says before it hangs up (too many connections, a login that
+        # has run out, a limit passed) would close the client for good: connect anew.
+        if self.is_connected and PERMISSIONS_ERR not in err_msg:
+            self.last_problem = err_msg.strip("'")
+            await self._process_op_err(Error(self.last_problem))
+            return
+        await super()._process_err(err_msg)
+
     async def _send_publish(
         self,
         subject: str,
@@ -164,8 +177,13 @@ class SteadyClient(Client):
     async def _watch_reader(self) -> None:
         while not self.is_closed:
             await asyncio.sleep(_WATCH_S)
-            reader = self._reading_task
-            if self._status == Client.CONNECTED and (reader is None or reader.done()):
+            reader, finder = self._reading_task, self._reconnection_task
+            if self._status == Client.CONNECTED:
+                if reader is None or reader.done():
+                    await self._process_op_err(StaleConnectionError())
+            elif finder is not None and finder.done() and not self.is_closed:
+                # What it did not foresee ends the search for a server, and nobody is told.
+                self._status = Client.CONNECTED
                 await self._process_op_err(StaleConnectionError())
 
 

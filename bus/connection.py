@@ -22,16 +22,18 @@ from bus._client import DENIED, SteadyClient
 from bus.access import Access
 from bus.errors import (
     AccessDeniedError,
+    BusError,
     BusUnavailableError,
     JetStreamMissingError,
     RefusedError,
     ServerTooOldError,
+    StorageFullError,
 )
 
 SERVER_VERSION_NEEDED: Final = (2, 12)
 CONNECT_S: Final = 3.0
 RETRY_S: Final = 15.0
-"""How long a write is retried before the bus counts as unavailable, in seconds."""
+"""How long a command waits for a bus that is away, in seconds; a run says how long it does."""
 
 MOVE_AFTER_S: Final = 2.0
 """How long JetStream may fail at one node of a cluster before we go to another, in seconds."""
@@ -43,6 +45,9 @@ _STAY_S: Final = 10.0
 """How long we stay where we have moved to: a cluster elects a new leader in less."""
 _ERRORS_KEPT: Final = 8
 _BACKOFF_S: Final = (0.02, 0.05, 0.1, 0.2)
+_FULL_PAUSE_S: Final = 1.0
+_LOOK_S: Final = 0.05
+_AGAIN_S: Final = 0.5
 TRANSIENT_CODES: Final = frozenset({10008, 10158, 10164, 10176, 10199})
 """JetStream error codes that say "not now": ask again with the same expectation."""
 
@@ -76,13 +81,24 @@ class Listening:
 
 
 class Connection:
-    """A live connection; made by `connect`."""
+    """A live connection; made by `connect`.
 
-    def __init__(self, client: SteadyClient, access: Access) -> None:
+    Attributes:
+        access: What it was opened with.
+        name: Who we are, for the server's own lists.
+        patience_s: For how long it waits for a bus that is away, in seconds; may be
+            changed at any time, once a run is known.
+    """
+
+    def __init__(
+        self, client: SteadyClient, access: Access, *, name: str = "", patience_s: float = RETRY_S
+    ) -> None:
         self._client = client
         self.access = access
+        self.name = name
+        self.patience_s = patience_s
+        self._waits: dict[int, str] = {}
         self._moved_at = -_STAY_S
-        self._seen: dict[str, int] = {}
 
     @property
     def url(self) -> str:
@@ -105,6 +121,13 @@ class Connection:
         return self._client.is_connected
 
     @property
+    def waits_for(self) -> str:
+        """Why something has to be asked again at this moment; empty if nothing has."""
+        if not self.is_connected:
+            return f"no connection: {self._client.last_problem}"
+        return next(iter(self._waits.values()), "")
+
+    @property
     def reconnects(self) -> int:
         """How often the connection was lost and found again."""
         return int(self._client.stats["reconnects"])
@@ -113,14 +136,6 @@ class Connection:
     def server_version(self) -> str:
         """The server's version, for example `2.15.1`."""
         return str(self._client._server_info.get("version", "unknown"))  # noqa: SLF001
-
-    def saw(self, run: str, seq: int) -> None:
-        """Note that a sequence of a run is stored; see `bus.freshness`."""
-        self._seen[run] = max(self._seen.get(run, 0), seq)
-
-    def newest_seen(self, run: str) -> int:
-        """The newest sequence of a run that is known here to be stored, 0 if none is."""
-        return self._seen.get(run, 0)
 
     def new_inbox(self) -> str:
         """Make a subject for replies that only this connection hears."""
@@ -171,16 +186,24 @@ class Connection:
         except nats.errors.Error as error:
             raise BusUnavailableError(self.url, str(error) or type(error).__name__) from error
 
-    async def call(self, api: str, request: Any = None, *, retry_s: float = RETRY_S) -> bytes:
+    async def flush(self) -> None:
+        """Wait until the server has read all that was sent."""
+        try:
+            await self._client.flush()
+        except nats.errors.Error as error:
+            raise BusUnavailableError(self.url, str(error)) from error
+
+    async def call(self, api: str, request: Any = None, *, retry_s: float | None = None) -> bytes:
         """Ask JetStream's API and return its answer; repeats while it says "not now".
 
         Args:
             api: What follows `$JS.API.`.
             request: Any value msgspec can encode, or nothing.
-            retry_s: For how long to repeat, in seconds.
+            retry_s: For how long to repeat, in seconds; the connection's patience if left out.
 
         Raises:
             RefusedError: The server refused.
+            StorageFullError: It had no room within `retry_s`.
             BusUnavailableError: No answer within `retry_s`.
         """
         data = b"" if request is None else msgspec.json.encode(request)
@@ -205,46 +228,62 @@ class Connection:
     async def retry(
         self,
         attempt: Callable[[], Awaitable[T]],
-        retry_s: float = RETRY_S,
+        retry_s: float | None = None,
         *,
         try_s: float = TRY_S,
     ) -> T:
-        """Repeat an idempotent attempt while the bus is away or says "not now".
+        """Repeat an idempotent attempt while the bus is away, full or says "not now".
 
         What fails for `MOVE_AFTER_S` goes on at another node of the cluster.
 
         Args:
-            attempt: What to do.
-            retry_s: For how long to repeat it, in seconds.
+            attempt: What to do; repeated, it must have the effect of once.
+            retry_s: For how long, in seconds; the connection's patience if left out.
             try_s: How long one attempt may take, in seconds. What is asked of a frozen
-                node is not answered, and only the next attempt finds who took over.
+                node is never answered, and only the next attempt finds who took over.
 
         Raises:
             RefusedError: The server refused for good.
+            StorageFullError: Still no room after `retry_s` seconds.
             BusUnavailableError: Still nothing after `retry_s` seconds.
+
+        Cancelling: safe, as far as the attempt is.
         """
-        began = asyncio.get_running_loop().time()
-        deadline = began + retry_s
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        deadline = began + (self.patience_s if retry_s is None else retry_s)
         tries = 0
-        while True:
-            try:
-                return await self._try(attempt, try_s)
-            except RefusedError as error:
-                if error.code not in TRANSIENT_CODES:
-                    raise
-                last: Exception = error
-            except BusUnavailableError as error:
-                last = error
-            jitter = 0.5 + random.random()  # noqa: S311 - spreads retries, guards nothing
-            pause = _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)] * jitter
-            tries += 1
-            now = asyncio.get_running_loop().time()
-            if now - began > MOVE_AFTER_S:
-                await self.move()
-            if now + pause > deadline:
-                reason = last.reason if isinstance(last, BusUnavailableError) else str(last)
-                raise BusUnavailableError(self.url, f"{reason}, after {tries} tries") from last
-            await asyncio.sleep(pause)
+        try:
+            while True:
+                try:
+                    return await self._try(attempt, try_s)
+                except (RefusedError, BusUnavailableError) as error:
+                    if isinstance(error, RefusedError) and not _is_not_now(error):
+                        raise
+                    last = error
+                tries += 1
+                self._waits[id(attempt)] = _reason(last)
+                pause_s = _pause_s(last, tries)
+                if self._client.is_closed or loop.time() + pause_s > deadline:
+                    raise self._given_up(last, tries) from last
+                if loop.time() - began > MOVE_AFTER_S and not _is_full(last):
+                    await self.move()
+                await asyncio.sleep(pause_s)
+                await self._connected(deadline)
+        finally:
+            self._waits.pop(id(attempt), None)
+
+    async def _connected(self, deadline: float) -> None:
+        """Wait until the server hears us: what is sent before that only fills our buffers."""
+        loop = asyncio.get_running_loop()
+        while not self.is_connected and loop.time() < deadline:  # noqa: ASYNC110 - nobody says when
+            await asyncio.sleep(_LOOK_S)
+
+    def _given_up(self, last: RefusedError | BusUnavailableError, tries: int) -> BusError:
+        reason = f"{_reason(last)}, after {tries} tries"
+        if _is_full(last):
+            return StorageFullError(self.url, reason)
+        return BusUnavailableError(self.url, reason)
 
     async def _try(self, attempt: Callable[[], Awaitable[T]], timeout_s: float) -> T:
         try:
@@ -267,6 +306,24 @@ class Connection:
             raise JetStreamMissingError(self.url, str(error)) from error
 
 
+def _is_not_now(error: RefusedError) -> bool:
+    return error.code in TRANSIENT_CODES or error.is_full
+
+
+def _is_full(error: RefusedError | BusUnavailableError) -> bool:
+    return isinstance(error, RefusedError) and error.is_full
+
+
+def _reason(error: RefusedError | BusUnavailableError) -> str:
+    return error.reason if isinstance(error, BusUnavailableError) else str(error)
+
+
+def _pause_s(error: RefusedError | BusUnavailableError, tries: int) -> float:
+    """How long to wait before the next try; longer for room, which takes time to make."""
+    pause_s = _FULL_PAUSE_S if _is_full(error) else _BACKOFF_S[min(tries, len(_BACKOFF_S)) - 1]
+    return pause_s * (0.5 + random.random())  # noqa: S311 - spreads retries, guards nothing
+
+
 def check_reply(data: bytes) -> None:
     """Raise what a JetStream answer reports.
 
@@ -280,7 +337,7 @@ def check_reply(data: bytes) -> None:
 
 @contextlib.asynccontextmanager
 async def connect(
-    access: Access, *, name: str, wait_s: float = CONNECT_S
+    access: Access, *, name: str, wait_s: float = CONNECT_S, patience_s: float = RETRY_S
 ) -> AsyncIterator[Connection]:
     """Open a connection and close it at the end.
 
@@ -288,6 +345,7 @@ async def connect(
         access: Where, and with what.
         name: Who we are, for the server's own lists.
         wait_s: How long to try, in seconds.
+        patience_s: For how long a request is repeated while the bus is away, in seconds.
 
     Raises:
         BusUnavailableError: Nobody answers there.
@@ -296,7 +354,7 @@ async def connect(
     """
     client = await _start(access, name, wait_s)
     try:
-        connection = Connection(client, access)
+        connection = Connection(client, access, name=name, patience_s=patience_s)
         _check_version(connection)
         yield connection
     finally:
@@ -304,6 +362,19 @@ async def connect(
 
 
 async def _start(access: Access, name: str, wait_s: float) -> SteadyClient:
+    """Try until somebody answers; a handshake left half done is begun anew."""
+    deadline = asyncio.get_running_loop().time() + wait_s
+    while True:
+        left_s = deadline - asyncio.get_running_loop().time()
+        try:
+            return await _start_once(access, name, left_s)
+        except BusUnavailableError:
+            if asyncio.get_running_loop().time() + _AGAIN_S > deadline:
+                raise
+        await asyncio.sleep(_AGAIN_S)
+
+
+async def _start_once(access: Access, name: str, wait_s: float) -> SteadyClient:
     client = SteadyClient()
     seen: deque[Exception] = deque(maxlen=_ERRORS_KEPT)
 

@@ -5,7 +5,11 @@ Not for what goes wrong inside a member or a spec: that is `team.errors`.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_NOT_STORED: Final = 10077
+_FULL_CODES: Final = frozenset({10002, 10023, 10028, 10047})
+"""JetStream's codes for a full account, server, memory and storage."""
 
 
 class BusError(Exception):
@@ -28,6 +32,20 @@ class InvalidNameError(BusError, ValueError):
         super().__init__(
             f"{kind} {value!r} can't be used on the bus: "
             "use 1 to 64 ASCII letters, digits, '_' or '-'"
+        )
+
+
+class KillPointError(BusError, ValueError):
+    """A kill is planned for a test in words that can't be read.
+
+    Next: write it as `POINT[@MEMBER][#N]`, or unset the variable.
+    """
+
+    def __init__(self, variable: str, value: str, points: tuple[str, ...]) -> None:
+        self.variable, self.value, self.points = variable, value, points
+        super().__init__(
+            f"{variable}={value!r} is not POINT[@MEMBER][#N] with one of {', '.join(points)}; "
+            "mend or unset it"
         )
 
 
@@ -60,7 +78,14 @@ class UnknownMessageError(DecodeError):
     """
 
 
-class MessageTooLargeError(BusError):
+class TooLargeError(BusError):
+    """A write is over a limit of the wire, and would be at every try.
+
+    Next: send less, or store the large part as an artifact and send its reference.
+    """
+
+
+class MessageTooLargeError(TooLargeError):
     """A message is over the wire limit.
 
     Next: store the large part as an artifact and send its reference.
@@ -71,6 +96,20 @@ class MessageTooLargeError(BusError):
         super().__init__(
             f"message on {subject!r} has {size_bytes} bytes, the limit is {limit_bytes}; "
             "store the large part as an artifact"
+        )
+
+
+class BatchTooLargeError(TooLargeError):
+    """One commit has more messages than the server takes at once.
+
+    Next: commit less at once.
+    """
+
+    def __init__(self, subject: str, messages: int, messages_max: int) -> None:
+        self.subject, self.messages, self.messages_max = subject, messages, messages_max
+        super().__init__(
+            f"the commit that begins with {subject!r} has {messages} messages, "
+            f"the limit is {messages_max}; commit less at once"
         )
 
 
@@ -141,6 +180,20 @@ class TooFewNodesError(BusError):
         super().__init__(
             f"{url!r} can't keep {replicas} copies of a run ({reason}): that takes a cluster "
             f"with {replicas} nodes that run; start them, or leave out --replicas"
+        )
+
+
+class BusLostError(BusError):
+    """There has been no bus for longer than a run may wait for one.
+
+    Next: see that the server runs and has room, then take the run up with `team resume`.
+    """
+
+    def __init__(self, run: str, away_s: float, reason: str) -> None:
+        self.run, self.away_s, self.reason = run, away_s, reason
+        super().__init__(
+            f"run {run!r} has stopped: there was no bus for {away_s:g} s ({reason}); what was "
+            f"committed is safe: when it is back, 'team resume {run}'"
         )
 
 
@@ -246,14 +299,32 @@ class ArtifactError(BusError):
 class RefusedError(BusError):
     """The server understood a request and refused it.
 
-    Next: read the server's words; code 10023 or 10047 means that its disk quota is full.
+    Next: read the server's words.
     """
 
     def __init__(self, code: int, description: str) -> None:
         self.code, self.description = code, description
-        hint = (
-            "; its storage is full: free some, or raise max_file_store"
-            if (code in (10023, 10047))
-            else ""
+        super().__init__(f"the NATS server refused this: {description} ({code})")
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it says that it has no room: a quota, the store or the disk is full."""
+        if self.code == _NOT_STORED:  # one code for a full store and for a subject's own limit
+            return "per subject" not in self.description
+        return self.code in _FULL_CODES
+
+
+class StorageFullError(BusError):
+    """The server has no room for what is to be stored.
+
+    Next: free space on its disk or raise the limit that it names, then repeat the same write.
+    """
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(
+            f"the NATS server at {url!r} has no room left ({reason}): free space on its disk, "
+            "delete old streams, or raise max_file_store or the account's quota"
         )
-        super().__init__(f"the NATS server refused this: {description} ({code}){hint}")

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from nats.aio.msg import Msg
 
-from bus import subjects
+from bus import kill_points, subjects
 from bus.connection import Connection, Listening
 from bus.errors import BusError, RefusedError
 from bus.run_stream import Record, record_of
@@ -28,6 +28,7 @@ _PULL: Final = 64
 _EXPIRES_S: Final = 20.0
 _IDLE_S: Final = 0.5
 _SILENT_S: Final = 2.5 * _IDLE_S
+_INACTIVE_S: Final = 30.0
 _KEEP_S: Final = ACK_WAIT_S / 3
 _NANOSECONDS: Final = 1_000_000_000
 _CONSUMER_MISSING: Final = 10014
@@ -82,7 +83,8 @@ async def create_feed(
         name: The member that will pull.
         filters: Subject filters: all that it will ever be sent.
         first_seq: Where it begins, if it is new.
-        lasting: Whether it outlives its reader; else it ends 30 s after it.
+        lasting: Whether it outlives its reader; else it ends 30 s after it, or later: it
+            must outlive the patience of the connection.
     """
     stream = subjects.stream_name(run)
     config: dict[str, Any] = {
@@ -99,7 +101,8 @@ async def create_feed(
     if lasting:
         config["durable_name"] = name
     else:
-        config["inactive_threshold"] = 30 * _NANOSECONDS
+        inactive_s = max(_INACTIVE_S, 2 * connection.patience_s)
+        config["inactive_threshold"] = int(inactive_s * _NANOSECONDS)
     request = {"stream_name": stream, "config": config}
     try:
         await connection.call(f"CONSUMER.CREATE.{stream}.{name}", request)
@@ -190,9 +193,11 @@ class Feed:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._ready.get()
+                record = await self._ready.get()
         except TimeoutError:
             return None
+        kill_points.reach("feed.fetched", self._connection.name)
+        return record
 
     def take_ready(self) -> list[Record]:
         """Return all that has come so far, without waiting."""
@@ -204,6 +209,7 @@ class Feed:
     async def ack(self, seqs: Iterable[int]) -> None:
         """Say that messages are taken into the journal; they will not come again."""
         for seq in seqs:
+            kill_points.reach("feed.committed", self._connection.name)
             self._acked.add(seq)
             reply = self._ack_of.pop(seq, None)
             if reply is not None:

@@ -17,10 +17,12 @@ from typing import Any, Final
 import msgspec
 from nats.aio.msg import Msg
 
-from bus import subjects
+from bus import kill_points, subjects
+from bus._reading import Reading
 from bus.codec import MESSAGE_BYTES_MAX, WIRE_VERSION, Envelope, decode, encode
-from bus.connection import RETRY_S, Connection, check_reply
+from bus.connection import Connection, check_reply
 from bus.errors import (
+    BatchTooLargeError,
     BusError,
     BusUnavailableError,
     ConflictError,
@@ -42,6 +44,9 @@ _WRONG_SEQUENCE: Final = 10071
 _BATCH_DUPLICATE: Final = 10201
 _TOO_MANY_HEADS: Final = 413
 _HEADS_MAX: Final = 1024
+_READ_S: Final = 5.0
+"""How long one read may take before it is made again, in seconds."""
+
 _STREAM_EXISTS: Final = 10058
 _STREAM_MISSING: Final = 10059
 _NANOSECONDS: Final = 1_000_000_000
@@ -107,7 +112,7 @@ class RunStream:
         self.run = run
         self.name = subjects.stream_name(run)
 
-    async def append(self, entry: Entry, *, retry_s: float = RETRY_S) -> int:
+    async def append(self, entry: Entry, *, retry_s: float | None = None) -> int:
         """Store one message.
 
         Returns:
@@ -121,23 +126,29 @@ class RunStream:
         """
         return await self.commit([entry], retry_s=retry_s)
 
-    async def commit(self, entries: Sequence[Entry], *, retry_s: float = RETRY_S) -> int:
+    async def commit(self, entries: Sequence[Entry], *, retry_s: float | None = None) -> int:
         """Store all messages next to each other, or none.
 
         Args:
             entries: 1 to 1,000 messages; at most one with an expectation per key.
-            retry_s: For how long to repeat while the bus is away, in seconds.
+            retry_s: For how long to repeat while the bus is away or full, in seconds; the
+                connection's patience if left out.
 
         Returns:
             The sequence of the last message; the others precede it without gaps.
 
         Raises:
             ConflictError: A key has moved on; nothing was stored.
+            TooLargeError: A message, or their number, is over the limit; nothing was sent.
+            StorageFullError: No room in time. Retry with the same entries.
             BusUnavailableError: No answer in time. Retry with the same entries.
 
         Cancelling: safe; stored whole or not at all, and a retry is recognized.
         """
-        assert 0 < len(entries) <= BATCH_MESSAGES_MAX, len(entries)
+        assert entries
+        if len(entries) > BATCH_MESSAGES_MAX:
+            subject = str(entries[0].subject)
+            raise BatchTooLargeError(subject, len(entries), BATCH_MESSAGES_MAX)
         at = time.time()
         encoded = [encode(entry.subject, _envelope(entry, at)) for entry in entries]
 
@@ -153,21 +164,31 @@ class RunStream:
         return msgspec.json.decode(answer, type=_Ack).seq
 
     async def _send_one(self, entry: Entry, data: bytes) -> bytes:
-        headers = _headers(entry)
-        answer = await self.connection.ask(str(entry.subject), data, headers=headers)
-        check_reply(answer.data)
-        return answer.data
+        kill_points.reach("write.before", self.connection.name)
+        return await self._stored(entry, data, _headers(entry), "write")
 
     async def _send_batch(self, entries: Sequence[Entry], encoded: Sequence[bytes]) -> bytes:
         batch_id = new_message_id()
         *before, (last, last_data) = zip(entries, encoded, strict=True)
         for number, (entry, data) in enumerate(before, start=1):
+            point = "batch.before" if number == 1 else "batch.between"
+            kill_points.reach(point, self.connection.name)
             headers = _headers(entry) | _batch_headers(batch_id, number)
             await self.connection.publish(str(entry.subject), data, headers=headers)
+        kill_points.reach("batch.commit", self.connection.name)
         headers = _headers(last) | _batch_headers(batch_id, len(entries))
         headers["Nats-Batch-Commit"] = "1"
-        answer = await self.connection.ask(str(last.subject), last_data, headers=headers)
+        return await self._stored(last, last_data, headers, "batch")
+
+    async def _stored(self, entry: Entry, data: bytes, headers: dict[str, str], kind: str) -> bytes:
+        """Send what completes a write and return its acknowledgement."""
+        if kill_points.is_due(f"{kind}.sent", self.connection.name):
+            await self.connection.publish(str(entry.subject), data, headers=headers)
+            await self.connection.flush()
+            kill_points.end()
+        answer = await self.connection.ask(str(entry.subject), data, headers=headers)
         check_reply(answer.data)
+        kill_points.reach(f"{kind}.stored", self.connection.name)
         return answer.data
 
     async def _resolve(self, entries: Sequence[Entry], error: RefusedError) -> int:
@@ -254,30 +275,31 @@ class RunStream:
         return await self.connection.retry(lambda: self._collect(request))
 
     async def _collect(self, request: dict[str, Any]) -> tuple[list[Record], int]:
-        records: list[Record] = []
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        reading = Reading[Record]()
 
         async def take(message: Msg) -> None:
-            if done.done():
-                return
             status = _status(message)
             if status is None:
-                records.append(self._record(message))
+                before = int((message.headers or {})["Nats-Last-Sequence"])
+                record = self._record(message)
+                reading.take(record.seq, before, record)
             elif status in ("204", "404"):
-                done.set_result(int((message.headers or {}).get("Nats-Num-Pending", "0")))
+                headers = message.headers or {}
+                last = int(headers.get("Nats-Last-Sequence", "0"))
+                reading.end(last, int(headers.get("Nats-Num-Pending", "0")))
             elif status == "503":
-                done.set_exception(BusUnavailableError(self.connection.url, "nobody to read from"))
+                reading.fail(BusUnavailableError(self.connection.url, "nobody to read from"))
             else:
                 why = (message.headers or {}).get("Description", "no reason given")
-                done.set_exception(RefusedError(int(status), why))
+                reading.fail(RefusedError(int(status), why))
 
         inbox = self.connection.new_inbox()
         listening = await self.connection.subscribe(inbox, take)
         try:
             api = f"$JS.API.DIRECT.GET.{self.name}"
             await self.connection.publish(api, msgspec.json.encode(request), reply=inbox)
-            async with asyncio.timeout(5):
-                return records, await done
+            async with asyncio.timeout(_READ_S):
+                return await reading.done
         except TimeoutError as error:
             raise BusUnavailableError(self.connection.url, "no answer to a read") from error
         finally:

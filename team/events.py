@@ -11,6 +11,8 @@ EVENTS: Final[dict[str, str]] = {
     "member.started": "The supervisor has started a process; `member`, `pid`, `incarnation`.",
     "member.restarted": "The supervisor starts a member again after `pause_s`; `exit_code`.",
     "member.lost": "The supervisor has given a member up; `reason`, `restarts`.",
+    "bus.lost": "The bus is away or has no room; `reason`; it is waited for `patience_s`.",
+    "bus.found": "The bus answers again, after `away_s`; nothing was given up.",
     "server.revived": "The embedded server had died and is started again; `url`.",
     "member.silent": "A member's process lives but sends no heartbeat and is killed.",
     "task.claimed": "A teammate has claimed a task; `task_id`, `round`.",

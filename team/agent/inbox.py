@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from bus.errors import BusError
+from bus.errors import BusError, BusUnavailableError
 from bus.feed import Feed
 from bus.ids import LEAD, PERSON
 from bus.messages import CancelRun, Intake, Mail, MemberSeated, StopMember, WrapUp
@@ -142,16 +142,30 @@ class Inbox:
         self._changed.clear()
         return True
 
-    async def reached(self, seq: int, timeout_s: float = 10.0) -> None:
+    def fail(self, error: Exception) -> None:
+        """Have this member stop with an error as soon as it can."""
+        self.failed = error
+        self.stopped.set()
+        self._changed.set()
+
+    async def reached(self, seq: int) -> None:
         """Wait until the fold includes a sequence that this member will be sent.
 
         Raises:
-            TimeoutError: It did not come in time.
+            BusUnavailableError: It did not come while the connection has patience.
         """
-        async with asyncio.timeout(timeout_s):
-            while self.state.last_seq < seq:
-                await self._changed.wait()
-                self._changed.clear()
+        assert self._stream is not None
+        connection = self._stream.connection
+        try:
+            async with asyncio.timeout(connection.patience_s):
+                while self.state.last_seq < seq:
+                    if self.failed is not None:
+                        raise self.failed
+                    await self._changed.wait()
+                    self._changed.clear()
+        except TimeoutError as error:
+            reason = f"message {seq} of the run was stored and has not come back"
+            raise BusUnavailableError(connection.url, reason) from error
 
     async def _listen(self) -> None:
         while True:
@@ -160,8 +174,7 @@ class Inbox:
             try:
                 await self._take_up(record)
             except Exception as error:
-                self.failed = error
-                self.stopped.set()
+                self.fail(error)
             if not isinstance(record.body, Mail) or record.id in self._taken_in:
                 await self._ack([record.seq])
             self._changed.set()

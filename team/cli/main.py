@@ -11,7 +11,14 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from bus.errors import BusError, InvalidNameError, RunExistsError, RunNotFoundError
+from bus.errors import (
+    BusError,
+    InvalidNameError,
+    KillPointError,
+    RunExistsError,
+    RunNotFoundError,
+    TooLargeError,
+)
 from team.cli import exit_codes
 from team.cli.parser import build_parser
 from team.errors import TeamError
@@ -71,7 +78,7 @@ def _explain(error: Exception) -> int:
 
     if isinstance(error, RoleError | TeamError | InvalidNameError):
         return _fail(str(error), exit_codes.BAD_INPUT)
-    if isinstance(error, RunExistsError | RunNotFoundError):
+    if isinstance(error, RunExistsError | RunNotFoundError | TooLargeError | KillPointError):
         return _fail(str(error), exit_codes.BAD_INPUT)
     if isinstance(error, OSError):
         return _fail(str(error), exit_codes.INTERNAL)

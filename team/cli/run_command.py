@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bus.access import Access
 from bus.connection import Connection, connect
+from bus.errors import BusLostError
 from bus.run_stream import RunStream, open_run
 from team.agent.models.cassette.environment import check_cassette
 from team.cli import exit_codes
@@ -139,6 +140,7 @@ async def _session(
     run = stream.run
     log_to_file(run_dir(run) / "logs" / "supervisor.log")
     known_seq = await stream.last_seq()
+    connection.patience_s = spec.team.liveness.bus_away_seconds
 
     def is_over() -> bool:
         is_known = follower.state.last_seq >= known_seq
@@ -153,6 +155,8 @@ async def _session(
             restarts_max=spec.team.policy.restarts_max,
             is_over=is_over,
         )
+        if end.how == "no bus":
+            raise BusLostError(run, connection.patience_s, end.reason)
         await follower.caught_up(await stream.last_seq())
     state = follower.state
     shown = await describe_run(connection, run, state, may_be_live=False)

@@ -51,7 +51,7 @@ async def run_lead(member: Member) -> None:
                 return
         except StopRequestedError:
             if member.inbox.stopped.is_set():
-                return
+                break
         except ConflictError as error:
             # Somebody else moved first: fold what they did and ask the rules again.
             log.info("step.overtaken", step=type(step).__name__, keys=error.keys)

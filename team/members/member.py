@@ -10,17 +10,19 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from bus import subjects
 from bus.artifacts import get_artifact
 from bus.connection import Connection, connect
-from bus.errors import BusError
+from bus.errors import BusError, BusUnavailableError
 from bus.feed import Feed
 from bus.ids import LEAD
 from bus.live import BEAT_EVERY_S, Beat, Text, send_beat, send_text
@@ -43,7 +45,7 @@ from team.state import RunState
 
 log = structlog.get_logger()
 
-CONNECT_S: Final = 15.0
+BUS_AWAY: Final = "the bus is away or full: waits"
 
 
 class Member:
@@ -64,6 +66,7 @@ class Member:
         self._caller = caller
         self._state, self._doing, self._turn = "idle", "", 0
         self._text = ""
+        self._away_since: float | None = None
         self.agent = Agent(world, journal, caller, on_text=self._write, on_state=self.show)
 
     @property
@@ -111,13 +114,35 @@ class Member:
         """Show a heartbeat and stream text until cancelled, from the member's own loop."""
         run, name = self.key.run, self.key.name
         while True:
+            self._look_at_bus()
             beat = Beat(pid=os.getpid(), state=self._state, doing=self._doing, turn=self._turn)
+            if self._away_since is not None:
+                beat = msgspec.structs.replace(beat, state="waiting", doing=BUS_AWAY)
             with suppress(BusError):
                 await send_beat(self.connection, run, name, beat)
                 if self._text:
                     text, self._text = self._text, ""
                     await send_text(self.connection, run, name, Text(text=text, turn=self._turn))
             await asyncio.sleep(BEAT_EVERY_S)
+
+    def _look_at_bus(self) -> None:
+        """Log that the bus went away, and that it came back."""
+        reason = self.connection.waits_for
+        if reason and self._away_since is None:
+            self._away_since = time.monotonic()
+            log.warning("bus.lost", reason=reason, patience_s=self.connection.patience_s)
+        elif self._is_forsaken(reason):
+            # What waits for mail has no write that would fail.
+            self.inbox.fail(BusUnavailableError(self.connection.url, reason))
+        elif not reason and self._away_since is not None:
+            log.info("bus.found", away_s=round(time.monotonic() - self._away_since, 3))
+            self._away_since = None
+
+    def _is_forsaken(self, reason: str) -> bool:
+        """Whether there has been no connection for longer than this member may wait."""
+        if self._away_since is None or not reason or self.connection.is_connected:
+            return False
+        return time.monotonic() - self._away_since > self.connection.patience_s
 
 
 @asynccontextmanager
@@ -131,7 +156,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
     async with AsyncExitStack() as stack:
         name = f"{key.run}/{key.name}"
         connection = await stack.enter_async_context(
-            connect(key.access, name=name, wait_s=CONNECT_S)
+            connect(key.access, name=name, wait_s=key.patience_s, patience_s=key.patience_s)
         )
         stream = RunStream(connection, key.run)
         journal = Journal(stream, key.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bus.access import Access
+from bus.connection import RETRY_S
 
 
 class SeatKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +19,7 @@ class SeatKey(msgspec.Struct, frozen=True, kw_only=True):
         cache_dir: Where large artifacts may be kept on this machine.
         log_path: Where its output goes.
         incarnation: 1 for its first process.
+        patience_s: How long it waits for a bus that is away, in seconds.
     """
 
     run: str
@@ -27,3 +29,4 @@ class SeatKey(msgspec.Struct, frozen=True, kw_only=True):
     cache_dir: str
     log_path: str
     incarnation: int = 1
+    patience_s: float = RETRY_S

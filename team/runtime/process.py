@@ -16,9 +16,15 @@ from typing import Final
 
 import structlog
 
-from bus import subjects
+from bus import kill_points, subjects
 from bus.connection import connect
-from bus.errors import BusError, FencedError
+from bus.errors import (
+    BusError,
+    BusUnavailableError,
+    FencedError,
+    StorageFullError,
+    TooLargeError,
+)
 from bus.ids import LEAD
 from bus.messages import MemberLost
 from bus.run_stream import Entry, RunStream
@@ -27,7 +33,14 @@ from team.members.lead import run_lead
 from team.members.member import seated
 from team.members.seat import SeatKey
 from team.members.teammate import run_teammate
-from team.runtime.exit_codes import EXIT_CRASHED, EXIT_DONE, EXIT_FENCED, EXIT_FINAL
+from team.runtime.exit_codes import (
+    EXIT_BUS_FULL,
+    EXIT_CRASHED,
+    EXIT_DONE,
+    EXIT_FENCED,
+    EXIT_FINAL,
+    EXIT_NO_BUS,
+)
 from team.runtime.logs import log_to_file
 
 ORPHAN_GRACE_S: Final = 1.0
@@ -40,6 +53,8 @@ log = structlog.get_logger()
 def run_member(key: SeatKey) -> None:
     """Be a member until its work is done; ends the process with an exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if key.incarnation > 1:
+        kill_points.spare()
     _redirect(Path(key.log_path))
     log_to_file(Path(key.log_path))
     structlog.contextvars.bind_contextvars(run_id=key.run, member=key.name, pid=os.getpid())
@@ -58,7 +73,10 @@ async def _live(key: SeatKey) -> int:
     except FencedError as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         return EXIT_FENCED
-    except (ModelRefusedError, StateError) as error:
+    except (BusUnavailableError, StorageFullError) as error:
+        log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
+        return EXIT_BUS_FULL if isinstance(error, StorageFullError) else EXIT_NO_BUS
+    except (ModelRefusedError, StateError, TooLargeError) as error:
         log.error("member.failed", error=str(error))  # noqa: TRY400 - foreseen, no traceback
         await _give_up(key, error)
         return EXIT_FINAL
@@ -68,7 +86,7 @@ async def _live(key: SeatKey) -> int:
     return EXIT_DONE
 
 
-async def _give_up(key: SeatKey, error: TeamError) -> None:
+async def _give_up(key: SeatKey, error: TeamError | TooLargeError) -> None:
     """Say in the stream why this member can't go on."""
     subject = subjects.member(key.run, key.name, key.name)
     with suppress(BusError):

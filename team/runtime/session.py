@@ -12,13 +12,14 @@ import msgspec
 
 from bus.access import Access
 from bus.connection import Connection
+from bus.errors import BusUnavailableError, StorageFullError
 from team.runtime.supervisor import Supervisor
 
 
 class SessionEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """How a session ended: with a result, before a person, without hope, or stopped."""
+    """How a session ended: with a result, before a person, without hope or bus, or stopped."""
 
-    how: Literal["result", "waiting", "stalled", "interrupted"]
+    how: Literal["result", "waiting", "stalled", "interrupted", "no bus"]
     reason: str = ""
 
 
@@ -65,10 +66,14 @@ async def supervise(
         loop.add_signal_handler(number, on_signal)
     try:
         await supervisor.run()
+    except (BusUnavailableError, StorageFullError) as error:
+        return SessionEnd(how="no bus", reason=str(error))
     finally:
         for number in numbers:
             with suppress(ValueError):
                 loop.remove_signal_handler(number)
+    if supervisor.no_bus is not None:
+        return SessionEnd(how="no bus", reason=supervisor.no_bus)
     if interrupted:
         return SessionEnd(how="interrupted")
     if supervisor.lead_lost is not None:

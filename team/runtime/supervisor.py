@@ -31,7 +31,7 @@ from bus.messages import MemberJoined, MemberLost, ResultPublished
 from bus.run_stream import Entry, Record, RunStream
 from team.errors import StateError
 from team.members.seat import SeatKey
-from team.runtime.exit_codes import EXIT_DONE, EXIT_FINAL
+from team.runtime.exit_codes import EXIT_BUS_FULL, EXIT_DONE, EXIT_FINAL, EXIT_NO_BUS
 from team.runtime.home import cache_dir, run_dir
 from team.runtime.launch import Launched, launch
 from team.state import Roster
@@ -76,10 +76,12 @@ class Supervisor:
         self._deaths: defaultdict[str, list[float]] = defaultdict(list)
         self._incarnations: dict[str, int] = {}
         self._stopping = asyncio.Event()
-        self._connected_at = time.monotonic()
+        self._connected_at = self._heard_at = time.monotonic()
+        self._reconnects, self._listens_since = connection.reconnects, 0.0
         self._is_over = is_over
         self.was_over = False
         self.lead_lost: str | None = None
+        self.no_bus: str | None = None
 
     def stop(self) -> None:
         """Ask `run` to stop all members and return."""
@@ -87,6 +89,8 @@ class Supervisor:
 
     async def run(self) -> None:
         """Supervise until the run has a result, the lead is lost, or `stop` is called.
+
+        With no bus for longer than the connection's patience it stops, and `no_bus` says so.
 
         Cancelling: all members are ended before the cancellation goes on.
         """
@@ -159,6 +163,19 @@ class Supervisor:
                 self._kill_silent(roll)
                 self._check_watchers()
             await self._revive_server()
+            self._check_bus()
+
+    def _check_bus(self) -> None:
+        """Stop if the bus has been away for longer than the run may wait."""
+        now = time.monotonic()
+        if self._connection.is_connected:
+            self._heard_at = now
+        elif now - self._heard_at > self._connection.patience_s:
+            self._stop_without_bus(self._connection.waits_for)
+
+    def _stop_without_bus(self, reason: str) -> None:
+        self.no_bus = reason
+        self.stop()
 
     def _take(self, record: Record) -> None:
         if record.subject.kind == "member":
@@ -190,6 +207,13 @@ class Supervisor:
             if code == EXIT_FINAL:
                 await self._lost(name, await self._why(name), said=True)
                 return
+            if code == EXIT_BUS_FULL or (code == EXIT_NO_BUS and name == LEAD):
+                full = "has no room" if code == EXIT_BUS_FULL else "does not answer"
+                self._stop_without_bus(f"the bus {full}, says {name!r}")
+                return
+            if code == EXIT_NO_BUS:  # its own way to the bus was cut: no fault of its own
+                log.warning("member.restarted", member=name, exit_code=code, pause_s=0.0)
+                continue
             deaths = self._note_death(name)
             if deaths > self._restarts_max:
                 await self._lost(name, f"it died {deaths} times, last with exit code {code}")
@@ -222,6 +246,7 @@ class Supervisor:
             cache_dir=str(cache_dir()),
             log_path=str(run_dir(self._run) / "logs" / f"{name}.log"),
             incarnation=before + 1,
+            patience_s=self._connection.patience_s,
         )
         process = await launch(key)
         self._processes[name] = process
@@ -259,12 +284,15 @@ class Supervisor:
 
     def _kill_silent(self, roll: Roll) -> None:
         now = time.monotonic()
+        if self._connection.reconnects != self._reconnects:
+            # Who could not be heard is not silent: they have just been found again, too.
+            self._reconnects, self._listens_since = self._connection.reconnects, now
         if not self._connection.is_connected:
             return
         for name, process in self._processes.items():
             heard = roll.of(self._run, name)
-            last = heard.heard_at if heard else process.started_at
-            if process.is_running and now - max(last, process.started_at) > SILENT_S:
+            last = max(heard.heard_at if heard else 0.0, process.started_at, self._listens_since)
+            if process.is_running and now - last > SILENT_S:
                 log.warning("member.silent", member=name, pid=process.pid)
                 process.signal(signal.SIGKILL)
 

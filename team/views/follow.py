@@ -85,12 +85,20 @@ class Follower:
         return "".join(self._texts.get(member, ()))[-_TEXT_KEPT:]
 
     async def caught_up(self, seq: int, timeout_s: float = 5.0) -> None:
-        """Wait until everything up to a sequence is folded, or the time is over."""
-        with suppress(TimeoutError):
+        """Wait until everything up to a sequence is folded; what does not come is read."""
+        try:
             async with asyncio.timeout(timeout_s):
                 while self.state.last_seq < seq:
                     self.changed.clear()
                     await self.changed.wait()
+        except TimeoutError:
+            await self._fold_again()
+
+    async def _fold_again(self) -> list[Record]:
+        """Read the whole run in order and fold it anew; gives what was not seen before."""
+        stored = [one async for one in RunStream(self._connection, self.run).read()]
+        self.state = fold(stored)
+        return [one for one in stored if one.seq not in self._seen]
 
     async def ended(self) -> bool:
         """Wait until the run has a result, or nobody works on it any more.
@@ -125,9 +133,7 @@ class Follower:
         if record.seq > self.state.last_seq:
             self.state.apply(record)
         else:
-            stored = [one async for one in RunStream(self._connection, self.run).read()]
-            self.state = fold(stored)
-            news = [one for one in stored if one.seq not in self._seen]
+            news = await self._fold_again()
         for one in news:
             self._seen.add(one.seq)
             self.on_record(one, self.state)
