@@ -47,10 +47,8 @@ class SteadyClient(Client):
     _left: Sequence[str] = ()
     _is_moving = False
 
-    async def start(
-        self, urls: Sequence[str], on_error: ErrorCallback, **options: Any
-    ) -> None:
-        """Connect; `options` are those of `nats.connect`.
+    async def start(self, url: str, on_error: ErrorCallback, **options: Any) -> None:
+        """Connect; several URLs have commas between them; `options` are `nats.connect`'s.
 
         Raises:
             Error: The server refuses our credentials.
@@ -71,7 +69,7 @@ class SteadyClient(Client):
                     raise asyncio.CancelledError  # it was lost on the way
 
         await self.connect(
-            list(urls),
+            url.split(","),
             error_cb=guarded,
             max_reconnect_attempts=-1,
             ping_interval=2,

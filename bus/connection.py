@@ -193,13 +193,21 @@ class Connection:
         except nats.errors.Error as error:
             raise BusUnavailableError(self.url, str(error)) from error
 
-    async def call(self, api: str, request: Any = None, *, retry_s: float | None = None) -> bytes:
+    async def call(
+        self,
+        api: str,
+        request: Any = None,
+        *,
+        retry_s: float | None = None,
+        try_s: float = TRY_S,
+    ) -> bytes:
         """Ask JetStream's API and return its answer; repeats while it says "not now".
 
         Args:
             api: What follows `$JS.API.`.
             request: Any value msgspec can encode, or nothing.
             retry_s: For how long to repeat, in seconds; the connection's patience if left out.
+            try_s: How long one attempt may take, in seconds.
 
         Raises:
             RefusedError: The server refused.
@@ -213,7 +221,7 @@ class Connection:
             check_reply(answer.data)
             return answer.data
 
-        return await self.retry(attempt, retry_s)
+        return await self.retry(attempt, retry_s, try_s=try_s)
 
     async def move(self) -> None:
         """Go to another node of the cluster, if one is known; not more often than is of use.
@@ -394,7 +402,7 @@ async def _start_once(access: Access, name: str, wait_s: float) -> SteadyClient:
         options |= {"user": access.user, "password": access.password}
     try:
         async with asyncio.timeout(wait_s):
-            await client.start(access.urls, note, **options)
+            await client.start(access.url, note, **options)
     except (TimeoutError, OSError, nats.errors.Error) as error:
         await client.stop()
         reasons = [str(one) or type(one).__name__ for one in (*seen, error)]

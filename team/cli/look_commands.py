@@ -55,6 +55,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     goal: str
     messages: int
     size_bytes: int
+    replicas: int
 
 
 async def _ps(options: argparse.Namespace) -> int:
@@ -71,6 +72,7 @@ async def _ps(options: argparse.Namespace) -> int:
                 goal=info.label,
                 messages=info.messages,
                 size_bytes=info.size_bytes,
+                replicas=info.replicas,
             )
             for info, state in zip(infos, states, strict=True)
         ]

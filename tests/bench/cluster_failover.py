@@ -20,7 +20,7 @@ import nats
 import nats.errors
 
 from bus.codec import Envelope, encode
-from bus.connection import Connection, connect
+from bus.connection import connect
 from bus.run_stream import Entry, RunStream, create_run
 from tests.bench.kit import Report, Row, quantile, row, say
 from tests.support.cluster import NODES, TOKEN, Cluster, Node, a_cluster
@@ -106,8 +106,8 @@ def run(*, is_quick: bool) -> Report:
         how=(
             "Three nats-servers on the loopback, a run with three replicas. A node is struck;\n"
             "measured until the first commit that began afterwards is stored. The floor is a bare\n"
-            f"client beside it, on a node that stays, which asks every {_BARE_PAUSE_S} s and waits\n"
-            f"{_BARE_S} s for each answer: the servers' own election."
+            f"client beside it, on a node that stays: it asks every {_BARE_PAUSE_S} s and waits\n"
+            f"{_BARE_S} s for each answer, which shows the servers' own election."
         ),
         rows=tuple(line for case, found in outages.items() for line in _rows(case, found)),
         notes=(f"{len(next(iter(outages.values())))} faults of each kind",),
@@ -150,7 +150,7 @@ async def _one(cluster: Cluster, case: Case, run_id: str) -> Outage:
         struck = leader if case.on_leader else cluster.others(leader)[0]
         stays = cluster.others(struck)
         ours_at = struck if case.with_writer else stays[0]
-        writer = await stack.enter_async_context(_connected_to(cluster, ours_at))
+        writer = await stack.enter_async_context(cluster.connected_to(ours_at, "bench"))
         bare = await nats.connect(stays[-1].url, token=TOKEN)
         stack.push_async_callback(bare.close)
         began: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -163,26 +163,6 @@ async def _one(cluster: Cluster, case: Case, run_id: str) -> Outage:
         await case.mend(cluster, struck)
         await cluster.ready()
         return Outage(ours_s=ours.result(), bare_s=floor.result())
-
-
-class _connected_to:
-    """A connection that knows all nodes and happens to be at this one."""
-
-    def __init__(self, cluster: Cluster, node: Node) -> None:
-        self._cluster, self._node = cluster, node
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Connection:
-        while True:
-            connection = await self._stack.enter_async_context(
-                connect(self._cluster.access, name="bench")
-            )
-            if connection.node == self._node.name:
-                return connection
-            await self._stack.aclose()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
 
 
 async def _commits(stream: RunStream, struck: asyncio.Future[float]) -> float:
@@ -209,5 +189,3 @@ async def _asks(client: nats.NATS, run_id: str, struck: asyncio.Future[float]) -
         if is_stored and struck.done() and began > struck.result():
             return time.perf_counter() - struck.result()
         await asyncio.sleep(_BARE_PAUSE_S)
-
-

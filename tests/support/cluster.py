@@ -14,10 +14,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 import msgspec
+from nats.aio.msg import Msg
 
 from bus import subjects
 from bus.access import Access
@@ -58,9 +59,16 @@ class Route(Proxy):
     def __init__(self) -> None:
         super().__init__("127.0.0.1", 1)
 
+    async def __aenter__(self) -> Self:
+        """Listen, and let who comes wait until the way is known."""
+        await super().__aenter__()
+        self.freeze()
+        return self
+
     def aim(self, port: int) -> None:
         """Lead to this port from now on."""
         self._target = ("127.0.0.1", port)
+        self.heal()
 
 
 class Node:
@@ -80,7 +88,7 @@ class Node:
 
     async def start(self) -> None:
         """Start it and wait until it says where it listens."""
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         config = self._folder / "nats.conf"
         values = {
             "name": self.name,
@@ -91,16 +99,20 @@ class Node:
         config.write_text(
             _CONFIG.substitute(values, port=self.port, cluster_port=self.cluster_port)
         )
-        command = [str(find_binary()), "-c", str(config)]
-        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        self._spawn(config)
+        assert self._process is not None
         ports_file = self._folder / f"nats-server_{self._process.pid}.ports"
         async with asyncio.timeout(READY_S):
-            while not (ports_file.exists() and ports_file.read_bytes()):  # noqa: ASYNC110
+            while not (ports_file.exists() and ports_file.read_bytes()):
                 assert self._process.poll() is None, f"{self.name} exited: {self._folder}"
                 await asyncio.sleep(0.01)
         ports = msgspec.json.decode(ports_file.read_bytes(), type=dict[str, list[str]])
         self.port = urlsplit(ports["nats"][0]).port or 0
         self.cluster_port = urlsplit(ports["cluster"][0]).port or 0
+
+    def _spawn(self, config: Path) -> None:
+        command = [str(find_binary()), "-c", str(config)]
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
     @property
     def is_running(self) -> bool:
@@ -139,6 +151,19 @@ class _Where(msgspec.Struct):
     cluster: _Placed = msgspec.field(default_factory=_Placed)
 
 
+class _Named(msgspec.Struct):
+    name: str = ""
+
+
+class _Clients(msgspec.Struct):
+    connections: list[_Named] = []
+
+
+class _Told(msgspec.Struct):
+    server: _Named
+    data: _Clients
+
+
 class Cluster:
     """Three nodes that know each other; made by `a_cluster`."""
 
@@ -160,6 +185,17 @@ class Cluster:
         """A key to some nodes, the first of them tried first."""
         return Access(url=",".join(node.url for node in nodes), token=TOKEN)
 
+    @asynccontextmanager
+    async def connected_to(self, node: Node, name: str) -> AsyncIterator[Connection]:
+        """A connection that knows all nodes and happens to be at this one."""
+        async with AsyncExitStack() as stack:
+            while True:
+                connection = await stack.enter_async_context(connect(self.access, name=name))
+                if connection.node == node.name:
+                    break
+                await stack.aclose()
+            yield connection
+
     def node(self, name: str) -> Node:
         """The node of that name."""
         return next(node for node in self.nodes if node.name == name)
@@ -172,6 +208,24 @@ class Cluster:
         """The node that leads a run's stream."""
         answer = await connection.call(f"STREAM.INFO.{subjects.stream_name(run)}")
         return self.node(msgspec.json.decode(answer, type=_Where).cluster.leader)
+
+    async def node_of(self, connection: Connection, client: str) -> Node:
+        """The node that a client is connected to, by the name it gave; waits until it is."""
+        found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def take(message: Msg) -> None:
+            told = msgspec.json.decode(message.data, type=_Told)
+            if any(one.name == client for one in told.data.connections) and not found.done():
+                found.set_result(told.server.name)
+
+        inbox = connection.new_inbox()
+        listening = await connection.subscribe(inbox, take)
+        async with asyncio.timeout(READY_S):
+            while not found.done():
+                await connection.publish("$SYS.REQ.ACCOUNT.PING.CONNZ", b"", reply=inbox)
+                await asyncio.wait([found], timeout=0.1)
+        await listening.unsubscribe()
+        return self.node(found.result())
 
     def part(self, node: Node) -> None:
         """Let no byte pass between a node and the others; its clients still reach it."""
@@ -212,7 +266,7 @@ class Cluster:
 
 async def _try_all_nodes(connection: Connection) -> None:
     probe = {"name": "PROBE", "subjects": ["probe"], "storage": "memory", "num_replicas": NODES}
-    await connection.call("STREAM.CREATE.PROBE", probe, retry_s=1.0)
+    await connection.call("STREAM.CREATE.PROBE", probe, retry_s=1.0, try_s=0.5)
     await connection.call("STREAM.DELETE.PROBE")
 
 
