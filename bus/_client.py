@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
+from urllib.parse import ParseResult
 
 from nats.aio.client import Client, Srv
 from nats.aio.transport import TcpTransport
@@ -18,6 +19,7 @@ from nats.protocol.parser import PERMISSIONS_ERR
 
 _STOP_S: Final = 2.0
 _CLOSE_S: Final = 1.0
+_GREETS_S: Final = 0.5
 _WATCH_S: Final = 1.0
 _HEADER_LINE_BYTES: Final = len(b"NATS/1.0\r\n\r\n")
 DENIED: Final = "authorization"
@@ -45,7 +47,7 @@ class SteadyClient(Client):
     last_problem: str = "it was never made"
     """Why the connection was lost, or could not be made again, last."""
     _left: Sequence[str] = ()
-    _is_moving = False
+    _goal: Srv | None = None
 
     async def start(self, url: str, on_error: ErrorCallback, **options: Any) -> None:
         """Connect; several URLs have commas between them; `options` are `nats.connect`'s.
@@ -97,20 +99,25 @@ class SteadyClient(Client):
             await self._drop()
 
     async def move(self) -> bool:
-        """Leave this server for another that is known; says whether there is one."""
-        if len(self._server_pool) < 2 or not self.is_connected:  # noqa: PLR2004 - it and another
+        """Leave this server for another that answers; says whether there is one."""
+        here = self._current_server
+        if here is None or not self.is_connected:
             return False
-        left = str(self._current_server.uri.netloc) if self._current_server else ""
-        self._left = [*(one for one in self._left if one != left), left]
-        self._is_moving = True
-        await self.force_reconnect()
-        return True
+        self._left = [*(one for one in self._left if one != here.uri.netloc), here.uri.netloc]
+        others = [one for one in self._server_pool if one.uri.netloc != here.uri.netloc]
+        for one in sorted(others, key=lambda one: _place_in(self._left, one.uri.netloc)):
+            if await _greets(one.uri):
+                self._goal = one
+                await self.force_reconnect()
+                return True
+        return False
 
     async def _select_next_server(self) -> None:
-        # It picks at random, and so might pick one that we have just left.
-        if self._is_moving:
-            self._is_moving = False
-            self._server_pool.sort(key=lambda one: _place_in(self._left, one.uri.netloc))
+        # It picks at random, and so might pick the one that we have just left.
+        if self._goal in self._server_pool:
+            self._server_pool.remove(self._goal)
+            self._server_pool.insert(0, self._goal)
+        self._goal = None
         await super()._select_next_server()
 
     async def _drop(self) -> None:
@@ -183,6 +190,20 @@ class SteadyClient(Client):
                 # What it did not foresee ends the search for a server, and nobody is told.
                 self._status = Client.CONNECTED
                 await self._process_op_err(StaleConnectionError())
+
+
+async def _greets(server: ParseResult) -> bool:
+    """Whether a server says who it is; a frozen one only lets the system take the call."""
+    writer: asyncio.StreamWriter | None = None
+    try:
+        async with asyncio.timeout(_GREETS_S):
+            reader, writer = await asyncio.open_connection(server.hostname, server.port)
+            return (await reader.readline()).startswith(b"INFO ")
+    except OSError:
+        return False
+    finally:
+        if writer is not None:
+            writer.transport.abort()
 
 
 def _place_in(names: Sequence[str], name: str) -> int:
