@@ -305,12 +305,18 @@ class Connection:
 
         Raises:
             JetStreamMissingError: No JetStream on the server or for the account.
+            BusUnavailableError: A cluster's nodes have not found a leader within our patience.
         """
         if not self._client._server_info.get("jetstream"):  # noqa: SLF001
             raise JetStreamMissingError(self.url, "the server was started without it")
         try:
-            await self.call("INFO", retry_s=CONNECT_S)
-        except (RefusedError, BusUnavailableError) as error:
+            await self.call("INFO", retry_s=self.patience_s if self.cluster else CONNECT_S)
+        except RefusedError as error:
+            raise JetStreamMissingError(self.url, str(error)) from error
+        except BusUnavailableError as error:
+            if self.cluster:
+                reason = f"node {self.node!r} of cluster {self.cluster!r} finds no leader there"
+                raise BusUnavailableError(self.url, f"{reason}: do most nodes run?") from error
             raise JetStreamMissingError(self.url, str(error)) from error
 
 

@@ -6,6 +6,7 @@ Not for what is in it: that is `bus.run_stream` and `bus.artifacts`.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any, Final
 
 from bus.connection import Connection
@@ -40,6 +41,22 @@ async def create_stream(connection: Connection, config: dict[str, Any]) -> None:
                 replicas = int(config["num_replicas"])
                 raise TooFewNodesError(connection.url, replicas, error.description) from error
         await asyncio.sleep(_AGAIN_S)
+
+
+async def most_replicas(connection: Connection) -> int:
+    """Try how many copies of a stream are possible: 1, 3 or 5. What was tried is removed."""
+    name = f"PROBE_{secrets.token_hex(8)}"
+    config = {"name": name, "subjects": [name], "storage": "memory"}
+    for replicas in (5, 3):
+        try:
+            await connection.call(f"STREAM.CREATE.{name}", config | {"num_replicas": replicas})
+        except RefusedError as error:
+            if error.code not in (_NO_PEERS, _NO_CLUSTER):
+                raise
+        else:
+            await delete_stream(connection, name)
+            return replicas
+    return 1
 
 
 async def delete_stream(connection: Connection, name: str) -> None:

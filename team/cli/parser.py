@@ -79,7 +79,13 @@ def _add_run_commands(commands: Any) -> None:
     run.add_argument("--mode", choices=("auto", "team", "solo"), default="auto")
     run.add_argument("--model", metavar="NAME", help="a model for all; 'rehearsal' uses none")
     run.add_argument("--run", metavar="ID", help="name the run; otherwise one is made up")
-    run.add_argument("--replicas", type=int, choices=(1, 3, 5), default=1, help="on a cluster")
+    run.add_argument(
+        "--replicas",
+        type=int,
+        choices=(1, 3, 5),
+        default=1,
+        help="on how many nodes of a cluster the run is kept; default: 1",
+    )
     _add_quiet(run)
     _add_no_wait(run)
     resume = _command(
@@ -349,6 +355,7 @@ def _add_project_commands(commands: Any) -> None:
         "say what is installed, reachable, and which key is used",
         "team doctor",
         "team doctor --nats nats://token@host:4222",
+        "team doctor --nats nats://token@a:4222,nats://b:4222,nats://c:4222",
     )
     schema = _command(
         commands,
@@ -405,7 +412,8 @@ def _command(
         parser.add_argument(
             "--nats",
             metavar="URL",
-            help="use this NATS server (or set NATS_URL), not the embedded one",
+            help="use this NATS server (or set NATS_URL), not the embedded one; "
+            "nodes of a cluster with commas between them",
         )
     return parser
 
