@@ -33,7 +33,7 @@ from bus.errors import (
 )
 from bus.ids import new_message_id
 from bus.messages import AnyMessage
-from bus.streams import create_stream
+from bus.streams import create_stream, leaders_copy
 from bus.subjects import Subject
 
 BATCH_MESSAGES_MAX: Final = 1000
@@ -52,7 +52,6 @@ _QUIET_S: Final = 1.0
 
 _STREAM_EXISTS: Final = 10058
 _STREAM_MISSING: Final = 10059
-_NO_MESSAGE: Final = 10037
 _NANOSECONDS: Final = 1_000_000_000
 _TRY_S: Final = 1.0
 _SLOW_LINE_BYTES: Final = 250_000
@@ -104,17 +103,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     expect: int | None = None
     id: str = msgspec.field(default_factory=new_message_id)
     cause: str | None = None
-
-
-class _Message(msgspec.Struct):
-    subject: str
-    seq: int
-    time: str
-    data: bytes = b""
-
-
-class _Got(msgspec.Struct):
-    message: _Message
 
 
 class _Ack(msgspec.Struct):
@@ -264,16 +252,9 @@ class RunStream:
         return sorted(newest.values(), key=lambda record: record.seq)
 
     async def _leaders_head(self, key: str) -> Record | None:
-        """Ask the stream's leader: each copy answers a direct read, and one may lag behind."""
-        try:
-            answer = await self.connection.call(
-                f"STREAM.MSG.GET.{self.name}", {"last_by_subj": key}, try_s=_TRY_S
-            )
-        except RefusedError as error:
-            if error.code == _NO_MESSAGE:
-                return None
-            raise
-        found = msgspec.json.decode(answer, type=_Got).message
+        found = await leaders_copy(self.connection, self.name, key)
+        if found is None:
+            return None
         return record_of(found.subject, found.data, seq=found.seq, at=_seconds(found.time))
 
     async def last_seq(self) -> int:

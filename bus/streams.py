@@ -1,4 +1,4 @@
-"""Make a JetStream stream with as many copies as were asked for, and take it away again.
+"""JetStream streams and their copies: make, take away, ask the one that leads.
 
 Not for what is in it: that is `bus.run_stream` and `bus.artifacts`.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from typing import Any, Final
+
+import msgspec
 
 from bus.connection import Connection
 from bus.errors import RefusedError, TooFewNodesError
@@ -19,6 +21,21 @@ _AGAIN_S: Final = 0.25
 _STREAM_MISSING: Final = 10059
 _NO_PEERS: Final = 10005
 _NO_CLUSTER: Final = 10074
+_NO_MESSAGE: Final = 10037
+_LEADER_S: Final = 1.0
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A message as the leader of its stream has it; `time` is as in RFC 3339."""
+
+    subject: str
+    seq: int
+    time: str
+    data: bytes = b""
+
+
+class _Got(msgspec.Struct):
+    message: Stored
 
 
 async def create_stream(connection: Connection, config: dict[str, Any]) -> None:
@@ -41,6 +58,21 @@ async def create_stream(connection: Connection, config: dict[str, Any]) -> None:
                 replicas = int(config["num_replicas"])
                 raise TooFewNodesError(connection.url, replicas, error.description) from error
         await asyncio.sleep(_AGAIN_S)
+
+
+async def leaders_copy(connection: Connection, stream: str, pattern: str) -> Stored | None:
+    """Return the newest message that matches a filter, as the stream's leader has it.
+
+    Slower than a direct read, which any copy answers: on a cluster one may lag behind.
+    """
+    request = {"last_by_subj": pattern}
+    try:
+        answer = await connection.call(f"STREAM.MSG.GET.{stream}", request, try_s=_LEADER_S)
+    except RefusedError as error:
+        if error.code == _NO_MESSAGE:
+            return None
+        raise
+    return msgspec.json.decode(answer, type=_Got).message
 
 
 async def most_replicas(connection: Connection) -> int:
