@@ -14,8 +14,13 @@ from urllib.parse import ParseResult
 
 from nats.aio.client import Client, Srv
 from nats.aio.transport import TcpTransport
-from nats.errors import ConnectionClosedError, Error, MaxPayloadError, StaleConnectionError
-from nats.protocol.parser import PERMISSIONS_ERR
+from nats.errors import (
+    ConnectionClosedError,
+    Error,
+    MaxPayloadError,
+    StaleConnectionError,
+    UnexpectedEOF,
+)
 
 _STOP_S: Final = 2.0
 _CLOSE_S: Final = 1.0
@@ -59,7 +64,8 @@ class SteadyClient(Client):
         """
 
         async def guarded(error: Exception) -> None:
-            self.last_problem = str(error) or type(error).__name__
+            if not isinstance(error, UnexpectedEOF):  # what was said before it says more
+                self.last_problem = str(error) or type(error).__name__
             # A raising callback would end the read loop and leave us deaf.
             with contextlib.suppress(Exception):
                 await on_error(error)
@@ -153,11 +159,10 @@ class SteadyClient(Client):
             self._pings_outstanding = 0
 
     async def _process_err(self, err_msg: str) -> None:
-        # Most of what a server says before it hangs up (too many connections, a login that
-        # has run out, a limit passed) would close the client for good: connect anew.
-        if self.is_connected and PERMISSIONS_ERR not in err_msg:
-            self.last_problem = err_msg.strip("'")
-            await self._process_op_err(Error(self.last_problem))
+        # It would close for good here. A server that means to hang up (a login that has run
+        # out, a limit passed) does so itself, and then there is a new one to be looked for.
+        if self.is_connected:
+            await self._error_cb(Error(err_msg.strip("'")))
             return
         await super()._process_err(err_msg)
 
@@ -188,6 +193,8 @@ class SteadyClient(Client):
                     await self._process_op_err(StaleConnectionError())
             elif finder is not None and finder.done() and not self.is_closed:
                 # What it did not foresee ends the search for a server, and nobody is told.
+                failed = None if finder.cancelled() else finder.exception()
+                self.last_problem = repr(failed) if failed else self.last_problem
                 self._status = Client.CONNECTED
                 await self._process_op_err(StaleConnectionError())
 

@@ -38,15 +38,29 @@ POINTS: Final[dict[str, str]] = {
 _GRAMMAR: Final = re.compile(r"(?P<point>[a-z.]+)(@(?P<member>[A-Za-z0-9_-]+))?(#(?P<n>[1-9]\d*))?")
 
 
-class _Plan(msgspec.Struct):
-    """Where to die: `left` is how often that point is still to be reached."""
+class Plan(msgspec.Struct):
+    """Where to die.
+
+    Attributes:
+        point: Which point.
+        member: Whose; empty for anybody's.
+        left: How often it is still to be reached.
+    """
 
     point: str
     member: str
     left: int
 
+    def is_due(self, point: str, connection_name: str) -> bool:
+        """Count a step of a connection; says whether it is the one."""
+        is_ours = self.member in ("", connection_name.rpartition("/")[2])
+        if point != self.point or not is_ours:
+            return False
+        self.left -= 1
+        return self.left == 0
 
-def read_plan(environ: Mapping[str, str]) -> _Plan | None:
+
+def read_plan(environ: Mapping[str, str]) -> Plan | None:
     """What the environment asks for, if anything.
 
     Raises:
@@ -58,7 +72,7 @@ def read_plan(environ: Mapping[str, str]) -> _Plan | None:
     found = _GRAMMAR.fullmatch(value)
     if found is None or found["point"] not in POINTS:
         raise KillPointError(VARIABLE, value, tuple(POINTS))
-    return _Plan(point=found["point"], member=found["member"] or "", left=int(found["n"] or 1))
+    return Plan(point=found["point"], member=found["member"] or "", left=int(found["n"] or 1))
 
 
 _plan = read_plan(os.environ)
@@ -71,18 +85,13 @@ def spare() -> None:
 
 
 def is_due(point: str, connection_name: str) -> bool:
-    """Count a step of a connection; says whether the process is to end there."""
-    if _plan is None or _plan.point != point:
-        return False
-    if _plan.member not in ("", connection_name.rpartition("/")[2]):
-        return False
-    _plan.left -= 1
-    return _plan.left == 0
+    """Count a step of a connection; says whether this process is to end there."""
+    return _plan is not None and _plan.is_due(point, connection_name)
 
 
 def reach(point: str, connection_name: str) -> None:
     """Come to a point: ends the process there if that is planned."""
-    if _plan is not None and is_due(point, connection_name):
+    if is_due(point, connection_name):
         end()
 
 

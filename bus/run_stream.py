@@ -38,6 +38,9 @@ from bus.subjects import Subject
 
 BATCH_MESSAGES_MAX: Final = 1000
 READ_MESSAGES: Final = 256
+READ_BYTES: Final = 4 * 1024 * 1024
+"""What one read may bring: a server cuts off whoever has much more than that in flight."""
+
 SUBJECT_MESSAGES_MAX: Final = 20_000
 DUPLICATE_WINDOW_S: Final = 600
 
@@ -238,17 +241,17 @@ class RunStream:
 
     async def heads(self, patterns: Sequence[str]) -> list[Record]:
         """Return the newest message of every subject that matches a filter, in order."""
-        newest: dict[Subject, Record] = {}
         try:
             request = {"multi_last": list(patterns), "batch": _HEADS_MAX}
-            records, _ = await self._get_batch(request)
-            newest = {record.subject: record for record in records}
+            records, left = await self._get_batch(request)
         except RefusedError as error:
             if error.code != _TOO_MANY_HEADS:
                 raise
-            for pattern in patterns:
-                async for record in self.read(pattern):
-                    newest[record.subject] = record
+            records, left = [], _HEADS_MAX
+        newest = {record.subject: record for record in records}
+        for pattern in patterns if left else ():
+            async for record in self.read(pattern):
+                newest[record.subject] = record
         return sorted(newest.values(), key=lambda record: record.seq)
 
     async def _leaders_head(self, key: str) -> Record | None:
@@ -276,7 +279,12 @@ class RunStream:
         newest = await self.head(subject) if self.connection.cluster else None
         until = newest.seq if newest is not None else 0
         while True:
-            request = {"next_by_subj": subject, "seq": seq, "batch": READ_MESSAGES}
+            request = {
+                "next_by_subj": subject,
+                "seq": seq,
+                "batch": READ_MESSAGES,
+                "max_bytes": READ_BYTES,
+            }
             records, pending = await self._get_batch(request)
             for record in records:
                 yield record

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from bus.codec import MESSAGE_BYTES_MAX, body_size
-from bus.errors import ConflictError
+from bus.errors import ConflictError, TooLargeError
 from bus.messages import (
     Budget,
     ContextClosed,
@@ -52,6 +52,9 @@ TURN_BYTES_MAX: Final = 256 * 1024
 """What all tools of one turn may give back together."""
 _TOO_MUCH: Final = "this turn has read too much already: ask for it in the next"
 _OVERTAKEN: Final = "others keep writing here: read what they wrote, then try again"
+_TOO_LARGE_TURN: Final = "all that this turn gives back and sends is too large: do less at once"
+_TOO_LARGE_REPLY: Final = "a reply too large to be stored"
+_LEFT_OUT: Final = "(The briefing was too large to be stored.)"
 _CLEAN_STOPS: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
 
 
@@ -154,7 +157,7 @@ class Agent:
             FencedError: Another process acts as this member.
             ModelRefusedError: No call can succeed; the assignment stays open.
         """
-        transcript = await self._open(assignment)
+        transcript = await self._open(assignment, give_up)
         while (outcome := _ended(transcript)) is None:
             turn = transcript.unfinished
             if turn is not None:
@@ -167,7 +170,10 @@ class Agent:
                 await self._close(assignment, end, give_up)
         return outcome
 
-    async def _open(self, assignment: Assignment) -> Transcript:
+    async def _open(
+        self, assignment: Assignment, give_up: Callable[[str], Sequence[Entry]]
+    ) -> Transcript:
+        """Begin an assignment, or take it up; one that can't be stored ends at once."""
         transcript = self._journal.transcripts.get(assignment.context)
         if transcript is None:
             opened = ContextOpened(
@@ -178,7 +184,13 @@ class Agent:
                 model=assignment.model,
                 claim_seq=assignment.claim_seq,
             )
-            await self._journal.commit(opened)
+            try:
+                await self._journal.commit(opened)
+            except TooLargeError as error:
+                bare = msgspec.structs.replace(opened, system="", opening=_LEFT_OUT)
+                await self._journal.commit(bare)
+                end = Outcome(returned=False, reason=f"its briefing was not stored: {error}")
+                await self._close(assignment, end, give_up)
             transcript = self._journal.transcripts[assignment.context]
         if not transcript.at:
             transcript.at = time.time()
@@ -292,7 +304,21 @@ class Agent:
             took_s=round(reply.took_s, 4),
             is_estimated=reply.is_estimated,
         )
-        await self._journal.commit(replied, [self._world.entry("usage", body=usage)])
+        spent = self._world.entry("usage", body=usage)
+        try:
+            await self._journal.commit(replied, [spent])
+        except TooLargeError:
+            # It was paid for and can't be kept: that ends the assignment. Its mail waits.
+            lost = msgspec.structs.replace(
+                replied,
+                content=msgspec.Raw(b"[]"),
+                stop_reason=_TOO_LARGE_REPLY,
+                added=(),
+                intake=(),
+                told=(),
+            )
+            await self._journal.commit(lost, [spent])
+            return
         await self._world.inbox.confirm(coming.taken)
 
     async def _act(self, assignment: Assignment, transcript: Transcript, turn: Turn) -> None:
@@ -308,6 +334,9 @@ class Agent:
                 await self._commit_acts(assignment.context, turn, answers, staged)
             except ConflictError:
                 continue
+            except TooLargeError:
+                read = {call.id: refuse(_TOO_LARGE_TURN) for call in turn.calls}
+                break
             return
         late = {call.id: read.get(call.id) or refuse(_OVERTAKEN) for call in turn.calls}
         await self._commit_acts(assignment.context, turn, late, [])
