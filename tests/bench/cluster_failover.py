@@ -19,9 +19,11 @@ import msgspec
 import nats
 import nats.errors
 
+from bus import subjects
 from bus.codec import Envelope, encode
 from bus.connection import connect
 from bus.run_stream import Entry, RunStream, create_run
+from bus.streams import delete_stream
 from tests.bench.kit import Report, Row, quantile, row, say
 from tests.support.cluster import NODES, TOKEN, Cluster, Node, a_cluster
 from tests.support.wire import a_note
@@ -162,6 +164,7 @@ async def _one(cluster: Cluster, case: Case, run_id: str) -> Outage:
             case.strike(cluster, struck)
         await case.mend(cluster, struck)
         await cluster.ready()
+        await delete_stream(connection, subjects.stream_name(run_id))
         return Outage(ours_s=ours.result(), bare_s=floor.result())
 
 

@@ -181,7 +181,8 @@ async def test_member_leaves_a_node_that_is_of_no_use(cluster: Cluster, how: str
 
 
 @pytest.mark.slow
-async def test_member_that_only_waits_leaves_a_frozen_node(cluster: Cluster) -> None:
+@pytest.mark.parametrize("how", ["parted", "frozen"])
+async def test_member_that_only_waits_leaves_it_too(cluster: Cluster, how: str) -> None:
     """It asks for nothing, so its feed has to notice."""
     async with AsyncExitStack() as stack:
         leader = await made_run(cluster)
@@ -191,7 +192,7 @@ async def test_member_that_only_waits_leaves_a_frozen_node(cluster: Cluster) -> 
         feed = await stack.enter_async_context(Feed(member, RUN, "ada"))
         assert await received(feed, 1) == [1]
 
-        useless.freeze()
+        cluster.part(useless) if how == "parted" else useless.freeze()
         await RunStream(other, RUN).append(a_note(RUN, "b"), retry_s=ELECTED_S)
 
         assert await received(feed, 1) == [2]

@@ -8,6 +8,7 @@ whatever blocks that loop parts all nodes.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Sequence
@@ -133,9 +134,10 @@ class Node:
         await self.start()
 
     def freeze(self) -> None:
-        """Stop it in its tracks; its connections stay."""
+        """Stop it in its tracks; its connections stay. Returns once it stands still."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         """Let it go on."""
