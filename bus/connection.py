@@ -291,6 +291,8 @@ class Connection:
         reason = f"{_reason(last)}, after {tries} tries"
         if _is_full(last):
             return StorageFullError(self.url, reason)
+        if self.is_connected and tries > 1:
+            reason += "; it is connected, so its JetStream is silent: is its disk full?"
         return BusUnavailableError(self.url, reason)
 
     async def _try(self, attempt: Callable[[], Awaitable[T]], timeout_s: float) -> T:

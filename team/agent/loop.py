@@ -48,6 +48,9 @@ REPAIRS_MAX: Final = 1
 CONFLICTS_MAX: Final = 8
 TAKEN_BACK: Final = "the task was settled or given to another meanwhile"
 
+SENT_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 2
+"""The largest message that a tool may send: what others make of it must fit as well."""
+
 TURN_BYTES_MAX: Final = 256 * 1024
 """What all tools of one turn may give back together."""
 _TOO_MUCH: Final = "this turn has read too much already: ask for it in the next"
@@ -171,7 +174,7 @@ class Agent:
         return outcome
 
     async def _open(
-        self, assignment: Assignment, give_up: Callable[[str], Sequence[Entry]]
+        self, assignment: Assignment, give_up: Callable[[str], Sequence[Entry]] = lambda _: ()
     ) -> Transcript:
         """Begin an assignment, or take it up; one that can't be stored ends at once."""
         transcript = self._journal.transcripts.get(assignment.context)
@@ -361,7 +364,7 @@ class Agent:
             keys = {entry.subject.key for entry in staged if entry.expect is not None}
             if keys & {entry.subject.key for entry in answer.entries}:
                 answer = refuse(f"{call.name}: you have written this in the same turn already")
-            if any(body_size(entry.body) > MESSAGE_BYTES_MAX for entry in answer.entries):
+            if any(body_size(entry.body) > SENT_BYTES_MAX for entry in answer.entries):
                 answer = refuse(f"{call.name}: too large to send; return a digest")
             answers[call.id] = answer
             staged += answer.entries

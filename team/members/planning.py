@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
+from bus.errors import TooLargeError
 from bus.feed import create_feed
 from bus.ids import GATE, LEAD
 from bus.messages import (
@@ -76,7 +77,11 @@ async def plan_run(member: Member) -> None:
     if problems:
         await _refuse(member, *problems)
         return
-    await member.commit([member.world.entry("spec", body=made, expect=state.spec_head_seq)])
+    try:
+        await member.commit([member.world.entry("spec", body=made, expect=state.spec_head_seq)])
+    except TooLargeError as error:
+        await _refuse(member, f"the plan can't be stored: {error}")
+        return
     log.info("plan.made", mode=made.mode, lanes=len(made.tasks), round=number)
 
 

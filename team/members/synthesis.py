@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from bus.codec import MESSAGE_BYTES_MAX, body_size
 from bus.ids import LEAD
 from bus.messages import ApprovalAsked, ResultPublished
 from team.agent.briefing import Briefing, CitableClaim
@@ -107,8 +108,18 @@ def _citable(admitted: Sequence[AdmittedClaim], asked: Asked) -> tuple[CitableCl
     return tuple(bare(one, claim=bare(one.claim, evidence=())) for one in whole)
 
 
+def fitting(result: ResultPublished) -> ResultPublished:
+    """The result as it can be stored: what is too large for a message is left out, and said."""
+    replaced = msgspec.structs.replace
+    said = f"{len(result.rejected)} rejected claims are not listed here: too large to be stored"
+    slim = replaced(result, rejected=(), missing=(*result.missing, said))
+    none = ResultPublished(status="rejected", missing=("the result is too large to be stored",))
+    sizes = ((one, body_size(one)) for one in (result, slim))
+    return next((one for one, size in sizes if size <= MESSAGE_BYTES_MAX), none)
+
+
 async def publish(member: Member, result: ResultPublished) -> None:
     """End the run; the first result is the only one."""
-    result = msgspec.structs.replace(result, rejected=rejected_claims(member.state))
+    result = fitting(msgspec.structs.replace(result, rejected=rejected_claims(member.state)))
     await member.commit([member.world.entry("result", body=result, expect=0)])
     log.info("result.published", status=result.status, missing=len(result.missing))
