@@ -12,6 +12,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
+import nats
 import pytest
 
 from bus import subjects
@@ -25,6 +26,7 @@ from bus.testing import Proxy
 from tests.support.wire import WAIT_S, a_claim, a_note, sent_by, until
 
 NAME = "ada"
+FETCH_S = 4.0
 
 
 def mail_of(run: str, name: str = NAME) -> str:
@@ -325,6 +327,33 @@ async def test_cut_connection_is_pulled_on_after_it_heals(
 
             assert texts(records) == ["before", "meanwhile", "after"]
     await feed_made.stop()
+
+
+@pytest.mark.slow
+async def test_fetch_of_nats_py_sleeps_through_a_restart_of_the_server(tmp_path: Path) -> None:
+    """It waits out its time although a message is there: its request died with the server."""
+    server = start_server(tmp_path)
+    key = Access(url=server.url, token=server.token)
+    try:
+        async with connect(key, name="test") as connection:
+            stream = await create_run(connection, "r1")
+            await a_feed(stream)
+            client = await nats.connect(key.url, token=key.token, reconnect_time_wait=0.1)
+            reader = await client.jetstream().pull_subscribe_bind(NAME, stream.name)
+            fetching = asyncio.create_task(reader.fetch(1, timeout=FETCH_S))
+            await until(lambda: client.stats["out_msgs"] > 0, "it has asked")
+            await asyncio.to_thread(stop_server, tmp_path)
+            await asyncio.to_thread(start_server, tmp_path)
+            await stream.append(a_note("r1", "after"))
+            await until(lambda: client.is_connected, "it is connected again")
+
+            with pytest.raises(TimeoutError):
+                await fetching
+
+            assert [m.data for m in await reader.fetch(1, timeout=WAIT_S)]
+            await client.close()
+    finally:
+        stop_server(tmp_path)
 
 
 @pytest.mark.parametrize("word", ["acked", "held"])
