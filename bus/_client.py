@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
+from urllib.parse import ParseResult
 
 from nats.aio.client import Client, Srv
 from nats.aio.transport import TcpTransport
@@ -23,6 +24,7 @@ from nats.errors import (
 
 _STOP_S: Final = 2.0
 _CLOSE_S: Final = 1.0
+_GREETS_S: Final = 0.5
 _WATCH_S: Final = 1.0
 _HEADER_LINE_BYTES: Final = len(b"NATS/1.0\r\n\r\n")
 DENIED: Final = "authorization"
@@ -49,9 +51,11 @@ class SteadyClient(Client):
     _watcher: asyncio.Task[None] | None = None
     last_problem: str = "it was never made"
     """Why the connection was lost, or could not be made again, last."""
+    _left: Sequence[str] = ()
+    _goal: Srv | None = None
 
     async def start(self, url: str, on_error: ErrorCallback, **options: Any) -> None:
-        """Connect; `options` are those of `nats.connect`.
+        """Connect; several URLs have commas between them; `options` are `nats.connect`'s.
 
         Raises:
             Error: The server refuses our credentials.
@@ -73,7 +77,7 @@ class SteadyClient(Client):
                     raise asyncio.CancelledError  # it was lost on the way
 
         await self.connect(
-            url,
+            url.split(","),
             error_cb=guarded,
             max_reconnect_attempts=-1,
             ping_interval=2,
@@ -99,6 +103,28 @@ class SteadyClient(Client):
                 await self.close()
         except (OSError, Error):
             await self._drop()
+
+    async def move(self) -> bool:
+        """Leave this server for another that answers; says whether there is one."""
+        here = self._current_server
+        if here is None or not self.is_connected:
+            return False
+        self._left = [*(one for one in self._left if one != here.uri.netloc), here.uri.netloc]
+        others = [one for one in self._server_pool if one.uri.netloc != here.uri.netloc]
+        for one in sorted(others, key=lambda one: _place_in(self._left, one.uri.netloc)):
+            if await _greets(one.uri):
+                self._goal = one
+                await self.force_reconnect()
+                return True
+        return False
+
+    async def _select_next_server(self) -> None:
+        # It picks at random, and so might pick the one that we have just left.
+        if self._goal in self._server_pool:
+            self._server_pool.remove(self._goal)
+            self._server_pool.insert(0, self._goal)
+        self._goal = None
+        await super()._select_next_server()
 
     async def _drop(self) -> None:
         """Close without what is unsent, which a silent peer does not take."""
@@ -171,6 +197,25 @@ class SteadyClient(Client):
                 self.last_problem = repr(failed) if failed else self.last_problem
                 self._status = Client.CONNECTED
                 await self._process_op_err(StaleConnectionError())
+
+
+async def _greets(server: ParseResult) -> bool:
+    """Whether a server says who it is; a frozen one only lets the system take the call."""
+    writer: asyncio.StreamWriter | None = None
+    try:
+        async with asyncio.timeout(_GREETS_S):
+            reader, writer = await asyncio.open_connection(server.hostname, server.port)
+            return (await reader.readline()).startswith(b"INFO ")
+    except OSError:
+        return False
+    finally:
+        if writer is not None:
+            writer.transport.abort()
+
+
+def _place_in(names: Sequence[str], name: str) -> int:
+    """Where a name stands, from 0; -1 if it does not."""
+    return names.index(name) if name in names else -1
 
 
 def _cancels() -> int:

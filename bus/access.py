@@ -12,17 +12,19 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from bus.errors import BusUnavailableError
+from bus.errors import AddressError
 from bus.server import find_server, start_server
 
 SERVER_DIRECTORY: Final = "nats"
+DEFAULT_PORT: Final = 4222
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
     """A key to the bus. Never logged, never in a command line or the stream.
 
     Attributes:
-        url: Where the server is, without secrets.
+        url: Where the server is, without secrets; the nodes of a cluster after each other,
+            with commas between them.
         token: What opens it; empty where the server asks for none.
         user: User name, where the URL has one.
         password: Its password.
@@ -34,6 +36,11 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     password: str = ""
     server_dir: str | None = None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every server that it opens: one, or the nodes of a cluster."""
+        return tuple(self.url.split(","))
 
     def __repr__(self) -> str:
         return f"Access(url={self.url!r})"
@@ -72,16 +79,34 @@ def revive(access: Access) -> None:
 
 
 def access_to(url: str) -> Access:
-    """Read a key from a URL such as `nats://token@host:4222`.
+    """Read a key from a URL such as `nats://token@host:4222`, or from a list of them.
+
+    A list has commas between its URLs, and names nodes of one cluster: they take the
+    same credentials, which one of them has to carry.
 
     Raises:
-        BusUnavailableError: It names no host and port.
+        AddressError: One of them names no host and port, or they don't belong together.
     """
+    servers = [_read(part.strip()) for part in url.split(",")]
+    bare = ",".join(dict.fromkeys(one.url for one in servers))
+    if len({one.url.partition(":")[0] for one in servers}) > 1:
+        raise AddressError(bare, "one speaks TLS and another does not")
+    keys = {(one.token, one.user, one.password) for one in servers if one.token or one.user}
+    if len(keys) > 1:
+        raise AddressError(bare, "their credentials differ; nodes of a cluster take the same")
+    token, user, password = keys.pop() if keys else ("", "", "")
+    return Access(url=bare, token=token, user=user, password=password)
+
+
+def _read(url: str) -> Access:
+    """Read one server's URL."""
     try:
         parts = urlsplit(url if "//" in url else f"nats://{url}")
-        host, port = parts.hostname or "127.0.0.1", parts.port or 4222
+        host, port = parts.hostname, parts.port or DEFAULT_PORT
     except ValueError as error:
-        raise BusUnavailableError(url.rpartition("@")[2], str(error)) from error
+        raise AddressError(url.rpartition("@")[2], str(error)) from error
+    if not host:
+        raise AddressError(url.rpartition("@")[2], "it names no host")
     bare = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if user and password:

@@ -15,6 +15,7 @@ from bus import subjects
 from bus.connection import Connection, check_reply
 from bus.errors import ArtifactError, RefusedError
 from bus.messages import ArtifactRef
+from bus.streams import create_stream, leaders_copy
 
 CHUNK_BYTES: Final = 256 * 1024
 ARTIFACT_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -25,10 +26,14 @@ T = TypeVar("T")
 
 
 async def create_artifacts(connection: Connection, run: str, *, replicas: int = 1) -> None:
-    """Make the place where a run's artifacts are kept; harmless if it is there."""
+    """Make the place where a run's artifacts are kept; harmless if it is there.
+
+    Raises:
+        TooFewNodesError: There is no place for so many copies.
+    """
     name = subjects.artifact_stream_name(run)
-    await connection.call(
-        f"STREAM.CREATE.{name}",
+    await create_stream(
+        connection,
         {
             "name": name,
             "subjects": [subjects.artifacts(run)],
@@ -119,6 +124,9 @@ async def _get_chunk(connection: Connection, run: str, sha256: str, number: int)
     answer = await connection.retry(
         lambda: connection.ask(f"$JS.API.DIRECT.GET.{stream}.{subject}")
     )
-    if (answer.headers or {}).get("Status") is not None:
+    if (answer.headers or {}).get("Status") is None:
+        return answer.data
+    found = await leaders_copy(connection, stream, subject) if connection.cluster else None
+    if found is None:
         raise ArtifactError(sha256, f"chunk {number} is not there")
-    return answer.data
+    return found.data

@@ -35,9 +35,16 @@ CONNECT_S: Final = 3.0
 RETRY_S: Final = 15.0
 """How long a command waits for a bus that is away, in seconds; a run says how long it does."""
 
-_TRY_S: Final = 3.0
+MOVE_AFTER_S: Final = 2.0
+"""How long JetStream may fail at one node of a cluster before we go to another, in seconds."""
+
+TRY_S: Final = 3.0
+"""How long one attempt may take, in seconds, where nothing else is said."""
+
+_STAY_S: Final = 10.0
+"""How long we stay where we have moved to: a cluster elects a new leader in less."""
 _ERRORS_KEPT: Final = 8
-_BACKOFF_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5)
+_BACKOFF_S: Final = (0.02, 0.05, 0.1, 0.2)
 _FULL_PAUSE_S: Final = 1.0
 _LOOK_S: Final = 0.05
 _AGAIN_S: Final = 0.5
@@ -91,11 +98,22 @@ class Connection:
         self.name = name
         self.patience_s = patience_s
         self._waits: dict[int, str] = {}
+        self._moved_at = -_STAY_S
 
     @property
     def url(self) -> str:
-        """Where the server is, without secrets."""
+        """Where the servers are, without secrets."""
         return self.access.url
+
+    @property
+    def node(self) -> str:
+        """The name of the server that we are connected to at this moment."""
+        return str(self._client._server_info.get("server_name", ""))  # noqa: SLF001
+
+    @property
+    def cluster(self) -> str:
+        """The name of that server's cluster; empty if it is in none."""
+        return str(self._client._server_info.get("cluster", ""))  # noqa: SLF001
 
     @property
     def is_connected(self) -> bool:
@@ -147,7 +165,7 @@ class Connection:
         data: bytes = b"",
         *,
         headers: dict[str, str] | None = None,
-        timeout_s: float = _TRY_S,
+        timeout_s: float = TRY_S,
     ) -> Msg:
         """Send one request and wait for one answer.
 
@@ -175,13 +193,21 @@ class Connection:
         except nats.errors.Error as error:
             raise BusUnavailableError(self.url, str(error)) from error
 
-    async def call(self, api: str, request: Any = None, *, retry_s: float | None = None) -> bytes:
+    async def call(
+        self,
+        api: str,
+        request: Any = None,
+        *,
+        retry_s: float | None = None,
+        try_s: float = TRY_S,
+    ) -> bytes:
         """Ask JetStream's API and return its answer; repeats while it says "not now".
 
         Args:
             api: What follows `$JS.API.`.
             request: Any value msgspec can encode, or nothing.
             retry_s: For how long to repeat, in seconds; the connection's patience if left out.
+            try_s: How long one attempt may take, in seconds.
 
         Raises:
             RefusedError: The server refused.
@@ -195,14 +221,34 @@ class Connection:
             check_reply(answer.data)
             return answer.data
 
-        return await self.retry(attempt, retry_s)
+        return await self.retry(attempt, retry_s, try_s=try_s)
 
-    async def retry(self, attempt: Callable[[], Awaitable[T]], retry_s: float | None = None) -> T:
+    async def move(self) -> None:
+        """Go to another node of the cluster, if one is known; not more often than is of use.
+
+        A node that is cut off from the others answers us and can store nothing: only
+        whoever waits for an answer notices. Subscriptions move along.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._moved_at >= _STAY_S and await self._client.move():
+            self._moved_at = now
+
+    async def retry(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        retry_s: float | None = None,
+        *,
+        try_s: float = TRY_S,
+    ) -> T:
         """Repeat an idempotent attempt while the bus is away, full or says "not now".
+
+        What fails for `MOVE_AFTER_S` goes on at another node of the cluster.
 
         Args:
             attempt: What to do; repeated, it must have the effect of once.
             retry_s: For how long, in seconds; the connection's patience if left out.
+            try_s: How long one attempt may take, in seconds. What is asked of a frozen
+                node is never answered, and only the next attempt finds who took over.
 
         Raises:
             RefusedError: The server refused for good.
@@ -212,12 +258,13 @@ class Connection:
         Cancelling: safe, as far as the attempt is.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + (self.patience_s if retry_s is None else retry_s)
+        began = loop.time()
+        deadline = began + (self.patience_s if retry_s is None else retry_s)
         tries = 0
         try:
             while True:
                 try:
-                    return await attempt()
+                    return await self._try(attempt, try_s)
                 except (RefusedError, BusUnavailableError) as error:
                     if isinstance(error, RefusedError) and not _is_not_now(error):
                         raise
@@ -227,6 +274,8 @@ class Connection:
                 pause_s = _pause_s(last, tries)
                 if self._client.is_closed or loop.time() + pause_s > deadline:
                     raise self._given_up(last, tries) from last
+                if loop.time() - began > MOVE_AFTER_S and not _is_full(last):
+                    await self.move()
                 await asyncio.sleep(pause_s)
                 await self._connected(deadline)
         finally:
@@ -240,28 +289,45 @@ class Connection:
 
     def _given_up(self, last: RefusedError | BusUnavailableError, tries: int) -> BusError:
         reason = f"{_reason(last)}, after {tries} tries"
-        if isinstance(last, RefusedError) and last.is_full:
+        if _is_full(last):
             return StorageFullError(self.url, reason)
         if self.is_connected and tries > 1:
             reason += "; it is connected, so its JetStream is silent: is its disk full?"
         return BusUnavailableError(self.url, reason)
+
+    async def _try(self, attempt: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await attempt()
+        except TimeoutError as error:
+            raise BusUnavailableError(self.url, f"no answer within {timeout_s} s") from error
 
     async def check_jetstream(self) -> None:
         """Refuse a server whose JetStream we may not use.
 
         Raises:
             JetStreamMissingError: No JetStream on the server or for the account.
+            BusUnavailableError: A cluster's nodes have not found a leader within our patience.
         """
         if not self._client._server_info.get("jetstream"):  # noqa: SLF001
             raise JetStreamMissingError(self.url, "the server was started without it")
         try:
-            await self.call("INFO", retry_s=CONNECT_S)
-        except (RefusedError, BusUnavailableError) as error:
+            await self.call("INFO", retry_s=self.patience_s if self.cluster else CONNECT_S)
+        except RefusedError as error:
+            raise JetStreamMissingError(self.url, str(error)) from error
+        except BusUnavailableError as error:
+            if self.cluster:
+                reason = f"node {self.node!r} of cluster {self.cluster!r} finds no leader there"
+                raise BusUnavailableError(self.url, f"{reason}: do most nodes run?") from error
             raise JetStreamMissingError(self.url, str(error)) from error
 
 
 def _is_not_now(error: RefusedError) -> bool:
     return error.code in TRANSIENT_CODES or error.is_full
+
+
+def _is_full(error: RefusedError | BusUnavailableError) -> bool:
+    return isinstance(error, RefusedError) and error.is_full
 
 
 def _reason(error: RefusedError | BusUnavailableError) -> str:
@@ -270,8 +336,7 @@ def _reason(error: RefusedError | BusUnavailableError) -> str:
 
 def _pause_s(error: RefusedError | BusUnavailableError, tries: int) -> float:
     """How long to wait before the next try; longer for room, which takes time to make."""
-    is_full = isinstance(error, RefusedError) and error.is_full
-    pause_s = _FULL_PAUSE_S if is_full else _BACKOFF_S[min(tries, len(_BACKOFF_S)) - 1]
+    pause_s = _FULL_PAUSE_S if _is_full(error) else _BACKOFF_S[min(tries, len(_BACKOFF_S)) - 1]
     return pause_s * (0.5 + random.random())  # noqa: S311 - spreads retries, guards nothing
 
 
@@ -332,7 +397,13 @@ async def _start_once(access: Access, name: str, wait_s: float) -> SteadyClient:
     async def note(error: Exception) -> None:
         seen.append(error)
 
-    options: dict[str, Any] = {"name": name, "connect_timeout": 2, "reconnect_time_wait": 0.25}
+    # One node that says nothing must not use up the time of the others.
+    answer_s = 1 if len(access.urls) > 1 else 2
+    options: dict[str, Any] = {
+        "name": name,
+        "connect_timeout": answer_s,
+        "reconnect_time_wait": 0.25,
+    }
     if access.token:
         options["token"] = access.token
     if access.user:

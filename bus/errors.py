@@ -155,6 +155,34 @@ class BusUnavailableError(BusError):
         )
 
 
+class AddressError(BusError, ValueError):
+    """What should say where the bus is does not.
+
+    Next: give `nats://token@host:4222`; for a cluster, several with commas between them.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(
+            f"{url!r} is no address of a NATS server ({reason}): give nats://token@host:4222, "
+            "or the nodes of one cluster with commas between them"
+        )
+
+
+class TooFewNodesError(BusError):
+    """The server can't keep as many copies of a stream as were asked for.
+
+    Next: start more nodes of the cluster, or ask for fewer replicas.
+    """
+
+    def __init__(self, url: str, replicas: int, reason: str) -> None:
+        self.url, self.replicas, self.reason = url, replicas, reason
+        super().__init__(
+            f"{url!r} can't keep {replicas} copies of a run ({reason}): that takes a cluster "
+            f"with {replicas} nodes that run; start them, or leave out --replicas"
+        )
+
+
 class BusLostError(BusError):
     """There has been no bus for longer than a run may wait for one.
 

@@ -17,7 +17,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from bus import kill_points, subjects
-from bus.connection import Connection, Listening
+from bus.connection import MOVE_AFTER_S, Connection, Listening
 from bus.errors import BusError, RefusedError
 from bus.run_stream import Record, record_of
 
@@ -35,6 +35,7 @@ _CONSUMER_MISSING: Final = 10014
 _CONSUMER_REFUSED: Final = 10012
 _NOTHING_NEW: Final = "100"
 _EXPIRED: Final = "408"
+_NOBODY: Final = "503"
 
 
 class FeedPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,8 @@ async def create_feed(
     stream = subjects.stream_name(run)
     config: dict[str, Any] = {
         "name": name,
+        # In any case: only a durable one has as many copies as its stream.
+        "durable_name": name,
         "filter_subjects": list(filters),
         "ack_policy": "explicit",
         "ack_wait": int(ACK_WAIT_S * _NANOSECONDS),
@@ -98,9 +101,7 @@ async def create_feed(
         "deliver_policy": "by_start_sequence",
         "opt_start_seq": max(first_seq, 1),
     }
-    if lasting:
-        config["durable_name"] = name
-    else:
+    if not lasting:
         inactive_s = max(_INACTIVE_S, 2 * connection.patience_s)
         config["inactive_threshold"] = int(inactive_s * _NANOSECONDS)
     request = {"stream_name": stream, "config": config}
@@ -164,6 +165,7 @@ class Feed:
         if self._tasks:
             return
         self._listening = await self._connection.subscribe(self._inbox, self._take)
+        self._heard_at = asyncio.get_running_loop().time()
         self._tasks = [
             asyncio.create_task(self._keep_pulling()),
             asyncio.create_task(self._keep_ours()),
@@ -216,14 +218,16 @@ class Feed:
                 await self._connection.publish(reply, b"+ACK")
 
     async def _take(self, message: Msg) -> None:
-        self._heard_at = asyncio.get_running_loop().time()
         status = (message.headers or {}).get("Status")
         if status is not None and not message.reply.startswith("$JS.ACK"):
             if status != _NOTHING_NEW:
                 self._asked_for = 0
             if status == _EXPIRED:
                 self._wake.set()  # any other refusal would be repeated at once
+            if status != _NOBODY:
+                self._heard_at = asyncio.get_running_loop().time()
             return
+        self._heard_at = asyncio.get_running_loop().time()
         self._asked_for -= 1
         if self._asked_for <= _PULL // 2:
             self._wake.set()
@@ -242,12 +246,15 @@ class Feed:
         while True:
             if self._connection.reconnects != reconnects:
                 reconnects, self._asked_for = self._connection.reconnects, 0
-            if loop.time() - self._heard_at > _SILENT_S:
+                self._heard_at = loop.time()
+            silent_s = loop.time() - self._heard_at
+            if silent_s > _SILENT_S:
                 self._asked_for = 0
+            if silent_s > MOVE_AFTER_S:
+                await self._connection.move()
             if self._connection.is_connected and self._asked_for <= _PULL // 2:
                 with contextlib.suppress(BusError):
                     await self._pull()
-                    self._heard_at = loop.time()
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_IDLE_S):

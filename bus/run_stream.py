@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from bus import kill_points, subjects
 from bus._reading import Reading
 from bus.codec import MESSAGE_BYTES_MAX, WIRE_VERSION, Envelope, decode, encode
-from bus.connection import Connection, check_reply
+from bus.connection import TRY_S, Connection, check_reply
 from bus.errors import (
     BatchTooLargeError,
     BusError,
@@ -33,6 +33,7 @@ from bus.errors import (
 )
 from bus.ids import new_message_id
 from bus.messages import AnyMessage
+from bus.streams import create_stream, leaders_copy
 from bus.subjects import Subject
 
 BATCH_MESSAGES_MAX: Final = 1000
@@ -47,12 +48,17 @@ _WRONG_SEQUENCE: Final = 10071
 _BATCH_DUPLICATE: Final = 10201
 _TOO_MANY_HEADS: Final = 413
 _HEADS_MAX: Final = 1024
-_READ_S: Final = 5.0
+_READ_S: Final = 15.0
 """How long one read may take before it is made again, in seconds."""
+_QUIET_S: Final = 1.0
+"""How long a read waits for its next message: the copy that was asked may be out of reach."""
 
 _STREAM_EXISTS: Final = 10058
 _STREAM_MISSING: Final = 10059
 _NANOSECONDS: Final = 1_000_000_000
+_TRY_S: Final = 1.0
+_SLOW_LINE_BYTES: Final = 250_000
+"""What a slow line carries in a second."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +167,7 @@ class RunStream:
             return await self._send_batch(entries, encoded)
 
         try:
-            answer = await self.connection.retry(attempt, retry_s)
+            answer = await self.connection.retry(attempt, retry_s, try_s=_try_s(encoded))
         except RefusedError as error:
             return await self._resolve(entries, error)
         return msgspec.json.decode(answer, type=_Ack).seq
@@ -228,6 +234,8 @@ class RunStream:
 
     async def head(self, key: str) -> Record | None:
         """Return the newest message that matches a subject filter, if there is one."""
+        if self.connection.cluster:
+            return await self._leaders_head(key)
         answer = await self._get(f"DIRECT.GET.{self.name}.{key}")
         return None if answer is None else self._record(answer)
 
@@ -246,6 +254,12 @@ class RunStream:
                 newest[record.subject] = record
         return sorted(newest.values(), key=lambda record: record.seq)
 
+    async def _leaders_head(self, key: str) -> Record | None:
+        found = await leaders_copy(self.connection, self.name, key)
+        if found is None:
+            return None
+        return record_of(found.subject, found.data, seq=found.seq, at=_seconds(found.time))
+
     async def last_seq(self) -> int:
         """Return the sequence of the run's newest message, 0 if it has none."""
         record = await self.head(subjects.everything(self.run))
@@ -254,12 +268,16 @@ class RunStream:
     async def read(self, pattern: str = "", *, first_seq: int = 1) -> AsyncIterator[Record]:
         """Yield stored messages in order, up to the newest there is now.
 
+        On a cluster a copy that lags behind the leader is read again until it has that one.
+
         Args:
             pattern: Subject filter; empty for the whole run.
             first_seq: Where to begin.
         """
         subject = pattern or subjects.everything(self.run)
         seq = first_seq
+        newest = await self.head(subject) if self.connection.cluster else None
+        until = newest.seq if newest is not None else 0
         while True:
             request = {
                 "next_by_subj": subject,
@@ -270,22 +288,29 @@ class RunStream:
             records, pending = await self._get_batch(request)
             for record in records:
                 yield record
-            if not records or not pending:
+            if records:
+                seq = records[-1].seq + 1
+            if not pending and seq > until:
                 return
-            seq = records[-1].seq + 1
 
     async def _get(self, api: str) -> Msg | None:
-        answer = await self.connection.retry(lambda: self.connection.ask(f"$JS.API.{api}"))
+        answer = await self.connection.retry(
+            lambda: self.connection.ask(f"$JS.API.{api}"), try_s=_TRY_S
+        )
         return None if _status(answer) == "404" else answer
 
     async def _get_batch(self, request: dict[str, Any]) -> tuple[list[Record], int]:
         """Ask for many messages at once; they come one by one, then an end mark."""
-        return await self.connection.retry(lambda: self._collect(request))
+        return await self.connection.retry(lambda: self._collect(request), try_s=_READ_S)
 
     async def _collect(self, request: dict[str, Any]) -> tuple[list[Record], int]:
         reading = Reading[Record]()
+        patience = asyncio.timeout(_QUIET_S)
 
         async def take(message: Msg) -> None:
+            if reading.done.done():
+                return
+            patience.reschedule(asyncio.get_running_loop().time() + _QUIET_S)
             status = _status(message)
             if status is None:
                 before = int((message.headers or {})["Nats-Last-Sequence"])
@@ -304,9 +329,9 @@ class RunStream:
         inbox = self.connection.new_inbox()
         listening = await self.connection.subscribe(inbox, take)
         try:
-            api = f"$JS.API.DIRECT.GET.{self.name}"
-            await self.connection.publish(api, msgspec.json.encode(request), reply=inbox)
-            async with asyncio.timeout(_READ_S):
+            async with patience:
+                api = f"$JS.API.DIRECT.GET.{self.name}"
+                await self.connection.publish(api, msgspec.json.encode(request), reply=inbox)
                 return await reading.done
         except TimeoutError as error:
             raise BusUnavailableError(self.connection.url, "no answer to a read") from error
@@ -350,10 +375,11 @@ async def create_run(
 
     Raises:
         RunExistsError: There is a run of that name.
+        TooFewNodesError: There is no place for so many copies.
     """
     stream = RunStream(connection, run)
     try:
-        await connection.call(f"STREAM.CREATE.{stream.name}", _config(run, label, replicas))
+        await create_stream(connection, _config(run, label, replicas))
     except RefusedError as error:
         if error.code == _STREAM_EXISTS:
             raise RunExistsError(run) from error
@@ -386,6 +412,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         created_at: When, as the server wrote it (RFC 3339).
         messages: How many are stored.
         size_bytes: What they take.
+        replicas: On how many nodes of a cluster they are kept.
     """
 
     run: str
@@ -393,6 +420,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     messages: int
     size_bytes: int
+    replicas: int = 1
 
 
 class _State(msgspec.Struct):
@@ -403,6 +431,7 @@ class _State(msgspec.Struct):
 class _StreamConfig(msgspec.Struct):
     name: str
     metadata: dict[str, str] = {}
+    num_replicas: int = 1
 
 
 class _StreamInfo(msgspec.Struct):
@@ -437,6 +466,7 @@ def _run_info(info: _StreamInfo) -> RunInfo:
         created_at=info.created,
         messages=info.state.messages,
         size_bytes=info.state.bytes,
+        replicas=info.config.num_replicas,
     )
 
 
@@ -474,6 +504,11 @@ def _headers(entry: Entry) -> dict[str, str]:
         headers["Nats-Expected-Last-Subject-Sequence"] = str(entry.expect)
         headers["Nats-Expected-Last-Subject-Sequence-Subject"] = entry.subject.key
     return headers
+
+
+def _try_s(encoded: Sequence[bytes]) -> float:
+    """How long a write may take: a frozen leader is given up soon, a slow line is not."""
+    return min(TRY_S, _TRY_S + sum(map(len, encoded)) / _SLOW_LINE_BYTES)
 
 
 def _batch_headers(batch_id: str, number: int) -> dict[str, str]:

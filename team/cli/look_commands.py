@@ -58,6 +58,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     goal: str
     messages: int
     size_bytes: int
+    replicas: int
 
 
 async def _ps(options: argparse.Namespace) -> int:
@@ -75,6 +76,7 @@ async def _ps(options: argparse.Namespace) -> int:
                 goal=info.label,
                 messages=info.messages,
                 size_bytes=info.size_bytes,
+                replicas=info.replicas,
             )
             for info, state in zip(infos, states, strict=True)
         ]

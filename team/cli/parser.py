@@ -82,7 +82,13 @@ def _add_run_commands(commands: Any) -> None:
     tape = run.add_mutually_exclusive_group()
     tape.add_argument("--record", metavar="FILE", help="record the run into a new file")
     tape.add_argument("--replay", metavar="FILE", help="replay such a file; calls no model")
-    run.add_argument("--replicas", type=int, choices=(1, 3, 5), default=1, help="on a cluster")
+    run.add_argument(
+        "--replicas",
+        type=int,
+        choices=(1, 3, 5),
+        default=1,
+        help="on how many nodes of a cluster the run is kept; default: 1",
+    )
     _add_quiet(run)
     _add_no_wait(run)
     resume = _command(
@@ -352,6 +358,7 @@ def _add_project_commands(commands: Any) -> None:
         "say what is installed, reachable, and which key is used",
         "team doctor",
         "team doctor --nats nats://token@host:4222",
+        "team doctor --nats nats://token@a:4222,nats://b:4222,nats://c:4222",
     )
     schema = _command(
         commands,
@@ -408,7 +415,8 @@ def _command(
         parser.add_argument(
             "--nats",
             metavar="URL",
-            help="use this NATS server (or set NATS_URL), not the embedded one",
+            help="use this NATS server (or set NATS_URL), not the embedded one; "
+            "nodes of a cluster with commas between them",
         )
     return parser
 

@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from bus.access import find_access
-from bus.connection import connect
+from bus.connection import Connection, connect
 from bus.errors import BusError
 from bus.messages import AnyMessage, type_name
 from bus.server import find_binary
+from bus.streams import most_replicas
 from roles import find_roles
 from team.cli import exit_codes
 from team.cli.common import nats_url, print_json
@@ -71,7 +72,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 async def _doctor(options: argparse.Namespace) -> int:
-    signs = [_python(), *_packages(), _binary(), await _server(options), _provider(), _home()]
+    signs = [_python(), *_packages(), _binary(), *await _bus(options), _provider(), _home()]
     if options.json:
         print_json(signs)
     else:
@@ -103,22 +104,33 @@ def _binary() -> Sign:
         return Sign(what="nats-server", is_ok=False, says=str(error))
 
 
-async def _server(options: argparse.Namespace) -> Sign:
+async def _bus(options: argparse.Namespace) -> list[Sign]:
     """Whether the bus is reachable; an embedded server that does not run is no fault."""
     try:
         access = find_access(state_dir(), nats_url(options))
         if access is None:
             says = "the embedded server does not run; commands start it when they need it"
-            return Sign(what="bus", is_ok=True, says=says)
+            return [Sign(what="bus", is_ok=True, says=says)]
         async with connect(access, name="team doctor") as connection:
             await connection.check_jetstream()
             kind = "embedded" if access.server_dir else "yours"
             says = (
                 f"nats-server {connection.server_version} at {connection.url} ({kind}), JetStream"
             )
-            return Sign(what="bus", is_ok=True, says=says)
+            bus = Sign(what="bus", is_ok=True, says=says)
+            return [bus, await _cluster(connection)] if connection.cluster else [bus]
     except BusError as error:
-        return Sign(what="bus", is_ok=False, says=str(error))
+        return [Sign(what="bus", is_ok=False, says=str(error))]
+
+
+async def _cluster(connection: Connection) -> Sign:
+    """Which node answers, and how many copies of a run its cluster can keep now."""
+    most = await most_replicas(connection)
+    where = f"node {connection.node!r} of cluster {connection.cluster!r}"
+    if most == 1:
+        return Sign(what="cluster", is_ok=False, says=f"{where}: fewer than 3 nodes keep a run")
+    says = f"{where}: {most} nodes at least, so --replicas {most} is possible (tried)"
+    return Sign(what="cluster", is_ok=True, says=says)
 
 
 def _provider() -> Sign:

@@ -18,11 +18,12 @@ import msgspec
 from bus import subjects
 from bus.artifacts import create_artifacts, put_artifact
 from bus.connection import Connection
-from bus.errors import ConflictError, RunExistsError
+from bus.errors import BusError, ConflictError, RunExistsError
 from bus.feed import create_feed
 from bus.ids import LEAD, check_token, new_run_id
 from bus.messages import ArtifactRef, MemberSeated, RunOpened
 from bus.run_stream import Entry, RunStream, create_run
+from bus.streams import delete_stream
 from roles import Role, get_role
 from team.agent.models.cassette.environment import check_cassette
 from team.agent.models.cassette.recording import Recording
@@ -233,10 +234,15 @@ async def open_new_run(
 
     Raises:
         RunExistsError: There is a run of that name.
+        TooFewNodesError: There is no place for so many copies; nothing is left behind.
     """
     run = prepared.run
     stream = await create_run(connection, run, label=prepared.goal, replicas=replicas)
-    await create_artifacts(connection, run, replicas=replicas)
+    try:
+        await create_artifacts(connection, run, replicas=replicas)
+    except BusError:
+        await delete_stream(connection, stream.name)
+        raise
     ref = await put_artifact(connection, run, library, name="library.db")
     _keep(ref, library)
     # Before the run is opened: one that is killed here was never opened, and is not resumed.

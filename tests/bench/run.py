@@ -34,6 +34,7 @@ BENCHMARKS: Final = {
     "peers": "one message of 1 KB from one member's process to another's",
     "recovery": "from a kill to work going on: teammate, lead, server",
     "whole": "the demo from command to result, and its critical path",
+    "cluster_failover": "a node of a cluster lost, to the next commit; some ten minutes",
     "decisions.tokens": "what the decisions log adds to each turn, beside two other ways",
     "decisions.recall": "which decisions reach the contexts that need them",
     "decisions.latency": "from a commit to another's digest; decisions per second",

@@ -68,6 +68,25 @@ async def test_port_where_nobody_listens_is_named() -> None:
     assert "secret" not in str(error)
 
 
+async def test_one_server_of_a_list_is_enough(access: Access) -> None:
+    """One is dead and one is silent; which is tried first is left to chance."""
+    address = urlsplit(access.url)
+    async with a_server() as dead:
+        pass
+    async with Proxy(address.hostname or "", address.port or 0) as silent:
+        silent.freeze()
+        key = msgspec.structs.replace(access, url=f"{dead},{silent.url},{access.url}")
+        async with connect(key, name="test", wait_s=2 * CONNECT_S) as connection:
+            await connection.check_jetstream()
+
+
+async def test_every_server_of_a_list_is_named_when_none_answers() -> None:
+    async with a_server() as one, a_server() as another:
+        pass
+
+    await refused(Access(url=f"{one},{another}"), BusUnavailableError, QUICK_S)
+
+
 async def test_server_that_says_nothing_is_unavailable(access: Access) -> None:
     address = urlsplit(access.url)
     async with Proxy(address.hostname or "", address.port or 0) as proxy:

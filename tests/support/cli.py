@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bus.access import find_access
+from bus.access import Access, find_access
 from bus.connection import Connection, connect
 from bus.errors import RunNotFoundError
 from bus.messages import MemberJoined, TurnReplied, UsageSpent
@@ -80,10 +80,13 @@ class Cli:
         assert done.stdout, done.stderr
         return done, json.loads(done.stdout)
 
+    def _access(self) -> Access | None:
+        return find_access(self.home, self.environment.get("NATS_URL"))
+
     @asynccontextmanager
     async def bus(self) -> AsyncIterator[Connection]:
-        """A connection to this home's server."""
-        access = find_access(self.home, None)
+        """A connection to this home's server, or to the one in its environment."""
+        access = self._access()
         assert access is not None, "the embedded server does not run"
         async with connect(access, name="test") as connection:
             yield connection
@@ -108,7 +111,7 @@ class Cli:
     async def until(self, run: str, is_it: Callable[[Record], bool]) -> Record:
         """Wait for a record, from the run's beginning on; at most `patience_s` seconds."""
         async with asyncio.timeout(self.patience_s):
-            while find_access(self.home, None) is None:  # noqa: ASYNC110 - another process starts it
+            while self._access() is None:  # noqa: ASYNC110 - another process starts it
                 await asyncio.sleep(0.02)
             async with self.bus() as connection:
                 stream = await _opened(connection, run)

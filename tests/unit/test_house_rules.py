@@ -389,3 +389,12 @@ def test_neither_sdk_nor_nats_is_loaded_without_need(program: str) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_one_place_alone_says_what_a_write_expects() -> None:
+    """Writers of one key that name different filters are both let through on a cluster."""
+    found = lines_matching(re.compile(r"Nats-Expected-" + "Last"))
+
+    code = [line for line in found if line.startswith(("bus/", "team/"))]
+    assert {line.split(":")[0] for line in code} == {"bus/run_stream.py"}, "\n".join(code)
+    assert sum("entry.subject.key" in line for line in code) == 1
