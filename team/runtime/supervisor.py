@@ -11,7 +11,6 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -23,14 +22,15 @@ import structlog
 from bus import subjects
 from bus.access import Access, revive
 from bus.connection import Connection
-from bus.errors import BusError, ConflictError
+from bus.errors import BusError
 from bus.feed import Feed, create_feed
 from bus.ids import LEAD, SUPERVISOR
-from bus.live import BEAT_EVERY_S, Beat, Roll, heard_runs, send_beat
-from bus.messages import MemberJoined, MemberLost, ResultPublished
+from bus.live import BEAT_EVERY_S, Beat, Roll, send_beat
+from bus.messages import MemberLost, ResultPublished
 from bus.run_stream import Entry, Record, RunStream
 from team.errors import StateError
 from team.members.seat import SeatKey
+from team.runtime.charge import take_charge, until_taken_over
 from team.runtime.exit_codes import EXIT_DONE, EXIT_FINAL
 from team.runtime.home import cache_dir, run_dir
 from team.runtime.launch import Launched, launch
@@ -44,8 +44,6 @@ SILENT_S: Final = 20.0
 """A process that lives and sends no heartbeat for so long is killed and started again."""
 DISCONNECTED_S: Final = 0.5
 """How long the embedded server may be away before it is started again, in seconds."""
-LISTENS_MAX: Final = 3
-"""How often it is listened for members of another supervisor, a second each."""
 STOP_GRACE_S: Final = 1.2
 END_GRACE_S: Final = 8.0
 
@@ -79,6 +77,7 @@ class Supervisor:
         self._connected_at = time.monotonic()
         self._is_over = is_over
         self.was_over = False
+        self._was_taken_over = False
         self.lead_lost: str | None = None
 
     def stop(self) -> None:
@@ -88,10 +87,14 @@ class Supervisor:
     async def run(self) -> None:
         """Supervise until the run has a result, the lead is lost, or `stop` is called.
 
+        Raises:
+            StateError: Another command supervises the run, or has taken it over.
+
         Cancelling: all members are ended before the cancellation goes on.
         """
-        await self._take_charge()
+        charge_seq = await take_charge(self._connection, self._stream)
         beating = asyncio.create_task(self._beat())
+        guarding = asyncio.create_task(self._guard(charge_seq))
         name = f"supervisor-{secrets.token_hex(4)}"
         patterns = [subjects.pattern(self._run, kind) for kind in ("member", "result")]
         try:
@@ -104,31 +107,17 @@ class Supervisor:
         finally:
             await self._end_all()
             beating.cancel()
+            guarding.cancel()
+        if self._was_taken_over:
+            reason = "another command has taken it over"
+            raise StateError(self._run, reason, f"follow it: team watch {self._run}")
 
-    async def _take_charge(self) -> None:
-        """Make this the run's only supervisor, or refuse: two would start every member twice.
-
-        Raises:
-            StateError: Another supervises it, or has just begun to.
-        """
-        subject = subjects.member(self._run, SUPERVISOR, SUPERVISOR)
-        head = await self._stream.head(str(subject))
-        taken = StateError(self._run, "it is running", f"follow it: team watch {self._run}")
-        if head is not None and await self._is_still_heard():
-            raise taken
-        joined = MemberJoined(pid=os.getpid(), host=socket.gethostname())
-        entry = Entry(subject=subject, body=joined, expect=0 if head is None else head.seq)
-        try:
-            await self._stream.append(entry)
-        except ConflictError as error:
-            raise taken from error
-
-    async def _is_still_heard(self) -> bool:
-        """Whether members go on; those of a command that was just killed end in a moment."""
-        for _ in range(LISTENS_MAX):
-            if self._run not in await heard_runs(self._connection):
-                return False
-        return True
+    async def _guard(self, charge_seq: int) -> None:
+        """Stop when another command has taken the run over; two would fight for every member."""
+        await until_taken_over(self._stream, charge_seq)
+        log.warning("run.taken_over")
+        self._was_taken_over = True
+        self.stop()
 
     async def _beat(self) -> None:
         while True:

@@ -83,7 +83,7 @@ class Cli:
     @asynccontextmanager
     async def bus(self) -> AsyncIterator[Connection]:
         """A connection to this home's server."""
-        access = find_access(self.home, None)
+        access = find_access(self.home, self.environment.get("NATS_URL"))
         assert access is not None, "the embedded server does not run"
         async with connect(access, name="test") as connection:
             yield connection
@@ -96,7 +96,7 @@ class Cli:
     async def until(self, run: str, is_it: Callable[[Record], bool]) -> Record:
         """Wait for a record, from the run's beginning on; at most `PATIENCE_S` seconds."""
         async with asyncio.timeout(PATIENCE_S):
-            while find_access(self.home, None) is None:  # noqa: ASYNC110 - another process starts it
+            while find_access(self.home, self.environment.get("NATS_URL")) is None:  # noqa: ASYNC110 - another process starts it
                 await asyncio.sleep(0.02)
             async with self.bus() as connection:
                 stream = await _opened(connection, run)
