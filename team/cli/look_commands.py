@@ -8,20 +8,18 @@ from typing import Any
 
 import msgspec
 
-from bus import subjects
 from bus.live import heard_runs
 from bus.messages import type_name
 from bus.run_stream import Record, RunStream, list_runs, open_run
 from team.cli import exit_codes
-from team.cli.common import on_bus, print_json, show_run
+from team.cli.common import glance, on_bus, print_json, show_run
 from team.rules.approvals import awaited
-from team.state import RunState, fold
 from team.views.columns import columns
 from team.views.follow import Follower
 from team.views.lines import log_line, one_line
 from team.views.output import write_data, write_note
 from team.views.progress import show_progress
-from team.views.run_object import status_of
+from team.views.run_object import ForkRow, fork_row, status_of
 from team.views.text import show_text, summary_text
 
 
@@ -55,13 +53,14 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     goal: str
     messages: int
     size_bytes: int
+    forked: ForkRow | None
 
 
 async def _ps(options: argparse.Namespace) -> int:
     async with on_bus(options) as connection:
         infos = await list_runs(connection)
         live = await heard_runs(connection) if infos else set()
-        states = [await _glance(RunStream(connection, info.run)) for info in infos]
+        states = [await glance(RunStream(connection, info.run)) for info in infos]
         rows = [
             RunRow(
                 run=info.run,
@@ -71,6 +70,7 @@ async def _ps(options: argparse.Namespace) -> int:
                 goal=info.label,
                 messages=info.messages,
                 size_bytes=info.size_bytes,
+                forked=fork_row(state),
             )
             for info, state in zip(infos, states, strict=True)
         ]
@@ -80,7 +80,7 @@ async def _ps(options: argparse.Namespace) -> int:
         write_data('There are no runs here. Start one: team run research "…" --source DIR')
     else:
         table = [("RUN", "STATUS", "STARTED", "GOAL")]
-        table += [(r.run, _standing(r), r.created_at, one_line(r.goal, 80)) for r in rows]
+        table += [(r.run, _standing(r), r.created_at, _asked(r)) for r in rows]
         write_data("\n".join(columns(table)))
     return exit_codes.OK
 
@@ -90,12 +90,10 @@ def _standing(row: RunRow) -> str:
     return f"{row.status} for {', '.join(row.waits_for)}" if row.waits_for else row.status
 
 
-async def _glance(stream: RunStream) -> RunState:
-    """A run by a few of its messages, without reading all of it."""
-    kinds = ("spec", "member", "approval", "decision", "result")
-    patterns = [subjects.pattern(stream.run, kind) for kind in kinds]
-    records = [record for pattern in patterns async for record in stream.read(pattern)]
-    return fold(sorted(records, key=lambda r: r.seq))
+def _asked(row: RunRow) -> str:
+    """What a run was asked, and of which run it is a fork."""
+    origin = f" (fork of {row.forked.origin} at {row.forked.at_seq})" if row.forked else ""
+    return one_line(row.goal, 80) + origin
 
 
 async def _show(options: argparse.Namespace) -> int:
