@@ -31,24 +31,25 @@ async def create_artifacts(connection: Connection, run: str, *, replicas: int = 
     Raises:
         TooFewNodesError: There is no place for so many copies.
     """
-    name = subjects.artifact_stream_name(run)
-    await create_stream(
-        connection,
-        {
-            "name": name,
-            "subjects": [subjects.artifacts(run)],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "new",
-            "discard_new_per_subject": True,
-            "max_msgs_per_subject": 1,
-            "max_msg_size": CHUNK_BYTES + 4096,
-            "num_replicas": replicas,
-            "allow_direct": True,
-            "deny_delete": True,
-            "deny_purge": True,
-        },
-    )
+    await create_stream(connection, artifact_config(run, replicas))
+
+
+def artifact_config(run: str, replicas: int) -> dict[str, Any]:
+    """How the stream is set up that keeps a run's artifacts."""
+    return {
+        "name": subjects.artifact_stream_name(run),
+        "subjects": [subjects.artifacts(run)],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "discard_new_per_subject": True,
+        "max_msgs_per_subject": 1,
+        "max_msg_size": CHUNK_BYTES + 4096,
+        "num_replicas": replicas,
+        "allow_direct": True,
+        "deny_delete": True,
+        "deny_purge": True,
+    }
 
 
 async def put_artifact(
@@ -70,7 +71,7 @@ async def put_artifact(
         async with gate:
             await _put_chunk(connection, subjects.artifact_chunk(run, sha256, number), chunk)
 
-    await _all_of(put(number, chunk) for number, chunk in enumerate(chunks))
+    await all_of(put(number, chunk) for number, chunk in enumerate(chunks))
     return ArtifactRef(sha256=sha256, size_bytes=len(data), name=name)
 
 
@@ -91,13 +92,13 @@ async def get_artifact(connection: Connection, run: str, ref: ArtifactRef) -> by
         async with gate:
             return await _get_chunk(connection, run, ref.sha256, number)
 
-    data = b"".join(await _all_of(get(number) for number in range(count)))
+    data = b"".join(await all_of(get(number) for number in range(count)))
     if hashlib.sha256(data).hexdigest() != ref.sha256:
         raise ArtifactError(ref.sha256, f"{len(data)} bytes were found that have another hash")
     return data
 
 
-async def _all_of(acts: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def all_of(acts: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Do all at once, and raise what the first that failed raised."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -296,6 +296,45 @@ class ArtifactError(BusError):
         super().__init__(f"artifact {sha256!r}: {reason}; store it again")
 
 
+class GapError(BusError):
+    """A stream lacks a message that it should have.
+
+    Next: copy or move the run at a point before it; somebody has altered the stream.
+    """
+
+    def __init__(self, stream: str, seq: int) -> None:
+        self.stream, self.seq = stream, seq
+        super().__init__(f"stream {stream!r} has no message {seq}: it was altered from outside")
+
+
+class CopyError(BusError):
+    """A copied message did not get the sequence that it had.
+
+    Next: copy again under a new name; nobody else may write to the copy meanwhile.
+    """
+
+    def __init__(self, run: str, wanted_seq: int, got_seq: int) -> None:
+        self.run, self.wanted_seq, self.got_seq = run, wanted_seq, got_seq
+        super().__init__(
+            f"message {wanted_seq} was stored as {got_seq} in run {run!r}: "
+            "somebody else writes there; copy it under another name"
+        )
+
+
+class RestoreError(BusError):
+    """The server could not make a stream of the bytes it was given.
+
+    Next: take the file anew from where the run is; a newer server may have written it.
+    """
+
+    def __init__(self, stream: str, reason: str) -> None:
+        self.stream, self.reason = stream, reason
+        super().__init__(
+            f"stream {stream!r} can't be restored: {reason}; "
+            "export it again, or import it on a server as new as the one it came from"
+        )
+
+
 class RefusedError(BusError):
     """The server understood a request and refused it.
 

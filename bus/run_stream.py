@@ -43,6 +43,8 @@ READ_BYTES: Final = 4 * 1024 * 1024
 
 SUBJECT_MESSAGES_MAX: Final = 20_000
 DUPLICATE_WINDOW_S: Final = 600
+UNREADY: Final = "unready"
+"""In a stream's metadata: it is still being filled, and no run yet."""
 
 _WRONG_SEQUENCE: Final = 10071
 _BATCH_DUPLICATE: Final = 10201
@@ -379,7 +381,7 @@ async def create_run(
     """
     stream = RunStream(connection, run)
     try:
-        await create_stream(connection, _config(run, label, replicas))
+        await create_stream(connection, run_config(run, label, replicas))
     except RefusedError as error:
         if error.code == _STREAM_EXISTS:
             raise RunExistsError(run) from error
@@ -393,13 +395,15 @@ async def open_run(connection: Connection, run: str) -> RunStream:
     """Open the stream of a run that exists.
 
     Raises:
-        RunNotFoundError: There is none of that name.
+        RunNotFoundError: There is none of that name, or not yet all of it.
     """
     stream = RunStream(connection, run)
     try:
-        await connection.call(f"STREAM.INFO.{stream.name}")
+        answer = await connection.call(f"STREAM.INFO.{stream.name}")
     except RefusedError as error:
         raise _refused(connection.url, run, error) from error
+    if UNREADY in msgspec.json.decode(answer, type=_StreamInfo).config.metadata:
+        raise RunNotFoundError(run, connection.url)
     return stream
 
 
@@ -409,7 +413,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         run: Its id.
         label: What it is about.
-        created_at: When, as the server wrote it (RFC 3339).
+        created_at: When its first message was stored, as the server wrote it (RFC 3339).
+        newest_at: When its newest message was stored, likewise.
         messages: How many are stored.
         size_bytes: What they take.
         replicas: On how many nodes of a cluster they are kept.
@@ -418,6 +423,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     label: str
     created_at: str
+    newest_at: str
     messages: int
     size_bytes: int
     replicas: int = 1
@@ -426,6 +432,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
 class _State(msgspec.Struct):
     messages: int = 0
     bytes: int = 0
+    first_ts: str = ""
+    last_ts: str = ""
 
 
 class _StreamConfig(msgspec.Struct):
@@ -453,24 +461,39 @@ async def list_runs(connection: Connection) -> list[RunInfo]:
         answer = await connection.call("STREAM.LIST", {"offset": offset, "subject": "run.>"})
         page = msgspec.json.decode(answer, type=_StreamList)
         streams = page.streams or []
-        found += [_run_info(info) for info in streams if info.config.name.startswith("RUN_")]
+        found += [_run_info(info) for info in streams if _is_run(info.config)]
         offset += len(streams)
         if not streams or offset >= page.total:
             return sorted(found, key=lambda info: info.created_at)
 
 
+def _is_run(config: _StreamConfig) -> bool:
+    return config.name.startswith("RUN_") and UNREADY not in config.metadata
+
+
 def _run_info(info: _StreamInfo) -> RunInfo:
+    # An imported stream is younger than its messages.
+    is_empty = info.state.messages == 0
     return RunInfo(
         run=info.config.name.removeprefix("RUN_"),
         label=info.config.metadata.get("label", ""),
-        created_at=info.created,
+        created_at=info.created if is_empty else info.state.first_ts,
+        newest_at=info.created if is_empty else info.state.last_ts,
         messages=info.state.messages,
         size_bytes=info.state.bytes,
         replicas=info.config.num_replicas,
     )
 
 
-def _config(run: str, label: str, replicas: int) -> dict[str, Any]:
+def run_config(run: str, label: str, replicas: int, *, unready: str = "") -> dict[str, Any]:
+    """How a run's stream is set up.
+
+    Args:
+        run: Its id.
+        label: What it is about; cut at 200 characters.
+        replicas: Copies on a cluster.
+        unready: Who is still filling it; it is no run for anybody else until that is gone.
+    """
     return {
         "name": subjects.stream_name(run),
         "subjects": [subjects.everything(run)],
@@ -490,7 +513,7 @@ def _config(run: str, label: str, replicas: int) -> dict[str, Any]:
         "allow_atomic": True,
         "deny_delete": True,
         "deny_purge": True,
-        "metadata": {"label": label[:200]},
+        "metadata": {"label": label[:200]} | ({UNREADY: unready} if unready else {}),
     }
 
 

@@ -91,10 +91,12 @@ async def most_replicas(connection: Connection) -> int:
     return 1
 
 
-async def delete_stream(connection: Connection, name: str) -> None:
-    """Take a stream away with all that is in it; harmless if there is none."""
+async def delete_stream(connection: Connection, name: str) -> bool:
+    """Take a stream away with all that is in it; returns whether there was one."""
     try:
         await connection.call(f"STREAM.DELETE.{name}")
     except RefusedError as error:
-        if error.code != _STREAM_MISSING:
-            raise
+        if error.code == _STREAM_MISSING:
+            return False
+        raise
+    return True

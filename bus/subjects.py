@@ -205,6 +205,17 @@ def everything(run: str) -> str:
     return f"run.{check_token('run', run)}.>"
 
 
+def under(text: str, run: str) -> str:
+    """The same subject or filter of another run; the run is the second token of each."""
+    kind, _, rest = text.split(".", 2)
+    return ".".join((kind, check_token("run", run), rest))
+
+
+def is_of(text: str, run: str) -> bool:
+    """Whether a subject or filter is one of a run's stream."""
+    return text.startswith(f"run.{run}.")
+
+
 def stream_name(run: str) -> str:
     """The name of a run's stream."""
     return f"RUN_{check_token('run', run)}"

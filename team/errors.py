@@ -103,6 +103,17 @@ class ReplayError(TeamError):
         )
 
 
+class ArchiveError(TeamError):
+    """A file is not a run that was exported, or not a whole one.
+
+    Next: do what the message says; nothing was imported.
+    """
+
+    def __init__(self, path: str, reason: str, fix: str) -> None:
+        self.path, self.reason, self.fix = path, reason, fix
+        super().__init__(f"{path!r}: {reason}; {fix}")
+
+
 class NearDecisionError(TeamError):
     """Decisions that say nearly the same hold already; nothing was stored.
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from bus import subjects
 from bus.access import Access, find_access, open_access
 from bus.connection import Connection, connect
 from bus.errors import BusUnavailableError
@@ -15,7 +16,7 @@ from bus.feed import feed_position
 from bus.live import heard_members
 from bus.run_stream import RunStream, open_run
 from team.runtime.home import run_dir, state_dir
-from team.state import RunState
+from team.state import RunState, fold
 from team.views.output import write_json
 from team.views.run_object import RunObject, run_object
 
@@ -64,6 +65,14 @@ async def read_run(connection: Connection, run: str) -> tuple[RunStream, RunStat
     async for record in stream.read():
         state.apply(record)
     return stream, state
+
+
+async def glance(stream: RunStream) -> RunState:
+    """A run by a few of its messages, without reading all of it."""
+    kinds = ("spec", "member", "approval", "decision", "result")
+    patterns = [subjects.pattern(stream.run, kind) for kind in kinds]
+    records = [record for pattern in patterns async for record in stream.read(pattern)]
+    return fold(sorted(records, key=lambda r: r.seq))
 
 
 async def show_run(connection: Connection, run: str) -> tuple[RunState, RunObject]:

@@ -9,21 +9,20 @@ from typing import Any
 
 import msgspec
 
-from bus import subjects
 from bus.live import Beat, heard_members
 from bus.messages import type_name
 from bus.run_stream import Record, RunStream, list_runs, open_run
 from team.cli import exit_codes
-from team.cli.common import on_bus, print_json, show_run
+from team.cli.common import glance, on_bus, print_json, show_run
 from team.rules.approvals import awaited
-from team.state import RunState, fold
+from team.state import RunState
 from team.views.columns import columns
 from team.views.follow import Follower
 from team.views.lines import log_line, one_line
 from team.views.members import state_of
 from team.views.output import write_data, write_note
 from team.views.progress import show_progress
-from team.views.run_object import status_of
+from team.views.run_object import ForkRow, fork_row, status_of
 from team.views.text import show_text, summary_text
 
 
@@ -59,13 +58,14 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
     size_bytes: int
     replicas: int
+    forked: ForkRow | None
 
 
 async def _ps(options: argparse.Namespace) -> int:
     async with on_bus(options) as connection:
         infos = await list_runs(connection)
         live = await heard_members(connection) if infos else {}
-        states = [await _glance(RunStream(connection, info.run)) for info in infos]
+        states = [await glance(RunStream(connection, info.run)) for info in infos]
         rows = [
             RunRow(
                 run=info.run,
@@ -77,6 +77,7 @@ async def _ps(options: argparse.Namespace) -> int:
                 messages=info.messages,
                 size_bytes=info.size_bytes,
                 replicas=info.replicas,
+                forked=fork_row(state),
             )
             for info, state in zip(infos, states, strict=True)
         ]
@@ -86,7 +87,7 @@ async def _ps(options: argparse.Namespace) -> int:
         write_data('There are no runs here. Start one: team run research "…" --source DIR')
     else:
         table = [("RUN", "STATUS", "STARTED", "GOAL")]
-        table += [(r.run, _standing(r), r.created_at, one_line(r.goal, 80)) for r in rows]
+        table += [(r.run, _standing(r), r.created_at, _asked(r)) for r in rows]
         write_data("\n".join(columns(table)))
     return exit_codes.OK
 
@@ -105,12 +106,10 @@ def _silent(state: RunState, heard: Mapping[str, Beat]) -> tuple[str, ...]:
     return tuple(s.name for s in seats if state_of(s, heard.get(s.name)) == "silent")
 
 
-async def _glance(stream: RunStream) -> RunState:
-    """A run by a few of its messages, without reading all of it."""
-    kinds = ("spec", "member", "approval", "decision", "result")
-    patterns = [subjects.pattern(stream.run, kind) for kind in kinds]
-    records = [record for pattern in patterns async for record in stream.read(pattern)]
-    return fold(sorted(records, key=lambda r: r.seq))
+def _asked(row: RunRow) -> str:
+    """What a run was asked, and of which run it is a fork."""
+    origin = f" (fork of {row.forked.origin} at {row.forked.at_seq})" if row.forked else ""
+    return one_line(row.goal, 80) + origin
 
 
 async def _show(options: argparse.Namespace) -> int:

@@ -47,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_decision_commands(commands)
     _add_project_commands(commands)
     _add_server_commands(commands)
+    _add_move_commands(commands)
     return parser
 
 
@@ -98,8 +99,12 @@ def _add_run_commands(commands: Any) -> None:
         "take up a run where it stopped; what is done and paid is not done again",
         "team resume r1121-101500-3fa2",
         "team resume nightly-42 --json",
+        "team resume --last                 the one that was at work last",
     )
-    resume.add_argument("run", metavar="RUN")
+    resume.add_argument("run", metavar="RUN", nargs="?", help="left out: say which there are")
+    resume.add_argument(
+        "--last", action="store_true", help="the newest run that has no result and nobody works on"
+    )
     _add_quiet(resume)
     _add_no_wait(resume)
 
@@ -391,6 +396,71 @@ def _add_server_commands(commands: Any) -> None:
         "team down",
         has_bus=False,
     )
+
+
+def _add_move_commands(commands: Any) -> None:
+    export = _command(
+        commands,
+        "export",
+        "move_commands:export",
+        "write a run into one file, ended or not",
+        "team export nightly-42 nightly-42.run",
+        "team export nightly-42 /mnt/backup/nightly-42.run --force",
+    )
+    export.add_argument("run", metavar="RUN")
+    export.add_argument("file", metavar="FILE")
+    export.add_argument("--force", action="store_true", help="replace a file that is there")
+    taken = _command(
+        commands,
+        "import",
+        "move_commands:import_command",
+        "put a run from a file onto the server, to look at it or take it up",
+        "team import nightly-42.run",
+        "team import nightly-42.run --nats nats://token@host:4222 --replicas 3",
+    )
+    taken.add_argument("file", metavar="FILE")
+    taken.add_argument("--replicas", type=int, choices=(1, 3, 5), default=1, help="on a cluster")
+    fork = _command(
+        commands,
+        "fork",
+        "move_commands:fork",
+        "begin a new run from a point of an old one, which stays what it is",
+        "team log nightly-42                shows the sequence of each message",
+        "team fork nightly-42 --at 118",
+        "team fork nightly-42 --at 118 --run nightly-42b",
+    )
+    fork.add_argument("run", metavar="RUN")
+    fork.add_argument(
+        "--at", type=int, required=True, metavar="SEQ", help="the last message to take over"
+    )
+    fork.add_argument("--run", dest="run_id", metavar="ID", help="name the fork")
+    fork.add_argument(
+        "--replicas", type=int, choices=(1, 3, 5), help="on a cluster; default: as RUN has"
+    )
+    _add_prune(commands)
+
+
+def _add_prune(commands: Any) -> None:
+    prune = _command(
+        commands,
+        "prune",
+        "prune_command:prune",
+        "remove runs by age and size, the oldest first; asks before",
+        "team prune --older-than 30d",
+        "team prune --keep-size 2GB --yes",
+        "team prune --older-than 12h --stopped --dry-run --json",
+    )
+    prune.add_argument(
+        "--older-than", metavar="AGE", help="runs that were silent for longer: 30d, 12h, 90m, 2w"
+    )
+    prune.add_argument(
+        "--keep-size", metavar="SIZE", help="the oldest, until the rest fits: 2GB, 500MB"
+    )
+    prune.add_argument(
+        "--stopped", action="store_true", help="runs without a result too, if nobody works on them"
+    )
+    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    prune.add_argument("--yes", "-y", action="store_true", help="do not ask")
 
 
 def _command(

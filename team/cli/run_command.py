@@ -17,6 +17,7 @@ from team.agent.models.cassette.format import PROVES
 from team.agent.models.cassette.recording import Recording
 from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
+from team.cli.resumable import run_to_resume
 from team.errors import SpecError, StateError
 from team.rules.approvals import waits_only
 from team.runtime.home import run_dir
@@ -107,6 +108,8 @@ async def _run(options: argparse.Namespace, access: Access, prepared: Prepared) 
 async def _resume(options: argparse.Namespace, access: Access) -> int:
     async with connect(access, name="team resume") as connection:
         await connection.check_jetstream()
+        if options.run is None or options.last:
+            options.run = await run_to_resume(connection, options.run, is_last=options.last)
         stream = await open_run(connection, options.run)
         _, state = await read_run(connection, options.run)
         if state.spec is None:

@@ -12,7 +12,6 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,16 +24,17 @@ import structlog
 from bus import subjects
 from bus.access import Access, revive
 from bus.connection import Connection
-from bus.errors import BusError, ConflictError
+from bus.errors import BusError
 from bus.feed import Feed, create_feed
 from bus.ids import LEAD, SUPERVISOR
-from bus.live import BEAT_EVERY_S, Beat, Roll, heard_runs, send_beat
+from bus.live import BEAT_EVERY_S, Beat, Roll, send_beat
 from bus.messages import MemberJoined, MemberLost, MemberStuck, ResultPublished
 from bus.run_stream import Entry, Record, RunStream
 from team.errors import StateError
 from team.members.seat import SeatKey
 from team.policy import Liveness
 from team.rules.liveness import Deaths, Vigil, Watched
+from team.runtime.charge import take_charge, until_taken_over
 from team.runtime.exit_codes import EXIT_BUS_FULL, EXIT_DONE, EXIT_FINAL, EXIT_NO_BUS
 from team.runtime.home import cache_dir, run_dir
 from team.runtime.last_words import how_it_ended, size_of
@@ -47,8 +47,6 @@ log = structlog.get_logger()
 BACKOFF_S: Final = (0.05, 0.5, 2.0, 5.0)
 DISCONNECTED_S: Final = 0.5
 """How long the embedded server may be away before it is started again, in seconds."""
-LISTENS_MAX: Final = 3
-"""How often it is listened for members of another supervisor, a second each."""
 STOP_GRACE_S: Final = 1.2
 END_GRACE_S: Final = 8.0
 
@@ -98,6 +96,7 @@ class Supervisor:
         self._reconnects = connection.reconnects
         self._is_over = is_over
         self.was_over = False
+        self._was_taken_over = False
         self.lead_lost: str | None = None
         self.no_bus: str | None = None
 
@@ -110,10 +109,14 @@ class Supervisor:
 
         With no bus for longer than the connection's patience it stops, and `no_bus` says so.
 
+        Raises:
+            StateError: Another command supervises the run, or has taken it over.
+
         Cancelling: all members are ended before the cancellation goes on.
         """
-        await self._take_charge()
+        charge_seq = await take_charge(self._connection, self._stream)
         beating = asyncio.create_task(self._beat())
+        guarding = asyncio.create_task(self._guard(charge_seq))
         name = f"supervisor-{secrets.token_hex(4)}"
         patterns = [subjects.pattern(self._run, kind) for kind in ("member", "mail", "result")]
         try:
@@ -127,31 +130,17 @@ class Supervisor:
         finally:
             await self._end_all()
             beating.cancel()
+            guarding.cancel()
+        if self._was_taken_over:
+            reason = "another command has taken it over"
+            raise StateError(self._run, reason, f"follow it: team watch {self._run}")
 
-    async def _take_charge(self) -> None:
-        """Make this the run's only supervisor, or refuse: two would start every member twice.
-
-        Raises:
-            StateError: Another supervises it, or has just begun to.
-        """
-        subject = subjects.member(self._run, SUPERVISOR, SUPERVISOR)
-        head = await self._stream.head(str(subject))
-        taken = StateError(self._run, "it is running", f"follow it: team watch {self._run}")
-        if head is not None and await self._is_still_heard():
-            raise taken
-        joined = MemberJoined(pid=os.getpid(), host=socket.gethostname())
-        entry = Entry(subject=subject, body=joined, expect=0 if head is None else head.seq)
-        try:
-            await self._stream.append(entry)
-        except ConflictError as error:
-            raise taken from error
-
-    async def _is_still_heard(self) -> bool:
-        """Whether members go on; those of a command that was just killed end in a moment."""
-        for _ in range(LISTENS_MAX):
-            if self._run not in await heard_runs(self._connection):
-                return False
-        return True
+    async def _guard(self, charge_seq: int) -> None:
+        """Stop when another command has taken the run over; two would fight for every member."""
+        await until_taken_over(self._stream, charge_seq)
+        log.warning("run.taken_over")
+        self._was_taken_over = True
+        self.stop()
 
     async def _beat(self) -> None:
         while True:

@@ -21,6 +21,7 @@ from bus.messages import (
     MemberLost,
     PlanMade,
     ResultPublished,
+    RunForked,
     RunOpened,
     RunTriaged,
     TaskClaimed,
@@ -50,6 +51,7 @@ class RunState:
         self.plan: PlanMade | None = None
         self.triage: RunTriaged | None = None
         self.result: ResultPublished | None = None
+        self.forked: RunForked | None = None
         self.cancel_reason: str | None = None
         self.told_to_wrap_up: set[str] = set()
         self.pauses: list[tuple[float, float]] = []
@@ -145,6 +147,8 @@ class RunState:
                 self.spec = self._spec(opened, record.seq)
             case PlanMade() as plan if is_lead and self.triage is None:
                 self.plan = plan
+            case RunForked() as forked if is_lead:
+                self.forked = forked  # of a fork's fork: the nearest
             case RunTriaged() as triage if is_lead:
                 self.triage = triage
             case ResultPublished() as result if is_lead and self.result is None:

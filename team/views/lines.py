@@ -37,6 +37,7 @@ from bus.messages import (
     MemberStuck,
     PlanMade,
     ResultPublished,
+    RunForked,
     RunOpened,
     RunTriaged,
     StopMember,
@@ -103,6 +104,16 @@ def one_line(text: str, characters: int = 160) -> str:
     """A text on one line, cut where it gets long."""
     line = " ".join(text.split())
     return line if len(line) <= characters else line[: characters - 1] + "…"
+
+
+def size_text(size_bytes: int) -> str:
+    """A number of bytes as people read it: `1.2 MB`."""
+    size, unit = float(size_bytes), "B"
+    for larger in ("KB", "MB", "GB", "TB"):
+        if size < 1000:  # noqa: PLR2004 - a thousand of one unit are one of the next
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
 
 
 def _text_of(record: Record, about: str) -> str:
@@ -190,6 +201,7 @@ def _spent(body: UsageSpent, _: str) -> str:
 
 _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
     RunOpened: lambda body, _: f"asks: {body.goal}",
+    RunForked: lambda body, _: f"goes on from message {body.at_seq} of run {body.origin}",
     PlanMade: _planned,
     ApprovalAsked: lambda body, about: f"waits for a person: {about} ({body.what})",
     ApprovalGiven: _answered,

@@ -179,6 +179,13 @@ class RefusalRow(_Part, frozen=True, kw_only=True):
     turn: int
 
 
+class ForkRow(_Part, frozen=True, kw_only=True):
+    """Of which run another is a fork, and from which message on it goes its own way."""
+
+    origin: str
+    at_seq: int
+
+
 class RunObject(_Part, frozen=True, kw_only=True):
     """A run, for programs.
 
@@ -193,6 +200,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
         refusals: What code has refused members before it was done.
         changed_by_peers: Claims that a peer's message changed, a sentence each.
         waits_for: What a person has to answer before it goes on.
+        forked: Of which run it is a fork; null unless it is one.
         wall_s: From opening to the result, or to the last message, in seconds.
         report: Path of the report; null while there is none.
     """
@@ -216,6 +224,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
     triage: tuple[str, ...]
     waits_for: tuple[Awaited, ...]
     usage: UsageRow
+    forked: ForkRow | None
     wall_s: float
     report: str | None
 
@@ -260,9 +269,16 @@ def run_object(
         waits_for=awaited(state),
         refusals=_refusals(state),
         usage=_usage(state),
+        forked=fork_row(state),
         wall_s=round(max(0.0, (state.ended_at or state.last_at) - state.opened_at), 3),
         report=report,
     )
+
+
+def fork_row(state: RunState) -> ForkRow | None:
+    """Of which run a run is a fork, if it is one."""
+    forked = state.forked
+    return ForkRow(origin=forked.origin, at_seq=forked.at_seq) if forked is not None else None
 
 
 def status_of(state: RunState, *, is_live: bool) -> Status:

@@ -45,6 +45,7 @@ def show_text(shown: RunObject) -> str:
     """All that `team show` prints."""
     parts = [
         f"goal: {shown.goal}",
+        *_origin(shown),
         *_indented(waiting_text(shown.run, shown.waits_for)),
         *_table("members", _members(shown)),
         *_table("tasks", _tasks(shown)),
@@ -58,6 +59,12 @@ def show_text(shown: RunObject) -> str:
     if shown.result is not None:
         parts += ["", shown.result.text]
     return "\n".join(parts)
+
+
+def _origin(shown: RunObject) -> list[str]:
+    if shown.forked is None:
+        return []
+    return [f"fork of: {shown.forked.origin}, from its message {shown.forked.at_seq} on"]
 
 
 def _indented(text: str) -> list[str]:

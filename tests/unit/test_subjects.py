@@ -247,3 +247,13 @@ def test_chunks_of_an_artifact_stand_under_its_hash(run: str, sha256: str, numbe
 )
 def test_a_filter_covers_what_the_server_would_send(pattern: str, is_covered: bool) -> None:
     assert subjects.matches("run.r1.mail.ada.bea", pattern) == is_covered
+
+
+def test_a_subject_or_filter_can_be_put_under_another_run() -> None:
+    """Only the run is another; what is of a third run is told apart."""
+    for text in ("run.r1.mail.ada.bea", "run.r1.decision.api.*.*", "art.r1.abc.0", "run.r1.>"):
+        assert subjects.under(text, "r2") == text.replace("r1", "r2")
+    assert subjects.is_of("run.r1.mail.ada.*", "r1")
+    assert not subjects.is_of("run.r11.mail.ada.*", "r1")
+    with pytest.raises(InvalidNameError):
+        subjects.under("run.r1.mail.ada.bea", "r.2")

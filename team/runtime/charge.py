@@ -1,0 +1,72 @@
+"""Who supervises a run: one command at a time, on any machine that reaches the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from typing import Final
+
+from bus import subjects
+from bus.connection import Connection
+from bus.errors import BusError, ConflictError
+from bus.ids import SUPERVISOR
+from bus.live import Roll
+from bus.messages import MemberJoined
+from bus.run_stream import Entry, RunStream
+from team.errors import StateError
+
+QUIET_S: Final = 1.5
+"""How long nobody of a run may be heard before it counts as left, in seconds."""
+LISTENS_MAX: Final = 3
+"""How often it is listened for that long."""
+LOOK_EVERY_S: Final = 1.0
+"""How often a supervisor looks whether it still is the run's, in seconds."""
+
+
+async def take_charge(connection: Connection, stream: RunStream) -> int:
+    """Become the run's only supervisor, or refuse: two would start every member twice.
+
+    Returns:
+        The sequence under which that is stored.
+
+    Raises:
+        StateError: Another supervises it, or has just begun to.
+    """
+    subject = subjects.member(stream.run, SUPERVISOR, SUPERVISOR)
+    head = await stream.head(str(subject))
+    taken = StateError(stream.run, "it is running", f"follow it: team watch {stream.run}")
+    if head is not None and await _is_still_heard(connection, stream.run):
+        raise taken
+    joined = MemberJoined(pid=os.getpid(), host=socket.gethostname())
+    entry = Entry(subject=subject, body=joined, expect=0 if head is None else head.seq)
+    try:
+        return await stream.append(entry)
+    except ConflictError as error:
+        raise taken from error
+
+
+async def _is_still_heard(connection: Connection, run: str) -> bool:
+    """Whether members go on; those of a command that was just killed end in a moment."""
+    async with Roll(connection, run) as roll:
+        for _ in range(LISTENS_MAX):
+            await asyncio.sleep(QUIET_S)
+            if not roll.live(run, QUIET_S):
+                return False
+    return True
+
+
+async def until_taken_over(stream: RunStream, charge_seq: int) -> None:
+    """Wait until another command has become the run's supervisor.
+
+    One that was frozen or cut off was not heard, so that the run could be taken up
+    elsewhere; the stream says so, however long that was.
+    """
+    subject = str(subjects.member(stream.run, SUPERVISOR, SUPERVISOR))
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        with suppress(BusError):
+            head = await stream.head(subject)
+            if head is not None and head.seq > charge_seq:
+                return
