@@ -26,8 +26,6 @@ from bus.messages import (
     Budget,
     ContextClosed,
     ContextOpened,
-    ToolOutcome,
-    TurnActed,
     TurnReplied,
     UsageSpent,
 )
@@ -37,6 +35,7 @@ from team.agent.effects import known_of, run_once
 from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
 from team.agent.models.call import Caller, Reply, Request, ToolCall
+from team.agent.outcomes import acted
 from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.tools.recall_tools import recalls
 from team.agent.tools.toolbox import AnyTool
@@ -60,9 +59,6 @@ REPAIRS_MAX: Final = 1
 CONFLICTS_MAX: Final = 8
 TAKEN_BACK: Final = "the task was settled or given to another meanwhile"
 
-TURN_BYTES_MAX: Final = 256 * 1024
-"""What all tools of one turn may give back together."""
-_TOO_MUCH: Final = "this turn has read too much already: ask for it in the next"
 _CUT_OFF: Final = "it was not run: you were cut off while you wrote it; ask for it again"
 _TOO_LARGE: Final = "(what this context was to begin with is too large for one message)"
 _CROWDED: Final = "what your context began with nearly fills it"
@@ -371,7 +367,7 @@ class Agent:
     ) -> None:
         """Commit what the tools gave and send, with an event for each that a rule refused."""
         events = permits.refusal_entries(self._world, context, turn, answers)
-        await self._journal.commit(_acted(context, turn, answers), [*staged, *events])
+        await self._journal.commit(acted(context, turn, answers), [*staged, *events])
 
     async def _run_writes(
         self,
@@ -545,36 +541,3 @@ def _wrap_up(assignment: Assignment, reason: str) -> str:
         f"Return now with `{assignment.ends_with}`" if assignment.ends_with else "End your turn"
     )
     return f"Wrap up: {reason}. {ending}; list the rest as open."
-
-
-def _within_turn(turn: Turn, answers: dict[str, ToolAnswer]) -> dict[str, ToolAnswer]:
-    """Refuse what would make the turn too large for one message; the model may ask again."""
-    room = TURN_BYTES_MAX
-    kept: dict[str, ToolAnswer] = {}
-    for call in turn.calls:
-        answer = answers[call.id]
-        room -= len(answer.content.encode())
-        is_read = not answer.entries and answer.answer is None and call.id not in turn.begun
-        kept[call.id] = refuse(_TOO_MUCH) if room < 0 and is_read else answer
-    return kept
-
-
-def _acted(context: str, turn: Turn, answers: dict[str, ToolAnswer]) -> TurnActed:
-    answers = _within_turn(turn, answers)
-    ending = next((a.answer for a in answers.values() if a.answer is not None), None)
-    return TurnActed(
-        context=context,
-        turn=turn.replied.turn,
-        outcomes=tuple(
-            ToolOutcome(
-                call_id=call.id,
-                tool=call.name,
-                content=answers[call.id].content,
-                is_error=answers[call.id].is_error,
-                told=answers[call.id].told,
-            )
-            for call in turn.calls
-        ),
-        ends=ending is not None,
-        answer=msgspec.Raw(ending or b"null"),
-    )
