@@ -23,21 +23,20 @@ import structlog
 from bus.codec import MESSAGE_BYTES_MAX, body_size
 from bus.errors import ConflictError, TooLargeError
 from bus.messages import (
-    Budget,
     ContextClosed,
     ContextOpened,
     TokenCounts,
-    ToolOutcome,
-    TurnActed,
     TurnReplied,
     UsageSpent,
 )
 from bus.run_stream import Entry
-from team.agent import compaction, permits, repeating, stops
+from team.agent import compaction, endings, permits, repeating, stops
+from team.agent.assignment import Assignment, Outcome
 from team.agent.effects import known_of, run_once
 from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
 from team.agent.models.call import Caller, Reply, Request, ToolCall
+from team.agent.outcomes import acted
 from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.tools.recall_tools import recalls
 from team.agent.tools.toolbox import AnyTool
@@ -60,76 +59,17 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-NUDGES_MAX: Final = 1
-REPAIRS_MAX: Final = 1
 CONFLICTS_MAX: Final = 8
 TAKEN_BACK: Final = "the task was settled or given to another meanwhile"
 
 SENT_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 2
 """The largest message that a tool may send: what others make of it must fit as well."""
 
-TURN_BYTES_MAX: Final = 256 * 1024
-"""What all tools of one turn may give back together."""
-_TOO_MUCH: Final = "this turn has read too much already: ask for it in the next"
 _CUT_OFF: Final = "it was not run: you were cut off while you wrote it; ask for it again"
-_TOO_LARGE: Final = "(what this context was to begin with is too large for one message)"
 _CROWDED: Final = "what your context began with nearly fills it"
 _OVERTAKEN: Final = "others keep writing here: read what they wrote, then try again"
 _TOO_LARGE_TURN: Final = "all that this turn gives back and sends is too large: do less at once"
 _TOO_LARGE_REPLY: Final = "a reply too large to be stored"
-
-
-class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing for a member to do in a fresh context.
-
-    Attributes:
-        context: Its name in the journal, unique for this member.
-        system: The system prompt.
-        opening: The first user message.
-        tools: What the member may do.
-        ends_with: The tool that returns the answer; absent: ending the turn is enough.
-        model: The model asked for.
-        effort: How hard it should think, if its role says.
-        budget: What it may use up.
-        output_tokens_max: What one call may write.
-        claim_seq: Sequence of the claim that it works under, if any.
-        about: What it is for, in words: decisions are ranked by it.
-        repairs_max: How often an answer that was refused may be mended.
-        is_wanted: Whether it still is to be done; asked before each model call.
-        is_vital: Whether the run can't end well without it. If the provider stays busy for as
-            long as it may wait, it is left open, for `team resume`.
-    """
-
-    context: str
-    system: str
-    opening: str
-    tools: tuple[AnyTool, ...]
-    model: str
-    budget: Budget
-    output_tokens_max: int
-    ends_with: str | None = None
-    effort: str | None = None
-    claim_seq: int = 0
-    about: str = ""
-    repairs_max: int = REPAIRS_MAX
-    is_wanted: Callable[[], bool] = lambda: True
-    is_vital: bool = False
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How an assignment ended.
-
-    Attributes:
-        returned: Whether it gave a clean answer.
-        reason: How it ended, for people.
-        answer: The typed answer as JSON, if there is one.
-        refusal: The code of the limit that ended it, if one did.
-    """
-
-    returned: bool
-    reason: str
-    answer: bytes | None = None
-    refusal: str = ""
 
 
 class _Coming(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,14 +123,14 @@ class Agent:
             ModelAwayError: The provider was busy for too long; a vital assignment stays open.
         """
         transcript = await self._open(assignment)
-        while (outcome := _ended(transcript)) is None:
-            turn, end = transcript.unfinished, _ended_by_stop(transcript)
+        while (outcome := endings.ended(transcript)) is None:
+            turn, end = transcript.unfinished, endings.ended_by_stop(transcript)
             if turn is not None and end is None:
                 await self._act(assignment, transcript, turn)
                 continue
             end = (
                 end
-                or _too_many_repairs(assignment, transcript)
+                or endings.too_many_repairs(assignment, transcript)
                 or self._too_many_repeats(transcript)
                 or await self._next_turn(assignment, transcript)
             )
@@ -212,7 +152,7 @@ class Agent:
                 claim_seq=assignment.claim_seq,
             )
             if body_size(opened) > MESSAGE_BYTES_MAX:
-                opened = msgspec.structs.replace(opened, opening=_TOO_LARGE)
+                opened = msgspec.structs.replace(opened, opening=endings.TOO_LARGE)
             await self._journal.commit(opened)
             transcript = self._journal.transcripts[assignment.context]
             transcript.at = self._world.inbox.now
@@ -220,7 +160,7 @@ class Agent:
 
     async def _next_turn(self, assignment: Assignment, transcript: Transcript) -> Outcome | None:
         """Make room or call the model once; an outcome if the assignment ends so."""
-        ended = _ended_at_once(transcript) or _ended_by_reply(assignment, transcript)
+        ended = endings.ended_at_once(transcript) or endings.ended_by_reply(assignment, transcript)
         if ended is not None:
             return ended
         await self._world.inbox.look()
@@ -234,7 +174,7 @@ class Agent:
         if need is not None and await self._compact(transcript, request, need, read):
             return None
         if window is not None and read > window:
-            return _too_long(f"the next call would read {read} tokens of {window}")
+            return endings.too_long(f"the next call would read {read} tokens of {window}")
         is_crowded = compaction.is_crowded(transcript, request, read, window)
         return await self._ask(assignment, transcript, coming, is_crowded=is_crowded)
 
@@ -249,7 +189,7 @@ class Agent:
             return Outcome(returned=False, reason=reason, refusal=ruling.code)
         asked = coming.taken.wrap_up or (_CROWDED if is_crowded else "")
         if asked or ruling.verdict == "wrap up":
-            coming.added.append(_wrap_up(assignment, asked or ruling.reason))
+            coming.added.append(endings.wrap_up(assignment, asked or ruling.reason))
             request = self._request(assignment, transcript, coming.added)
         number = len(transcript.turns) + 1
         self._on_state("working", f"thinking ({assignment.context})", number)
@@ -266,7 +206,7 @@ class Agent:
             read = permits.read_tokens(request, transcript, coming.added)
             need = compaction.refused(error.reason, read)
             has_room = await self._compact(transcript, request, need, read)
-            return None if has_room else _too_long(error.reason)
+            return None if has_room else endings.too_long(error.reason)
         except (ModelBusyError, ModelReplyError) as error:
             await self._tell_lost(assignment.context, number, request, error)
             if assignment.is_vital and isinstance(error, ModelBusyError):
@@ -339,7 +279,7 @@ class Agent:
         news = self._world.decisions.digest(transcript, decisions, assignment.about)
         digest = [news.text] if news.text else []
         circling = repeating.told(self._world, transcript, assignment.ends_with)
-        added = [*_nudge(assignment, transcript), *circling, *taken.blocks, *digest]
+        added = [*endings.nudge(assignment, transcript), *circling, *taken.blocks, *digest]
         return _Coming(added=added, taken=taken, news=news)
 
     def _request(
@@ -475,7 +415,7 @@ class Agent:
     ) -> None:
         """Commit what the tools gave and send, with an event for each that a rule refused."""
         events = permits.refusal_entries(self._world, context, turn, answers)
-        await self._journal.commit(_acted(context, turn, answers), [*staged, *events])
+        await self._journal.commit(acted(context, turn, answers), [*staged, *events])
 
     async def _run_writes(
         self,
@@ -581,112 +521,3 @@ def _refused(
         if answer is not None:
             refused[call.id] = answer
     return refused
-
-
-def _ended(transcript: Transcript) -> Outcome | None:
-    """The outcome that the journal already has."""
-    if transcript.closed is not None:
-        return Outcome(returned=transcript.closed.returned, reason=transcript.closed.reason)
-    if transcript.answer is not None:
-        return Outcome(returned=True, reason="returned", answer=transcript.answer)
-    return None
-
-
-def _too_many_repairs(assignment: Assignment, transcript: Transcript) -> Outcome | None:
-    """An answer that was refused more than once has not been returned."""
-    refused = [
-        outcome
-        for turn in transcript.turns
-        if turn.acted is not None
-        for outcome in turn.acted.outcomes
-        if outcome.is_error and outcome.tool == assignment.ends_with
-    ]
-    if len(refused) <= assignment.repairs_max:
-        return None
-    return Outcome(returned=False, reason=f"not a clean answer: {refused[-1].content}")
-
-
-def _ended_at_once(transcript: Transcript) -> Outcome | None:
-    """The outcome of an assignment that nobody can be told of."""
-    if transcript.opened.opening != _TOO_LARGE:
-        return None
-    return Outcome(returned=False, reason=f"what it begins with is over {MESSAGE_BYTES_MAX} bytes")
-
-
-def _ended_by_stop(transcript: Transcript) -> Outcome | None:
-    """The outcome that the last reply's stop reason leads to, whatever else it says."""
-    why = stops.why_over(transcript)
-    return None if why is None else Outcome(returned=False, reason=why)
-
-
-def _ended_by_reply(assignment: Assignment, transcript: Transcript) -> Outcome | None:
-    """The outcome that the last reply leads to, if the model asked for no tool."""
-    last = transcript.turns[-1] if transcript.turns else None
-    if last is None or last.calls:
-        return None
-    if last.replied.stop_reason in (stops.PAUSED, stops.CUT_OFF, stops.CUT_BY_WINDOW):
-        return None
-    if assignment.ends_with is None:
-        return Outcome(returned=True, reason="done")
-    idle = sum(not turn.calls for turn in transcript.turns)
-    if idle > NUDGES_MAX:
-        return Outcome(returned=False, reason=f"it never called {assignment.ends_with}")
-    return None
-
-
-def _nudge(assignment: Assignment, transcript: Transcript) -> list[str]:
-    last = transcript.turns[-1] if transcript.turns else None
-    if last is None or last.calls or last.replied.stop_reason == stops.PAUSED:
-        return []
-    if last.replied.stop_reason in (stops.CUT_OFF, stops.CUT_BY_WINDOW):
-        return [f"You were cut off. Be brief. {_ending(assignment)}."]
-    return [
-        f"Nobody reads your text. Return with `{assignment.ends_with}`, or it has not returned."
-    ]
-
-
-def _too_long(reason: str) -> Outcome:
-    """No turn is left that could leave: what began the context is too much for it."""
-    said = "its context does not fit into the model's window and no turn is left to leave it"
-    return Outcome(returned=False, reason=f"{said}: {reason}")
-
-
-def _wrap_up(assignment: Assignment, reason: str) -> str:
-    return f"Wrap up: {reason}. {_ending(assignment)}; list the rest as open."
-
-
-def _ending(assignment: Assignment) -> str:
-    return f"Return now with `{assignment.ends_with}`" if assignment.ends_with else "End your turn"
-
-
-def _within_turn(turn: Turn, answers: dict[str, ToolAnswer]) -> dict[str, ToolAnswer]:
-    """Refuse what would make the turn too large for one message; the model may ask again."""
-    room = TURN_BYTES_MAX
-    kept: dict[str, ToolAnswer] = {}
-    for call in turn.calls:
-        answer = answers[call.id]
-        room -= len(answer.content.encode())
-        is_read = not answer.entries and answer.answer is None and call.id not in turn.begun
-        kept[call.id] = refuse(_TOO_MUCH) if room < 0 and is_read else answer
-    return kept
-
-
-def _acted(context: str, turn: Turn, answers: dict[str, ToolAnswer]) -> TurnActed:
-    answers = _within_turn(turn, answers)
-    ending = next((a.answer for a in answers.values() if a.answer is not None), None)
-    return TurnActed(
-        context=context,
-        turn=turn.replied.turn,
-        outcomes=tuple(
-            ToolOutcome(
-                call_id=call.id,
-                tool=call.name,
-                content=answers[call.id].content,
-                is_error=answers[call.id].is_error,
-                told=answers[call.id].told,
-            )
-            for call in turn.calls
-        ),
-        ends=ending is not None,
-        answer=msgspec.Raw(ending or b"null"),
-    )

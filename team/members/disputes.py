@@ -6,8 +6,8 @@ import structlog
 
 from bus.ids import LEAD
 from bus.messages import DecisionRuled
+from team.agent.assignment import Assignment
 from team.agent.briefing import Briefing, DecisionCase, brief_case, brief_groups, opening
-from team.agent.loop import Assignment
 from team.agent.tools.toolbox import dispute_tools, ruling_tools
 from team.members.lead_turns import lead_turns
 from team.members.mail import pocket_budget

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from bus.messages import Budget
+from team.agent.assignment import Assignment, Outcome
 from team.agent.briefing import Briefing, opening
-from team.agent.loop import Assignment, Outcome
 from team.agent.tools.toolbox import AnyTool
 from team.members.member import Member
 from team.rules.grants import lead_budget

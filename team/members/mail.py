@@ -9,8 +9,8 @@ from math import inf
 
 from bus.ids import LEAD
 from bus.messages import Budget
+from team.agent.assignment import Assignment
 from team.agent.briefing import Briefing, Peer, brief_groups, opening
-from team.agent.loop import Assignment
 from team.agent.tools.toolbox import mail_tools
 from team.members.member import Member
 from team.rules.contracts import within_of

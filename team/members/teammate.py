@@ -17,12 +17,12 @@ import structlog
 from bus.errors import ConflictError
 from bus.messages import FindingSubmitted, MemberLeft, TaskClaimed, TaskFailed
 from bus.run_stream import Entry
+from team.agent.assignment import Assignment, Outcome
 from team.agent.briefing import (
     Briefing,
     brief_groups,
     opening,
 )
-from team.agent.loop import Assignment, Outcome
 from team.agent.tools.return_tools import is_ours
 from team.agent.tools.toolbox import compare_tools, research_tools, verify_tools
 from team.agent.world import task_context

@@ -27,7 +27,8 @@ from bus.feed import create_feed
 from bus.ids import LEAD, new_message_id
 from bus.messages import Budget, MemberSeated
 from bus.run_stream import Entry
-from team.agent.loop import Agent, Assignment
+from team.agent.assignment import Assignment
+from team.agent.loop import Agent
 from team.agent.models.call import Caller
 from team.agent.models.client import REHEARSAL
 from team.agent.models.rehearsal.brain import Composed

@@ -20,7 +20,8 @@ from bus.messages import (
 )
 from bus.run_stream import Entry, Record, RunStream
 from bus.subjects import build
-from team.agent.loop import Agent, Assignment
+from team.agent.assignment import Assignment
+from team.agent.loop import Agent
 from team.agent.tools.base import Effect, Tool, ToolAnswer
 from team.agent.tools.peer_tools import NotePartial
 from team.agent.world import World

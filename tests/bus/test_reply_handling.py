@@ -11,7 +11,8 @@ import pytest
 
 from bus.messages import ContextClosed, TokenCounts, TurnActed, TurnReplied, UsageSpent
 from bus.run_stream import RunStream
-from team.agent.loop import Agent, Assignment
+from team.agent.assignment import Assignment
+from team.agent.loop import Agent
 from team.agent.models.call import Caller
 from team.agent.stops import CUT_OFFS_MAX, PAUSES_MAX
 from team.agent.tools.base import Tool, ToolAnswer

@@ -21,8 +21,9 @@ from bus.messages import (
     UsageSpent,
 )
 from bus.run_stream import Entry, Record, RunStream
+from team.agent.assignment import Assignment, Outcome
 from team.agent.journal import Journal
-from team.agent.loop import Agent, Assignment, Outcome
+from team.agent.loop import Agent
 from team.agent.tools.decision_tools import RecordDecision
 from team.agent.tools.peer_tools import NotePartial
 from team.agent.world import World

@@ -37,10 +37,11 @@ from bus.messages import (
 )
 from bus.run_stream import Entry, Record, RunStream
 from bus.subjects import build
+from team.agent.assignment import Assignment
 from team.agent.decision_log import ContextDecisions, WholeLog
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
-from team.agent.loop import Agent, Assignment
+from team.agent.loop import Agent
 from team.agent.models.call import Caller
 from team.agent.models.rehearsal.brain import Composed
 from team.agent.models.rehearsal.transport import message_events

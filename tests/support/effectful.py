@@ -20,7 +20,7 @@ import msgspec
 from bus.access import Access
 from bus.connection import connect
 from bus.run_stream import RunStream
-from team.agent.loop import Assignment
+from team.agent.assignment import Assignment
 from team.agent.tools.base import Effect, Tool, ToolAnswer
 from team.agent.tools.peer_tools import NotePartial
 from team.agent.world import World
