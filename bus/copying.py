@@ -16,9 +16,9 @@ from bus import subjects
 from bus.artifacts import all_of
 from bus.connection import Connection, check_reply
 from bus.errors import CopyError, RefusedError
+from bus.run_stream import EXPECTED_SUBJECT
 from bus.stored import StoredMessage, batches, get_message, stream_info
 
-_EXPECTED_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 _STORED_ALREADY: Final = frozenset({10071, 10077, 10201})
 _TOGETHER: Final = 8
 
@@ -128,6 +128,6 @@ async def _send(connection: Connection, subject: str, data: bytes, headers: dict
 def _headers(message: StoredMessage, run: str) -> dict[str, str]:
     """Its headers as they were, conditions too: the copy is checked as the original was."""
     headers = message.headers
-    if _EXPECTED_SUBJECT in headers:
-        headers[_EXPECTED_SUBJECT] = subjects.under(headers[_EXPECTED_SUBJECT], run)
+    if EXPECTED_SUBJECT in headers:
+        headers[EXPECTED_SUBJECT] = subjects.under(headers[EXPECTED_SUBJECT], run)
     return headers

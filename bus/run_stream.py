@@ -43,6 +43,8 @@ READ_BYTES: Final = 4 * 1024 * 1024
 
 SUBJECT_MESSAGES_MAX: Final = 20_000
 DUPLICATE_WINDOW_S: Final = 600
+EXPECTED_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
+"""The header that names the filter which a write compares and sets over."""
 UNREADY: Final = "unready"
 """In a stream's metadata: it is still being filled, and no run yet."""
 
@@ -525,7 +527,7 @@ def _headers(entry: Entry) -> dict[str, str]:
     headers = {"Nats-Msg-Id": entry.id}
     if entry.expect is not None:
         headers["Nats-Expected-Last-Subject-Sequence"] = str(entry.expect)
-        headers["Nats-Expected-Last-Subject-Sequence-Subject"] = entry.subject.key
+        headers[EXPECTED_SUBJECT] = entry.subject.key
     return headers
 
 
