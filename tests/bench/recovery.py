@@ -52,10 +52,10 @@ async def run_once(cli: Cli, sources: list[Path], run: str, found: Found) -> Non
     environment = {LATENCY_VARIABLE: str(LATENCY_MS)}
     arguments = ["run", "research", GOAL, *as_team(sources), "--run", run, "-q"]
     with cli.start(*arguments, **environment) as team:
-        await cli.until(run, _replied("ada", 1))
+        await cli.until(run, _replied("ada"))
         found.server_commit.append(await kill_server(cli, run))
-        for turn, name in enumerate(("ada", "bea", "cleo"), start=2):
-            await cli.until(run, _replied(name, turn))
+        for name in ("ada", "bea", "cleo"):
+            await cli.until(run, _replied(name))
             joined, moving = await kill_member(cli, run, name)
             found.teammate_joined.append(joined)
             found.teammate_moving.append(moving)
@@ -67,13 +67,8 @@ async def run_once(cli: Cli, sources: list[Path], run: str, found: Found) -> Non
     assert team.returncode == 0, errors
 
 
-def _replied(name: str, turn: int) -> Callable[[Record], bool]:
-    def is_it(record: Record) -> bool:
-        body = record.body
-        is_member = record.subject.author == name
-        return is_member and isinstance(body, TurnReplied) and body.turn >= turn
-
-    return is_it
+def _replied(name: str) -> Callable[[Record], bool]:
+    return lambda r: r.subject.author == name and isinstance(r.body, TurnReplied)
 
 
 async def kill_member(cli: Cli, run: str, name: str) -> tuple[float, float]:

@@ -26,7 +26,8 @@ from bus.filling import filling
 from bus.messages import CancelRun, MemberSeated, Note, ResultPublished, RunOpened
 from bus.run_stream import Entry, RunStream, create_run, open_run, run_config
 from bus.server import find_binary
-from bus.stored import create_stream, delete_stream, stream_info
+from bus.stored import stream_info
+from bus.streams import create_stream, delete_stream
 from team.errors import ArchiveError, StateError
 from team.runtime.archive import ARTIFACTS_PART, RUN_PART, check_archive, write_archive
 from team.runtime.forking import fork_run

@@ -393,8 +393,14 @@ def test_neither_sdk_nor_nats_is_loaded_without_need(program: str) -> None:
 
 def test_one_place_alone_says_what_a_write_expects() -> None:
     """Writers of one key that name different filters are both let through on a cluster."""
-    found = lines_matching(re.compile(r"Nats-Expected-" + "Last"))
+    named = _code_with(r"Nats-Expected-" + "Last")
+    set_by = [line for line in _code_with(r"EXPECTED_SUBJECT\] = ") if "subjects.under" not in line]
 
-    code = [line for line in found if line.startswith(("bus/", "team/"))]
-    assert {line.split(":")[0] for line in code} == {"bus/run_stream.py"}, "\n".join(code)
-    assert sum("entry.subject.key" in line for line in code) == 1
+    assert {line.split(":")[0] for line in named} == {"bus/run_stream.py"}, "\n".join(named)
+    assert len(set_by) == 1, "\n".join(set_by)
+    assert "entry.subject.key" in set_by[0]
+
+
+def _code_with(pattern: str) -> list[str]:
+    found = lines_matching(re.compile(pattern))
+    return [line for line in found if line.startswith(("bus/", "team/"))]
