@@ -16,7 +16,13 @@ import msgspec
 from nats.aio.msg import Msg
 
 from bus.connection import Connection, check_reply
-from bus.errors import AccessDeniedError, BusUnavailableError, RefusedError, RestoreError
+from bus.errors import (
+    AccessDeniedError,
+    BusUnavailableError,
+    RefusedError,
+    RestoreError,
+    StorageFullError,
+)
 from bus.stored import StreamState
 
 CHUNK_BYTES: Final = 128 * 1024
@@ -117,7 +123,8 @@ async def restore_snapshot(
 
     Raises:
         RestoreError: The server could not make a stream of them; a part may be there.
-        RefusedError: It refused: no room, say.
+        StorageFullError: It has no room for them; a part may be there.
+        RefusedError: It refused for another reason.
         AccessDeniedError: We may not ask it to.
 
     Cancelling: the server is told to end; a part may be there.
@@ -139,19 +146,19 @@ async def restore_snapshot(
             await connection.ask(subject)
         raise
     end = await connection.ask(subject, timeout_s=FINISH_S)
-    _check_restored(name, end.data)
+    _check_restored(connection.url, name, end.data)
 
 
 async def _send_chunks(connection: Connection, subject: str, source: IO[bytes]) -> None:
     while chunk := source.read(CHUNK_BYTES):
         answer = await connection.ask(subject, chunk, timeout_s=SILENT_S)
-        _check_restored(subject, answer.data)
+        _check_restored(connection.url, subject, answer.data)
 
 
-def _check_restored(name: str, data: bytes) -> None:
+def _check_restored(url: str, name: str, data: bytes) -> None:
     try:
         check_reply(data)
     except RefusedError as error:
-        if "exceeded" in error.description or "insufficient" in error.description:
-            raise
+        if error.is_full or "exceeded" in error.description:
+            raise StorageFullError(url, str(error)) from error
         raise RestoreError(name, error.description) from error

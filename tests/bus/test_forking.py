@@ -20,7 +20,7 @@ from bus.access import Access
 from bus.artifacts import create_artifacts, put_artifact
 from bus.backup import restore_snapshot, take_snapshot
 from bus.connection import Connection, connect
-from bus.errors import AccessDeniedError, RefusedError, RestoreError
+from bus.errors import AccessDeniedError, RestoreError, StorageFullError
 from bus.feed import Feed, create_feed, feed_position
 from bus.filling import filling
 from bus.messages import CancelRun, MemberSeated, Note, ResultPublished, RunOpened
@@ -243,7 +243,7 @@ async def test_a_server_without_room_says_so_and_keeps_nothing(
 
     access = Access(url=confined, user="whole", password="whole")
     async with connect(access, name="there") as there:
-        with pytest.raises(RefusedError, match="its storage is full"):
+        with pytest.raises(StorageFullError, match="no room left"):
             async with filling(there, stream.run, "", 1) as names:
                 await restore_snapshot(there, names.run, snapshot)
 

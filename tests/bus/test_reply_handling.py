@@ -15,7 +15,7 @@ from team.agent.assignment import Assignment
 from team.agent.loop import Agent
 from team.agent.models.call import Caller
 from team.agent.stops import CUT_OFFS_MAX, PAUSES_MAX
-from team.agent.tools.base import Tool, ToolAnswer
+from team.agent.tools.base import Effect, Tool, ToolAnswer
 from team.agent.world import World
 from team.errors import ModelAwayError, StopRequestedError
 from tests.support.builders import a_budget
@@ -35,6 +35,7 @@ class Note(Tool[Nothing]):
 
     name: ClassVar[str] = "note"
     input_type = Nothing
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self) -> None:
         self.runs = list[str]()
@@ -49,6 +50,7 @@ class Return(Tool[Nothing]):
 
     name: ClassVar[str] = "give_back"
     input_type = Nothing
+    effect: ClassVar[Effect] = "idempotent"
 
     async def run(self, given: Nothing) -> ToolAnswer:  # noqa: ARG002 - asks for nothing
         return ToolAnswer(content="Accepted.", answer=b'"done"')

@@ -99,11 +99,11 @@ async def test_a_new_process_reads_that_it_was_told_and_one_that_moved_does_not(
 ) -> None:
     """What was said of an earlier task is not said of the next."""
     await a_told_member(stream)
-    assert (await an_inbox(connection, stream)).take_wrap_up() == "so"
+    assert (await an_inbox(connection, stream)).take().wrap_up == "so"
 
     await tell(stream, "task", "t1", body=opens("pools"))
     await tell(stream, "task", "t1", author="ada", body=TaskClaimed())
-    assert (await an_inbox(connection, stream)).take_wrap_up() is None
+    assert (await an_inbox(connection, stream)).take().wrap_up is None
 
 
 async def test_what_was_not_heard_before_a_task_ended_is_not_said_in_the_next(
@@ -127,7 +127,7 @@ async def test_what_was_not_heard_before_a_task_ended_is_not_said_in_the_next(
         await inbox.stop()
 
     assert not inbox.is_wrapping_up
-    assert inbox.take_wrap_up() is None
+    assert inbox.take().wrap_up is None
 
 
 async def test_who_waits_for_mail_is_woken_when_told_to_return(stream: RunStream) -> None:

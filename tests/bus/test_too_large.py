@@ -24,7 +24,7 @@ from bus.messages import (
 )
 from bus.run_stream import BATCH_MESSAGES_MAX, Entry, RunStream
 from team.agent.loop import SENT_BYTES_MAX
-from team.agent.tools.base import Tool, ToolAnswer
+from team.agent.tools.base import Effect, Tool, ToolAnswer
 from team.members.synthesis import fitting
 from tests.support.decisions import Scripted, a_world, an_agent, an_assignment
 from tests.support.wire import all_of
@@ -43,6 +43,7 @@ class Say(Tool[Given]):
 
     name: ClassVar[str] = "say"
     input_type = Given
+    effect: ClassVar[Effect] = "idempotent"
 
     def __init__(self, run: str, text: str, times: int = 1) -> None:
         self._run, self._text, self._times = run, text, times
@@ -58,7 +59,7 @@ class Look(Tool[Given]):
 
     name: ClassVar[str] = "look"
     input_type = Given
-    is_read_only = True
+    effect: ClassVar[Effect] = "read-only"
 
     async def run(self, _: Given) -> ToolAnswer:
         return ToolAnswer(content="\x00" * 100_000)
