@@ -64,10 +64,10 @@ async def test_feed_brings_again_what_the_client_dropped(
     """The same queue, too short for what comes at once: nothing is lost and nothing doubled."""
     await create_feed(connection, stream.run, NAME, [subjects.pattern(stream.run, "mail", NAME)])
     feed = Feed(connection, stream.run, NAME)
-    await stream.commit([a_note(stream.run, str(number)) for number in range(SENT)])
     async with feed:
         assert feed._listening is not None
         feed._listening._subscription._pending_bytes_limit = KEPT_BYTES
+        await stream.commit([a_note(stream.run, str(number)) for number in range(SENT)])
         records = await _take(feed, SENT, ROUNDS_S)
         assert "slow consumer" in connection._client.last_problem
 
