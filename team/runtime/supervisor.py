@@ -209,7 +209,8 @@ class Supervisor:
     def _end_replaced(self, record: Record) -> None:
         """End the process of a member that the lead has given up."""
         name = record.subject.names[0]
-        if isinstance(record.body, MemberLost) and record.subject.author == LEAD:
+        by_lead = record.subject.author == LEAD != name  # what it says of itself is no order
+        if isinstance(record.body, MemberLost) and by_lead:
             self._replaced[name] = record.seq
             self._kill(name, "the lead has replaced it")
 
