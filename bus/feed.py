@@ -24,6 +24,7 @@ from bus.run_stream import Record, record_of
 ACK_WAIT_S: Final = 3.0
 """How soon a message comes again when the process that fetched it died, in seconds."""
 
+_DELETE_S: Final = 0.5
 _PULL: Final = 64
 _EXPIRES_S: Final = 20.0
 _IDLE_S: Final = 0.5
@@ -114,6 +115,13 @@ async def create_feed(
         # Its start can't be changed, even to what has no effect any more.
         config["opt_start_seq"] = info.config.opt_start_seq
         await connection.call(f"CONSUMER.CREATE.{stream}.{name}", request)
+
+
+async def delete_feed(connection: Connection, run: str, name: str) -> None:
+    """Take away a consumer whose reader has ended; without a bus it ends by itself, later."""
+    with contextlib.suppress(BusError):
+        stream = subjects.stream_name(run)
+        await connection.call(f"CONSUMER.DELETE.{stream}.{name}", retry_s=_DELETE_S)
 
 
 async def feed_position(connection: Connection, run: str, name: str) -> FeedPosition | None:

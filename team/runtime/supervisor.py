@@ -25,7 +25,7 @@ from bus import subjects
 from bus.access import Access, revive
 from bus.connection import Connection
 from bus.errors import BusError
-from bus.feed import Feed, create_feed
+from bus.feed import Feed, create_feed, delete_feed
 from bus.ids import LEAD, SUPERVISOR
 from bus.live import BEAT_EVERY_S, Beat, Roll, send_beat
 from bus.messages import MemberJoined, MemberLost, MemberStuck, ResultPublished
@@ -131,6 +131,7 @@ class Supervisor:
             await self._end_all()
             beating.cancel()
             guarding.cancel()
+            await delete_feed(self._connection, self._run, name)
         if self._was_taken_over:
             reason = "another command has taken it over"
             raise StateError(self._run, reason, f"follow it: team watch {self._run}")

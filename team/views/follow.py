@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bus import subjects
 from bus.connection import Connection
-from bus.feed import Feed, create_feed
+from bus.feed import Feed, create_feed, delete_feed
 from bus.live import Beat, Roll, Text, follow_text
 from bus.run_stream import Record, RunStream
 from team.state import RunState, fold
@@ -65,6 +65,7 @@ class Follower:
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
         await self._feed.stop()
+        await delete_feed(self._connection, self.run, self._name)
         await self._roll.stop()
         await self._live.unsubscribe()
 

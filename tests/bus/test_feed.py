@@ -18,7 +18,7 @@ import pytest
 from bus import subjects
 from bus.access import Access
 from bus.connection import Connection, connect
-from bus.feed import ACK_WAIT_S, Feed, FeedPosition, create_feed, feed_position
+from bus.feed import ACK_WAIT_S, Feed, FeedPosition, create_feed, delete_feed, feed_position
 from bus.messages import Note
 from bus.run_stream import Record, RunStream, create_run
 from bus.server import start_server, stop_server
@@ -382,3 +382,17 @@ async def test_feed_survives_a_restart_of_the_server(tmp_path: Path, word: str) 
                 assert position == FeedPosition(fetched_seq=2, acked_seq=2, waiting=0)
     finally:
         stop_server(tmp_path)
+
+
+async def test_reader_that_ends_leaves_no_consumer(
+    connection: Connection, stream: RunStream
+) -> None:
+    """Else each command that looks at a run would leave one for minutes."""
+    everything = [subjects.everything(stream.run)]
+    await create_feed(connection, stream.run, "watcher", everything, lasting=False)
+    assert await feed_position(connection, stream.run, "watcher") is not None
+
+    await delete_feed(connection, stream.run, "watcher")
+    await delete_feed(connection, stream.run, "watcher")
+
+    assert await feed_position(connection, stream.run, "watcher") is None
