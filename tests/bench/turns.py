@@ -128,7 +128,7 @@ class ScriptedCaller(Caller):
     """The real caller on a client of our own; `Caller` has no other seam for that."""
 
     def __init__(self, client: anthropic.AsyncAnthropic) -> None:
-        self._provider = REHEARSAL
+        super().__init__(REHEARSAL)
         self._client = client
 
 

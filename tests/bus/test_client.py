@@ -244,7 +244,7 @@ async def test_silent_peer_with_bytes_unsent_holds_the_client_for_ever(
         options = {"token": access.token, "dont_randomize": True, "reconnect_time_wait": 0.1}
         servers: list[str] = [proxy.url, access.url]
         if isinstance(client, SteadyClient):
-            await client.start(servers, say_nothing, **options)  # type: ignore[arg-type]
+            await client.start(",".join(servers), say_nothing, **options)  # type: ignore[arg-type]
         else:
             options |= {"ping_interval": 1, "max_outstanding_pings": 1}
             await client.connect(servers, error_cb=say_nothing, **options)  # type: ignore[arg-type]
