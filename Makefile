@@ -72,10 +72,10 @@ test: setup ## the quick tests: rules, folds, words, and the bus on a real serve
 	@$(BIN)/python -m pytest -m "$(QUICK)" -n $(JOBS) $(ARGS)
 
 test-slow: setup ## the slow ones alone: processes, chaos, end to end
-	@$(BIN)/python -m pytest -m "$(SLOW)" $(ARGS)
+	@$(BIN)/python -m pytest -m "$(SLOW)" -n $(JOBS) $(ARGS)
 
 test-all: setup ## all that needs no key and no container engine
-	@$(BIN)/python -m pytest -m "$(FREE)" $(ARGS)
+	@$(BIN)/python -m pytest -m "$(FREE)" -n $(JOBS) $(ARGS)
 
 check: setup ## format, lint, types, imports; changes nothing
 	@rc=0; \
