@@ -154,9 +154,23 @@ class Feed:
     process lives.
     """
 
-    def __init__(self, connection: Connection, run: str, name: str) -> None:
+    def __init__(
+        self, connection: Connection, run: str, name: str, *, fleeting: Sequence[str] = ()
+    ) -> None:
+        """Prepare to pull.
+
+        Args:
+            connection: To the bus.
+            run: The run.
+            name: Whose consumer.
+            fleeting: The filters of one that does not outlive its reader: made again if
+                its reader was asleep for longer than it lives.
+        """
         self._connection = connection
         self._run = run
+        self._name = name
+        self._fleeting = tuple(fleeting)
+        self._newest_seq = 0
         self._pull_subject = f"$JS.API.CONSUMER.MSG.NEXT.{subjects.stream_name(run)}.{name}"
         self._inbox = connection.new_inbox()
         self._ready: asyncio.Queue[Record] = asyncio.Queue()
@@ -243,6 +257,7 @@ class Feed:
         if seq in self._acked:
             await self._connection.publish(message.reply, b"+ACK")
             return
+        self._newest_seq = max(self._newest_seq, seq)
         is_new = seq not in self._ack_of
         self._ack_of[seq] = message.reply
         if is_new:
@@ -262,11 +277,25 @@ class Feed:
                 await self._connection.move()
             if self._connection.is_connected and self._asked_for <= _PULL // 2:
                 with contextlib.suppress(BusError):
+                    if self._fleeting and silent_s > _SILENT_S:
+                        await self._make_again()
                     await self._pull()
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_IDLE_S):
                     await self._wake.wait()
+
+    async def _make_again(self) -> None:
+        if await _consumer(self._connection, self._run, self._name) is None:
+            first_seq = self._newest_seq + 1
+            await create_feed(
+                self._connection,
+                self._run,
+                self._name,
+                self._fleeting,
+                first_seq=first_seq,
+                lasting=False,
+            )
 
     async def _pull(self) -> None:
         wanted = _PULL - max(self._asked_for, 0)

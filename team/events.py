@@ -26,6 +26,7 @@ EVENTS: Final[dict[str, str]] = {
     "task.settled": "The lead has closed a task; `task_id`, `state`, `reasons`.",
     "plan.made": "The lead's plan has passed the rules; `mode`, `lanes`, `round`.",
     "approval.asked": "The run waits for a person; `approval` is what `team approve` takes.",
+    "run.slept": "The machine was asleep or the command stopped; `slept_s` count as no work.",
     "run.taken_over": "Another command supervises the run from now on; this one ends.",
     "run.triaged": "The plan is on the board; `mode`, `lanes`.",
     "plan.refused": "A plan could not be checked, and the run ends; `reason`.",

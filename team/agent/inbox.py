@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -18,10 +19,11 @@ import msgspec
 from bus import subjects
 from bus.errors import BusError, BusUnavailableError
 from bus.feed import Feed
-from bus.ids import LEAD, PERSON
-from bus.messages import CancelRun, Intake, Mail, StopMember, WrapUp
+from bus.ids import LEAD, PERSON, SUPERVISOR
+from bus.messages import CancelRun, Intake, Mail, MemberJoined, StopMember, WrapUp
 from bus.run_stream import Record, RunStream
 from team.agent.arrivals import Arrivals
+from team.agent.asleep import WORD_S, Sleep
 from team.agent.briefing import mail_block
 from team.rules.limits import CHARACTERS_PER_TOKEN
 from team.state import Letter, RunState
@@ -70,6 +72,7 @@ class Inbox:
         self.failed: Exception | None = None
         self._was_cut = False
         self._arrivals = arrivals or Arrivals()
+        self._sleep = Sleep()
         self._seen_seq = 0
         self._wrap_up: tuple[int, WrapUp] | None = None
         self._feed = feed
@@ -166,9 +169,25 @@ class Inbox:
         """
         if self.failed is not None:
             raise self.failed
+        await self._hear_of_sleep()
         upto = await self._arrivals.upto("inbox")
         await (self._fold_arrived() if upto is None else self._fold_stored(upto))
         self._arrivals.note("inbox", self._seen_seq)
+
+    def runs(self) -> None:
+        """Note that this process runs; called several times a second."""
+        self._sleep.runs(time.time())
+
+    async def _hear_of_sleep(self) -> None:
+        """Who was asleep waits a moment for the supervisor to say that the run was."""
+        self.runs()
+        if self._sleep.take() is None or self._arrivals.is_replay:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WORD_S):
+                while not any(map(_takes_charge, self._arrived)):
+                    self._changed.clear()
+                    await self._changed.wait()
 
     async def wait_change(self, timeout_s: float) -> bool:
         """Wait until something comes, then look; returns whether it did.
@@ -364,3 +383,7 @@ class Inbox:
                 break
             chosen.append(letter)
         return chosen
+
+
+def _takes_charge(record: Record) -> bool:
+    return isinstance(record.body, MemberJoined) and record.subject.author == SUPERVISOR

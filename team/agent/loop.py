@@ -338,6 +338,8 @@ class Agent:
             for pending in (task, interrupted):
                 pending.cancel()
             await asyncio.gather(task, interrupted, return_exceptions=True)
+        if inbox.failed is not None:
+            raise inbox.failed
         inbox.note_interruption()
         raise StopRequestedError(self._world.me)
 

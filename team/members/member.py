@@ -120,6 +120,7 @@ class Member:
         run, name = self.key.run, self.key.name
         while True:
             self._look_at_bus()
+            self.inbox.runs()
             beat = Beat(
                 pid=os.getpid(),
                 state=self._state,

@@ -14,13 +14,15 @@ from bus.errors import BusError, ConflictError
 from bus.ids import SUPERVISOR
 from bus.live import Roll
 from bus.messages import MemberJoined
-from bus.run_stream import Entry, RunStream
+from bus.run_stream import Entry, Record, RunStream
 from team.errors import StateError
 
 QUIET_S: Final = 1.5
 """How long nobody of a run may be heard before it counts as left, in seconds."""
 LISTENS_MAX: Final = 3
 """How often it is listened for that long."""
+WORD_S: Final = 2.0
+"""For how long it is tried to say that the run was asleep, in seconds; then again."""
 LOOK_EVERY_S: Final = 1.0
 """How often a supervisor looks whether it still is the run's, in seconds."""
 
@@ -68,5 +70,32 @@ async def until_taken_over(stream: RunStream, charge_seq: int) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
         with suppress(BusError):
             head = await stream.head(subject)
-            if head is not None and head.seq > charge_seq:
+            if head is not None and head.seq > charge_seq and not _is_ours(head):
                 return
+
+
+async def say_asleep(stream: RunStream, charge_seq: int, since: float) -> int:
+    """Say that nobody worked on the run from a time (seconds since 1970) until now.
+
+    Returns:
+        The sequence under which this command is the run's supervisor from now on.
+
+    Raises:
+        ConflictError: Another is.
+        BusUnavailableError: No answer within a moment; try again.
+    """
+    subject = subjects.member(stream.run, SUPERVISOR, SUPERVISOR)
+    entry = Entry(subject=subject, body=_joined(since), expect=charge_seq)
+    return await stream.append(entry, retry_s=WORD_S)
+
+
+def _joined(idle_since: float) -> MemberJoined:
+    return MemberJoined(pid=os.getpid(), host=socket.gethostname(), idle_since=idle_since)
+
+
+def _is_ours(record: Record) -> bool:
+    body = record.body
+    return isinstance(body, MemberJoined) and (body.pid, body.host) == (
+        os.getpid(),
+        socket.gethostname(),
+    )

@@ -30,11 +30,12 @@ from bus.ids import LEAD, SUPERVISOR
 from bus.live import BEAT_EVERY_S, Beat, Roll, send_beat
 from bus.messages import MemberJoined, MemberLost, MemberStuck, ResultPublished
 from bus.run_stream import Entry, Record, RunStream
+from team.agent.asleep import Sleep
 from team.errors import StateError
 from team.members.seat import SeatKey
 from team.policy import Liveness
 from team.rules.liveness import Deaths, Vigil, Watched
-from team.runtime.charge import take_charge, until_taken_over
+from team.runtime.charge import say_asleep, take_charge, until_taken_over
 from team.runtime.exit_codes import EXIT_BUS_FULL, EXIT_DONE, EXIT_FINAL, EXIT_NO_BUS
 from team.runtime.home import cache_dir, run_dir
 from team.runtime.last_words import how_it_ended, size_of
@@ -56,6 +57,7 @@ class _Killed(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str
     waited_s: float
+    was_heard: bool = True
 
 
 class Supervisor:
@@ -88,6 +90,10 @@ class Supervisor:
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._deaths = Deaths(liveness.restart_seconds)
         self._killed: dict[str, _Killed] = {}
+        self._charge_seq = 0
+        self._sleep = Sleep()
+        self._slept_since: float | None = None
+        self._unheard_since: dict[str, float] = {}
         self._replaced: dict[str, int] = {}
         self._log_sizes: dict[str, int] = {}
         self._incarnations: dict[str, int] = {}
@@ -114,15 +120,15 @@ class Supervisor:
 
         Cancelling: all members are ended before the cancellation goes on.
         """
-        charge_seq = await take_charge(self._connection, self._stream)
+        self._charge_seq = await take_charge(self._connection, self._stream)
         beating = asyncio.create_task(self._beat())
-        guarding = asyncio.create_task(self._guard(charge_seq))
+        guarding = asyncio.create_task(self._guard(self._charge_seq))
         name = f"supervisor-{secrets.token_hex(4)}"
         patterns = [subjects.pattern(self._run, kind) for kind in ("member", "mail", "result")]
         try:
             await create_feed(self._connection, self._run, name, patterns, lasting=False)
             async with (
-                Feed(self._connection, self._run, name) as feed,
+                Feed(self._connection, self._run, name, fleeting=patterns) as feed,
                 Roll(self._connection, self._run) as roll,
                 self._pacing,
             ):
@@ -154,6 +160,7 @@ class Supervisor:
         ends_at: float | None = None
         backlog = await self._stream.last_seq()
         while not self._stopping.is_set() and self.lead_lost is None:
+            await self._note_sleep()
             record = await feed.next(0.25)
             if record is not None:
                 self._take(record)
@@ -173,6 +180,17 @@ class Supervisor:
                 self._check_watchers()
             await self._revive_server()
             self._check_bus()
+
+    async def _note_sleep(self) -> None:
+        """Say for how long nobody could work, if the machine was asleep or the command stopped."""
+        self._sleep.runs(time.time())
+        since = self._slept_since = self._slept_since or self._sleep.take()
+        if since is None or self._has_result:
+            return
+        with suppress(BusError):
+            self._charge_seq = await say_asleep(self._stream, self._charge_seq, since)
+            self._slept_since = None
+            log.warning("run.slept", slept_s=round(time.time() - since, 1))
 
     def _check_bus(self) -> None:
         """Stop if the bus has been away for longer than the run may wait."""
@@ -236,7 +254,8 @@ class Supervisor:
                 full = "has no room" if code == EXIT_BUS_FULL else "does not answer"
                 self._stop_without_bus(f"the bus {full}, says {name!r}")
                 return
-            if code == EXIT_NO_BUS:  # its own way to the bus was cut: no fault of its own
+            if code == EXIT_NO_BUS or self._may_be_parted(name, killed):
+                # Its own way to the bus is cut: no fault of its own.
                 log.warning("member.restarted", member=name, exit_code=code, pause_s=0.0)
                 continue
             how = killed.reason if killed else self._how_it_ended(process, code)
@@ -252,6 +271,15 @@ class Supervisor:
             await asyncio.sleep(pause_s)
         if name in self._replaced:
             await self._see_off(name)
+
+    def _may_be_parted(self, name: str, killed: _Killed | None) -> bool:
+        """Whether a process that was never heard may lack the bus: it has that long to find it."""
+        if killed is None or killed.was_heard:
+            self._unheard_since.pop(name, None)
+            return False
+        now = time.monotonic()
+        since = self._unheard_since.setdefault(name, now - killed.waited_s)
+        return now - since < self._connection.patience_s
 
     def _how_it_ended(self, process: Launched, code: int) -> str:
         since = self._log_sizes[process.key.name]
@@ -340,7 +368,9 @@ class Supervisor:
         for name in seen.silent:
             log.warning("member.silent", member=name, pid=running[name].pid)
         for name, silent_s in seen.frozen.items():
-            self._kill(name, f"it was not heard for {silent_s:.0f} s and was killed", silent_s)
+            was_heard = running[name].heard is not None
+            reason = f"it was not heard for {silent_s:.0f} s and was killed"
+            self._kill(name, reason, silent_s, was_heard=was_heard)
         for name, stuck in seen.stuck.items():
             await self._say_stuck(name, stuck)
 
@@ -353,11 +383,14 @@ class Supervisor:
         if name == LEAD and not stuck.waits_for:
             self._kill(name, f"{stuck.reason}, and it was killed", self._liveness.stuck_seconds)
 
-    def _kill(self, name: str, reason: str, waited_s: float = 0.0) -> None:
+    def _kill(
+        self, name: str, reason: str, waited_s: float = 0.0, *, was_heard: bool = True
+    ) -> None:
         process = self._processes.get(name)
         if process is not None and process.is_running:
             log.warning("member.killed", member=name, pid=process.pid, reason=reason)
-            self._killed[name] = _Killed(reason=reason, waited_s=waited_s)
+            killed = _Killed(reason=reason, waited_s=waited_s, was_heard=was_heard)
+            self._killed[name] = killed
             process.signal(signal.SIGKILL)
 
     def _running(self) -> list[Launched]:

@@ -51,7 +51,7 @@ class Follower:
             return
         everything = [subjects.everything(self.run)]
         await create_feed(self._connection, self.run, self._name, everything, lasting=False)
-        self._feed = Feed(self._connection, self.run, self._name)
+        self._feed = Feed(self._connection, self.run, self._name, fleeting=everything)
         await self._roll.start()
         self._live = await follow_text(self._connection, self.run, self._take_text)
         await self._feed.start()

@@ -396,3 +396,20 @@ async def test_reader_that_ends_leaves_no_consumer(
     await delete_feed(connection, stream.run, "watcher")
 
     assert await feed_position(connection, stream.run, "watcher") is None
+
+
+async def test_reader_that_slept_longer_than_its_consumer_lives_goes_on(
+    connection: Connection, stream: RunStream
+) -> None:
+    """Nothing is missed and nothing comes twice: the consumer is made again where it was."""
+    everything = [subjects.everything(stream.run)]
+    await create_feed(connection, stream.run, "watcher", everything, lasting=False)
+    async with Feed(connection, stream.run, "watcher", fleeting=everything) as feed:
+        await stream.append(a_note(stream.run))
+        first = await feed.next(5)
+        await delete_feed(connection, stream.run, "watcher")
+
+        await stream.append(a_note(stream.run))
+        second = await feed.next(10)
+
+    assert [one.seq for one in (first, second) if one is not None] == [1, 2]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 import httpx2
 import msgspec
 import pytest
 
+from bus.errors import BusUnavailableError
 from bus.messages import ContextClosed, TokenCounts, TurnActed, TurnReplied, UsageSpent
 from bus.run_stream import RunStream
 from team.agent.assignment import Assignment
@@ -22,6 +24,9 @@ from tests.support.builders import a_budget
 from tests.support.cassettes import Scripted, failed
 from tests.support.decisions import a_world, an_assignment
 from tests.support.model_streams import answer, begun, ended, text, tool
+from tests.support.wire import until
+
+STREAMED = {"content-type": "text/event-stream"}
 
 
 class Nothing(msgspec.Struct):
@@ -54,6 +59,14 @@ class Return(Tool[Nothing]):
 
     async def run(self, given: Nothing) -> ToolAnswer:  # noqa: ARG002 - asks for nothing
         return ToolAnswer(content="Accepted.", answer=b'"done"')
+
+
+class Never(httpx2.AsyncByteStream):
+    """A body of which nothing ever comes."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
 
 
 class Asked(Scripted):
@@ -267,3 +280,18 @@ async def test_a_stop_ends_the_wait_for_a_busy_provider_at_once(stream: RunStrea
             await working
 
     assert await bodies(stream, ContextClosed) == []
+
+
+async def test_a_member_that_is_forsaken_in_a_call_says_so_and_was_not_stopped(
+    stream: RunStream,
+) -> None:
+    """The bus was away for too long: that is neither a stop nor a clean end."""
+    world = await a_world(stream)
+    agent, asked, _ = an_agent(world, httpx2.Response(200, headers=STREAMED, stream=Never()))
+    work = asyncio.create_task(agent.work(to_return()))
+    await until(lambda: bool(asked.last), "the call is made")
+
+    world.inbox.fail(BusUnavailableError("nats://there", "it is away"))
+
+    with pytest.raises(BusUnavailableError, match="it is away"):
+        await work

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bus.access import SERVER_DIRECTORY
-from bus.messages import MemberJoined, TurnReplied
+from bus.messages import MemberJoined, MemberLost, TurnReplied
 from bus.run_stream import Record
 from bus.server import start_server
 from bus.testing import Proxy
@@ -42,6 +42,7 @@ def _cases() -> list[Any]:
         pytest.param("lead", "cut", 5.0, id="lead-cut-5"),
         pytest.param("lead", "freeze", 5.0, id="lead-freeze-5"),
         pytest.param("bea", "freeze", 60.0, id="bea-freeze-60"),
+        pytest.param("lead", "cut", 90.0, id="lead-cut-90"),
     ]
     for seed in _named():
         chance = random.Random(seed)
@@ -91,6 +92,7 @@ async def test_a_member_that_is_parted_from_the_bus_loses_nothing(
     records = await cli.records(RUN)
     assert_sound(records, has_ended=True)
     assert [r.id for r in records[: len(parted)]] == [r.id for r in parted]
+    assert not [r for r in records if isinstance(r.body, MemberLost)]
 
 
 @pytest.mark.slow
