@@ -311,11 +311,14 @@ class MemberJoined(Message, frozen=True, kw_only=True, tag="member.joined"):
         pid: Its process id, on its host.
         host: The host's name.
         incarnation: 1 for the first process of this member, 2 for the next …
+        idle_since: Of a supervisor that takes up a run again: since when nobody worked on it, in
+            seconds since 1970; not every member was sent the run's last message.
     """
 
     pid: int
     host: str
     incarnation: int = 1
+    idle_since: Measure = 0.0
 
 
 class MemberLeft(Message, frozen=True, kw_only=True, tag="member.left"):

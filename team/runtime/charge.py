@@ -16,11 +16,14 @@ from bus.live import Roll
 from bus.messages import MemberJoined
 from bus.run_stream import Entry, RunStream
 from team.errors import StateError
+from team.state.run import is_work
 
 QUIET_S: Final = 1.5
 """How long nobody of a run may be heard before it counts as left, in seconds."""
 LISTENS_MAX: Final = 3
 """How often it is listened for that long."""
+RECENT: Final = 64
+"""Among so many of a run's last messages is one that shows work."""
 LOOK_EVERY_S: Final = 1.0
 """How often a supervisor looks whether it still is the run's, in seconds."""
 
@@ -39,12 +42,20 @@ async def take_charge(connection: Connection, stream: RunStream) -> int:
     taken = StateError(stream.run, "it is running", f"follow it: team watch {stream.run}")
     if head is not None and await _is_still_heard(connection, stream.run):
         raise taken
-    joined = MemberJoined(pid=os.getpid(), host=socket.gethostname())
+    idle_since = 0.0 if head is None else await _idle_since(stream)
+    joined = MemberJoined(pid=os.getpid(), host=socket.gethostname(), idle_since=idle_since)
     entry = Entry(subject=subject, body=joined, expect=0 if head is None else head.seq)
     try:
         return await stream.append(entry)
     except ConflictError as error:
         raise taken from error
+
+
+async def _idle_since(stream: RunStream) -> float:
+    """When the last message that shows work was stored, in seconds since 1970; 0 is unknown."""
+    first_seq = max(1, await stream.last_seq() - RECENT)
+    times = [r.at async for r in stream.read(first_seq=first_seq) if is_work(r)]
+    return times[-1] if times else 0.0
 
 
 async def _is_still_heard(connection: Connection, run: str) -> bool:

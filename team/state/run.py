@@ -114,12 +114,14 @@ class RunState:
     def _note_pause(self, record: Record) -> None:
         """Nobody worked on the run from its last message until it has a supervisor again.
 
-        A lead that gave up had waited in vain since the message before.
+        The supervisor says when that was: a member is not sent every message, its own neither.
+        A copy of a run was stored later than what it says.
         """
         author = record.subject.author
         if isinstance(record.body, MemberJoined) and author == SUPERVISOR:
-            self.pauses.append((self._worked_at or record.at, record.at))
-        if not (isinstance(record.body, MemberLost) and author == LEAD):
+            since = max(self._worked_at, record.body.idle_since)
+            self.pauses.append((since or record.at, record.at))
+        if is_work(record):
             self._worked_at = record.at
 
     def _follow_grants(self, record: Record) -> None:
@@ -190,6 +192,11 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
 
 _ENDED_WITH_RESULT: Final = frozenset({"decision", "rationale"})
 """Kinds that say nothing more once the result is there: it rests on what held then."""
+
+
+def is_work(record: Record) -> bool:
+    """Whether a record shows work: a lead that gave up had waited since the one before."""
+    return not (isinstance(record.body, MemberLost) and record.subject.author == LEAD)
 
 
 def fold(records: Iterable[Record]) -> RunState:
