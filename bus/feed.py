@@ -152,6 +152,10 @@ class Feed:
     `start` returns once it pulls, `stop` once it has ended; both may be called
     twice. What was received and not acked is kept from coming again while this
     process lives.
+
+    Attributes:
+        gaps: How often deliveries before one were not ours: another process pulls, or
+            has pulled, from the same consumer, or they were lost on the way.
     """
 
     def __init__(
@@ -171,6 +175,8 @@ class Feed:
         self._name = name
         self._fleeting = tuple(fleeting)
         self._newest_seq = 0
+        self._delivery = 0
+        self.gaps = 0
         self._pull_subject = f"$JS.API.CONSUMER.MSG.NEXT.{subjects.stream_name(run)}.{name}"
         self._inbox = connection.new_inbox()
         self._ready: asyncio.Queue[Record] = asyncio.Queue()
@@ -253,7 +259,10 @@ class Feed:
         self._asked_for -= 1
         if self._asked_for <= _PULL // 2:
             self._wake.set()
-        seq, at = _place(message.reply)
+        seq, at, delivery = _place(message.reply)
+        if delivery != self._delivery + 1:
+            self.gaps += 1
+        self._delivery = delivery
         if seq in self._acked:
             await self._connection.publish(message.reply, b"+ACK")
             return
@@ -318,7 +327,7 @@ class Feed:
                     await self._connection.publish(reply, b"+WPI")
 
 
-def _place(reply: str) -> tuple[int, float]:
-    """Read sequence and time from `$JS.ACK.<stream>.<consumer>.<n>.<seq>.<n>.<ns>.<n>`."""
+def _place(reply: str) -> tuple[int, float, int]:
+    """Read sequence, time and delivery of `$JS.ACK.<stream>.<consumer>.<n>.<seq>.<n>.<ns>.<n>`."""
     tokens = reply.split(".")
-    return int(tokens[-4]), int(tokens[-2]) / _NANOSECONDS
+    return int(tokens[-4]), int(tokens[-2]) / _NANOSECONDS, int(tokens[-3])

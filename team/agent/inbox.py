@@ -31,6 +31,9 @@ from team.state import Letter, RunState
 MAIL_TOKENS_MAX: Final = 4_000
 """Tokens of mail that may enter one turn; the rest waits for the next."""
 
+CATCH_UP_S: Final = 3.0
+"""After so long without a word the stream is read for what should have come, in seconds."""
+
 _CONTROL_AUTHORS: Final = frozenset({LEAD, PERSON})
 _MAIL_ORDER: Final[dict[str, int]] = {PERSON: 0, LEAD: 1}
 
@@ -73,6 +76,9 @@ class Inbox:
         self._was_cut = False
         self._arrivals = arrivals or Arrivals()
         self._sleep = Sleep()
+        self._gaps = 0
+        self._caught_up_at = 0.0
+        self._caught_up_seq = 0
         self._seen_seq = 0
         self._wrap_up: tuple[int, WrapUp] | None = None
         self._feed = feed
@@ -256,12 +262,44 @@ class Inbox:
     async def _wait(self, timeout_s: float) -> bool:
         if self._arrivals.is_replay:
             return True
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + timeout_s
+        while not (has_come := await self._is_told(min(ends_at - loop.time(), CATCH_UP_S))):
+            if loop.time() - self._caught_up_at > CATCH_UP_S and await self._catch_up():
+                return True
+            if loop.time() >= ends_at:
+                break
+        return has_come
+
+    async def _is_told(self, timeout_s: float) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
         has_come = self._changed.is_set()
         self._changed.clear()
         return has_come
+
+    async def _catch_up(self) -> bool:
+        """Read what should have come and did not; says whether there was any.
+
+        A twin of this member, thought dead and not yet fenced, takes from the same consumer,
+        and what it acknowledges comes to nobody again.
+        """
+        self._caught_up_at = asyncio.get_running_loop().time()
+        if self._stream is None or not self._stream.connection.is_connected:
+            return False
+        upto = await self._stream.last_seq()
+        here = self._folded | {record.seq for record in self._arrived}
+        found: dict[int, Record] = {}
+        for pattern in self._filters:
+            async for record in self._stream.read(pattern, first_seq=self._caught_up_seq + 1):
+                if record.seq <= upto and record.seq not in here:
+                    found[record.seq] = record
+        self._caught_up_seq = upto
+        self._arrived += found.values()
+        for record in found.values():
+            self._heed(record)
+        return bool(found)
 
     async def _listen(self) -> None:
         while True:
@@ -274,6 +312,9 @@ class Inbox:
             self._changed.set()
 
     async def _fold_arrived(self) -> None:
+        if self._arrived and self._feed.gaps != self._gaps:
+            self._gaps = self._feed.gaps
+            await self._catch_up()  # else the fold could have a hole in the midst of a batch
         arrived, self._arrived = self._arrived, []
         await self._fold(arrived)
         self._seen_seq = max([self._seen_seq, *(record.seq for record in arrived)])

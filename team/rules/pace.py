@@ -8,11 +8,13 @@ to one when the provider asks for fewer:
      └── one call, then twice as many each time, then one more each time ◀──┘
 
 Members that wait are served in the order in which they first asked. Each has one call at
-a time. Who died gives its place back when it is forgotten, asks anew, or after `CALL_S`.
+a time. Who died gives its place back when it is forgotten, asks anew, or after `CALL_S`;
+so does one whose word of a call's end was lost, or as soon as it is seen to do nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 WINDOW_START: Final = 32
@@ -25,6 +27,8 @@ BACKOFF_S: Final = 0.5
 BACKOFF_MAX_S: Final = 30.0
 CALL_S: Final = 900.0
 """After so many seconds a call whose end was never told no longer counts."""
+SEEN_S: Final = 1.0
+"""What is seen of a member so soon after it was let call may be from before, in seconds."""
 GRACE_S: Final = 2.0
 """Who was told to ask again and is so many seconds late has lost its place."""
 
@@ -86,6 +90,16 @@ class Pace:
         """Give back the place of a member that has died or left."""
         self.calling.pop(member, None)
         self.waiting.pop(member, None)
+
+    def free(self, resting: Mapping[str, float]) -> None:
+        """Give back the places of members that do nothing: the end of their call was lost.
+
+        Args:
+            resting: When each member that neither works nor waits for the provider was seen so.
+        """
+        self.calling = {
+            name: at for name, at in self.calling.items() if resting.get(name, at) <= at + SEEN_S
+        }
 
     def _widen(self) -> None:
         self._closings = 0

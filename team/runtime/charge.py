@@ -16,6 +16,7 @@ from bus.live import Roll
 from bus.messages import MemberJoined
 from bus.run_stream import Entry, Record, RunStream
 from team.errors import StateError
+from team.state.run import is_work
 
 QUIET_S: Final = 1.5
 """How long nobody of a run may be heard before it counts as left, in seconds."""
@@ -23,6 +24,8 @@ LISTENS_MAX: Final = 3
 """How often it is listened for that long."""
 WORD_S: Final = 2.0
 """For how long it is tried to say that the run was asleep, in seconds; then again."""
+RECENT: Final = 64
+"""Among so many of a run's last messages is one that shows work."""
 LOOK_EVERY_S: Final = 1.0
 """How often a supervisor looks whether it still is the run's, in seconds."""
 
@@ -41,12 +44,19 @@ async def take_charge(connection: Connection, stream: RunStream) -> int:
     taken = StateError(stream.run, "it is running", f"follow it: team watch {stream.run}")
     if head is not None and await _is_still_heard(connection, stream.run):
         raise taken
-    joined = MemberJoined(pid=os.getpid(), host=socket.gethostname())
-    entry = Entry(subject=subject, body=joined, expect=0 if head is None else head.seq)
+    idle_since = 0.0 if head is None else await _idle_since(stream)
+    entry = Entry(subject=subject, body=_joined(idle_since), expect=0 if head is None else head.seq)
     try:
         return await stream.append(entry)
     except ConflictError as error:
         raise taken from error
+
+
+async def _idle_since(stream: RunStream) -> float:
+    """When the last message that shows work was stored, in seconds since 1970; 0 is unknown."""
+    first_seq = max(1, await stream.last_seq() - RECENT)
+    times = [r.at async for r in stream.read(first_seq=first_seq) if is_work(r)]
+    return times[-1] if times else 0.0
 
 
 async def _is_still_heard(connection: Connection, run: str) -> bool:

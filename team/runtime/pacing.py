@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final
 
 import structlog
 
 from bus.connection import Connection, Listening
+from bus.live import Presence
 from bus.pace import CallAsked, CallEnded, answer_callers
 from team.rules.pace import Pace
 
 log = structlog.get_logger()
+
+CALLING: Final = frozenset({"working", "waiting"})
+"""What the heartbeat of a member says while it makes a call, or between two tries."""
 
 
 class Pacing:
@@ -53,6 +59,16 @@ class Pacing:
         """Give back the places of a member whose process has ended."""
         for pace in self._paces.values():
             pace.forget(member)
+
+    def look(self, heard: Mapping[str, Presence]) -> None:
+        """Give back the places of members whose heartbeat says that they call nobody.
+
+        Args:
+            heard: The last that was heard of each member.
+        """
+        resting = {n: one.heard_at for n, one in heard.items() if one.beat.state not in CALLING}
+        for pace in self._paces.values():
+            pace.free(resting)
 
     def _on_ask(self, member: str, asked: CallAsked) -> float:
         return self._paces[asked.key].ask(member, time.monotonic())

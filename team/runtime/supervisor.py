@@ -354,6 +354,7 @@ class Supervisor:
     async def _look(self, roll: Roll) -> None:
         """Look at everybody's heartbeats: kill who is frozen, say who gets nowhere."""
         heard = roll.heard(self._run)
+        self._pacing.look(heard)
         running = {
             name: Watched(pid=one.pid, started_at=one.started_at, last=heard.get(name))
             for name, one in self._processes.items()

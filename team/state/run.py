@@ -120,8 +120,9 @@ class RunState:
         """
         author = record.subject.author
         if isinstance(record.body, MemberJoined) and author == SUPERVISOR:
-            since = record.body.idle_since or self._worked_at or record.at
-            self.pauses.append((max(since, self.opened_at), record.at))
+            told = record.body.idle_since
+            since = told if told > self.opened_at else self._worked_at
+            self.pauses.append((since or record.at, record.at))
         if is_work(record):
             self._worked_at = record.at
 

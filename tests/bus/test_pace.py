@@ -12,6 +12,7 @@ from bus import subjects
 from bus.connection import Connection
 from bus.errors import BusUnavailableError
 from bus.ids import new_run_id
+from bus.live import Beat, Presence
 from bus.pace import CallEnded, ask_to_call, tell_ended
 from team.agent.models.call import Caller, Reply
 from team.agent.pacer import RunPacer
@@ -106,6 +107,24 @@ async def test_a_member_whose_process_has_ended_gives_its_place_back(
         pacing.forget("ada")
 
         assert await ask_to_call(connection, run, "bea", "k") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("state", "is_free"),
+    [("idle", True), ("listening", True), ("working", False), ("waiting", False)],
+)
+async def test_a_call_whose_end_was_never_told_ends_when_its_member_rests(
+    connection: Connection, state: str, is_free: bool
+) -> None:
+    run = new_run_id()
+    async with Pacing(connection, run) as pacing:
+        await tell_ended(connection, run, "ada", CallEnded(key="k", how="busy", hold_s=0.0))
+        assert await ask_to_call(connection, run, "ada", "k") == 0.0
+
+        later = time.monotonic() + 60.0
+        pacing.look({"ada": Presence(beat=Beat(pid=1, state=state), heard_at=later)})
+
+        assert (await ask_to_call(connection, run, "bea", "k") == 0.0) is is_free
 
 
 async def test_what_is_no_word_of_a_caller_is_not_answered_and_harms_nobody(

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.live import Beat, Presence
+from team.agent.models.silence import SILENT_S as MODEL_SILENT_S
+from team.policy import Liveness
 from team.rules.liveness import (
     CIRCLE_S,
     FROZEN_S,
@@ -42,8 +44,8 @@ def ticks(until: float, since: float = 0.0) -> Iterable[float]:
 class Watch:
     """Looks at ada, tick for tick, and remembers when what was seen."""
 
-    def __init__(self) -> None:
-        self.vigil = Vigil(STUCK_S)
+    def __init__(self, stuck_s: float = STUCK_S) -> None:
+        self.vigil = Vigil(stuck_s)
         self.silent: list[float] = []
         self.frozen: list[float] = []
         self.stuck: list[float] = []
@@ -139,6 +141,22 @@ def test_whatever_moves_starts_the_clock_anew() -> None:
         watch.look(now, a_member(now, steps=int(now // (STUCK_S - 1))))
 
     assert watch.stuck == []
+
+
+@pytest.mark.parametrize(
+    ("stuck_s", "is_seen"), [(Liveness().stuck_seconds, False), (MODEL_SILENT_S / 2, True)]
+)
+def test_a_model_that_is_asked_again_before_the_time_is_over_is_not_stuck(
+    stuck_s: float, is_seen: bool
+) -> None:
+    """Each try in vain shows that the member waits, and then that it asks again."""
+    watch = Watch(stuck_s)
+    for now in ticks(15 * 60):
+        tries, since = divmod(now, MODEL_SILENT_S)
+        state = "waiting" if tries and since < 1 else "working"
+        watch.look(now, a_member(now, state=state, steps=int(2 * tries)))
+
+    assert bool(watch.stuck) is is_seen
 
 
 def test_a_silent_member_is_not_called_stuck_as_well() -> None:

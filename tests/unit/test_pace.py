@@ -13,6 +13,7 @@ from team.rules.pace import (
     CALL_S,
     GRACE_S,
     HOLD_MAX_S,
+    SEEN_S,
     WINDOW_MAX,
     WINDOW_START,
     Pace,
@@ -145,6 +146,17 @@ def test_the_place_of_a_member_that_died_comes_back(ending: str) -> None:
             assert pace.ask("cleo", 10.1) == 0.0
         case _:
             assert pace.ask("cleo", 10.0 + CALL_S) == 0.0
+
+
+def test_a_member_that_is_seen_at_rest_after_it_was_let_call_has_its_place_taken() -> None:
+    """The word that its call has ended was lost, and it may not ask again for long."""
+    pace = closed()
+    assert pace.ask("bea", 10.0) == 0.0
+
+    pace.free({"bea": 10.0 + SEEN_S, "cleo": 60.0})
+    assert pace.ask("cleo", 20.0) > 0
+    pace.free({"bea": 10.1 + SEEN_S})
+    assert pace.ask("cleo", 20.2) == 0.0
 
 
 def test_a_member_that_died_in_the_queue_keeps_nobody_waiting_for_long() -> None:

@@ -177,6 +177,15 @@ _bodies = st.lists(
 )
 
 
+def test_who_supervised_where_and_since_when_nobody_had_worked_may_differ(tmp_path: Path) -> None:
+    subject = subjects.member(RUN, SUPERVISOR, SUPERVISOR)
+    _write(tmp_path, _story())
+    other = MemberJoined(pid=2, host="other", idle_since=50.0)
+    now = [kept_of(_record(1, subject, other)), *map(kept_of, _story()[1:])]
+
+    assert apart(read_recording(tmp_path), RUN, now) is None
+
+
 @given(said=_bodies, shift=st.integers(1, 9), at=st.integers(0, 5))
 def test_only_times_and_ids_may_differ(
     tmp_path_factory: pytest.TempPathFactory,

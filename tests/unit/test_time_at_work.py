@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from bus.ids import LEAD, SUPERVISOR
 from bus.messages import MemberJoined, MemberLost, TokenCounts
+from bus.subjects import matches
 from team.agent.permits import patience_s
 from team.audit.case import Case
-from team.rules.clock import worked_s
-from team.state import Spent
-from tests.support.builders import Story, a_budget, a_story, a_usage
+from team.rules.clock import began_at, worked_s
+from team.rules.world import teammate_filters
+from team.state import Spent, fold
+from tests.support.builders import RUN, Story, a_budget, a_story, a_usage
 
 JOINED = MemberJoined(pid=1, host="h")
 
@@ -49,6 +51,39 @@ def test_the_audit_takes_no_such_time_for_work_either() -> None:
 
     assert case.waited_s(began + 1_030) - case.waited_s(began) == pytest.approx(1_000)
     assert case.waited_s(began + 510) - case.waited_s(began) == pytest.approx(500)
+
+
+def test_a_member_that_is_not_sent_its_own_words_knows_how_long_it_has_worked() -> None:
+    """What it was sent ends long before the run was stopped."""
+    story = a_story()
+    story.seat("ada")
+    began = story.state.last_at
+    spent_at = began + 600
+    story.tell("usage", author="ada", body=a_usage(input=1, output=1), at=spent_at)
+    again = msgspec.structs.replace(JOINED, idle_since=spent_at)
+    story.tell("member", SUPERVISOR, author=SUPERVISOR, body=again, at=began + 1_600)
+
+    filters = teammate_filters(RUN, "ada", (), ())
+    sent = [one for one in story.records if any(matches(str(one.subject), f) for f in filters)]
+    whole, hers = fold(story.records), fold(sent)
+
+    assert len(sent) == len(story.records) - 1
+    assert worked_s(whole, began, began + 1_601) == pytest.approx(601)
+    assert worked_s(hers, began, began + 1_601) == pytest.approx(601)
+    case = Case(story.records)
+    assert case.waited_s(began + 1_601) - case.waited_s(began) == pytest.approx(1_000)
+
+
+def test_in_a_copy_of_a_run_no_time_is_taken_twice() -> None:
+    """A fork's messages are stored anew, after all that its supervisors have said of times."""
+    story = a_story()
+    began = story.state.last_at
+    for number in (1, 2):
+        said = msgspec.structs.replace(JOINED, idle_since=began - 10_000 + number)
+        story.tell("member", SUPERVISOR, author=SUPERVISOR, body=said, at=began + number)
+
+    assert worked_s(story.state, began, began + 30) == pytest.approx(28)
+    assert began_at(story.state, began + 30) <= began + 30
 
 
 @given(st.floats(1, 1e6), st.floats(0, 1))

@@ -38,7 +38,7 @@ SUFFIX: Final = ".jsonl"
 _AGAIN: Final = "record it again"
 _DEPTH: Final = 2
 _PASSING: Final = {
-    "member.joined": ("pid", "host"),
+    "member.joined": ("pid", "host", "idle_since"),
     "usage.spent": ("took_s",),
     "run.opened": ("sources",),  # the library's hash; the sources' own are compared before
 }
