@@ -816,6 +816,15 @@ class TokenCounts(Wire, frozen=True, kw_only=True):
         """All tokens of the call."""
         return self.input + self.cache_read + self.cache_write + self.output
 
+    def plus(self, other: TokenCounts) -> TokenCounts:
+        """These and others together, kind by kind."""
+        return TokenCounts(
+            input=self.input + other.input,
+            cache_read=self.cache_read + other.cache_read,
+            cache_write=self.cache_write + other.cache_write,
+            output=self.output + other.output,
+        )
+
 
 class Intake(Wire, frozen=True, kw_only=True):
     """One message that entered a context."""
@@ -962,8 +971,8 @@ class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
 
     Attributes:
         context: Which transcript.
-        turn: Which turn of it.
-        model: The model that answered.
+        turn: Which turn of it; of a call that gave no answer, which it was to be.
+        model: The model that answered, or was asked.
         request_id: The provider's id of the call.
         tokens: Tokens by kind.
         lost: What tries of it took whose answer broke off, as far as the provider has said.
@@ -981,6 +990,11 @@ class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
     cost_usd: Measure | None = None
     took_s: Measure = 0.0
     is_estimated: bool = False
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether the call never gave an answer: no turn has what it took."""
+        return bool(self.lost.total) and not self.tokens.total and not self.request_id
 
 
 AnyMail = Question | Answer | Challenge | Rebuttal | Note

@@ -58,11 +58,12 @@ def ended_by_reply(assignment: Assignment, transcript: Transcript) -> Outcome | 
     last = transcript.turns[-1] if transcript.turns else None
     if last is None or last.calls:
         return None
-    if last.replied.stop_reason in (stops.PAUSED, stops.CUT_OFF, stops.CUT_BY_WINDOW):
+    if last.replied.stop_reason in stops.UNENDED:
         return None
     if assignment.ends_with is None:
         return Outcome(returned=True, reason="done")
-    idle = sum(not turn.calls for turn in transcript.turns)
+    done = [turn for turn in transcript.turns if turn.replied.stop_reason not in stops.UNENDED]
+    idle = sum(not turn.calls for turn in done)
     if idle > NUDGES_MAX:
         return Outcome(returned=False, reason=f"it never called {assignment.ends_with}")
     return None

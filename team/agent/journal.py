@@ -6,7 +6,10 @@ the world has two more of its own, before it begins and once it has ended. Each 
 sequence that it follows, so a twin of a member thought dead is refused.
 
 Turns that left a context stay here: what is sent to a model is the opening, the text that
-stands for them, and the turns since.
+that stands for them, and the turns since.
+
+A call that never gave an answer is no turn. What it took is in the member's own `usage`, which
+is read with the journal: it counts against the same limits.
 
 Source: docs/protocol.md, "Turns".
 """
@@ -29,9 +32,11 @@ from bus.messages import (
     ContextCompacted,
     ContextOpened,
     DecisionTold,
+    TokenCounts,
     ToolOutcome,
     TurnActed,
     TurnReplied,
+    UsageSpent,
 )
 from bus.run_stream import Entry, Record, RunStream
 from team.agent.models.call import ToolCall, tool_calls
@@ -85,6 +90,7 @@ class Transcript(msgspec.Struct, kw_only=True):
         closed: How it ended without an answer, if it did.
         compacted: What stands for the turns that left the context, if any did.
         compacted_at: How many turns there were when they left.
+        lost: What calls have taken that never gave an answer.
     """
 
     opened: ContextOpened
@@ -93,6 +99,7 @@ class Transcript(msgspec.Struct, kw_only=True):
     closed: ContextClosed | None = None
     compacted: ContextCompacted | None = None
     compacted_at: int = 0
+    lost: TokenCounts = TokenCounts()
 
     @property
     def upto(self) -> int:
@@ -124,7 +131,9 @@ class Transcript(msgspec.Struct, kw_only=True):
     @property
     def tokens(self) -> int:
         """Tokens of all its calls, with those of tries whose answer broke off."""
-        return sum(turn.replied.tokens.total + turn.replied.lost.total for turn in self.turns)
+        return self.lost.total + sum(
+            turn.replied.tokens.total + turn.replied.lost.total for turn in self.turns
+        )
 
     @property
     def told(self) -> list[DecisionTold]:
@@ -182,10 +191,13 @@ class Journal:
         self._head_seq = 0
 
     async def load(self) -> None:
-        """Read the journal from the stream."""
+        """Read the journal from the stream, and what was paid beside it."""
         async for record in self._stream.read(str(self._subject)):
             self._head_seq = record.seq
             self._take(record)
+        if self.transcripts:
+            async for record in self._stream.read(str(subjects.usage(self._stream.run, self._me))):
+                self._take(record)
 
     @property
     def taken_in(self) -> set[str]:
@@ -222,9 +234,17 @@ class Journal:
         self._apply(as_stored(self._subject, body), at=time.time())
         return last_seq
 
+    def keep_lost(self, usage: UsageSpent) -> None:
+        """Count what a call took that never gave an answer; what a turn has counts already."""
+        transcript = self.transcripts.get(usage.context)
+        if transcript is not None and usage.is_in_vain:
+            transcript.lost = transcript.lost.plus(usage.lost)
+
     def _take(self, record: Record) -> None:
         body = record.body
-        if isinstance(body, JournalBody):
+        if isinstance(body, UsageSpent):
+            self.keep_lost(body)
+        elif isinstance(body, JournalBody):
             self._apply(body, at=record.at)
 
     def _apply(self, body: JournalBody, *, at: float) -> None:

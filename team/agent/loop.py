@@ -202,18 +202,19 @@ class Agent:
         patience_s = permits.patience_s(assignment.budget, self._seconds(transcript))
         try:
             reply = await self._call(request, number, patience_s, may_lose)
-        except ModelTooLongError as error:
-            read = permits.read_tokens(request, transcript, coming.added)
-            need = compaction.refused(error.reason, read)
-            has_room = await self._compact(transcript, request, need, read)
-            return None if has_room else endings.too_long(error.reason)
-        except (ModelBusyError, ModelReplyError) as error:
+        except ModelError as error:
             await self._tell_lost(assignment.context, number, request, error)
+            if isinstance(error, ModelTooLongError):
+                read = permits.read_tokens(request, transcript, coming.added)
+                need = compaction.refused(error.reason, read)
+                has_room = await self._compact(transcript, request, need, read)
+                return None if has_room else endings.too_long(error.reason)
             if assignment.is_vital and isinstance(error, ModelBusyError):
-                raise ModelAwayError(
-                    request.model, error.reason, time.monotonic() - began
-                ) from error
-            return Outcome(returned=False, reason=str(error))
+                waited_s = time.monotonic() - began
+                raise ModelAwayError(request.model, error.reason, waited_s) from error
+            if isinstance(error, ModelBusyError | ModelReplyError):
+                return Outcome(returned=False, reason=str(error))
+            raise
         await self._commit_reply(assignment.context, number, coming, reply)
         return None
 
@@ -240,7 +241,7 @@ class Agent:
     async def _tell_lost(
         self, context: str, number: int, request: Request, error: ModelError
     ) -> None:
-        """Say what a call has taken that never gave an answer."""
+        """Say, and keep, what a call has taken that never gave an answer."""
         if not error.lost.total:
             return
         usage = UsageSpent(
@@ -253,6 +254,7 @@ class Agent:
             is_estimated=self._caller.is_estimating,
         )
         await self._world.stream.append(self._world.entry("usage", body=usage))
+        self._journal.keep_lost(usage)
 
     def _rule(
         self,

@@ -65,13 +65,13 @@ def cost_usd(
     transcript: Transcript, price: Callable[[str, TokenCounts], float | None]
 ) -> float | None:
     """What the calls of a transcript have cost at the price of its model, if that is known."""
+    took = [part for t in transcript.turns for part in (t.replied.tokens, t.replied.lost)]
     total = 0.0
-    for turn in transcript.turns:
-        for tokens in (turn.replied.tokens, turn.replied.lost):
-            cost = price(transcript.opened.model, tokens)
-            if cost is None:
-                return None
-            total += cost
+    for tokens in [*took, transcript.lost] if transcript.lost.total else took:
+        cost = price(transcript.opened.model, tokens)
+        if cost is None:
+            return None
+        total += cost
     return total
 
 

@@ -25,6 +25,8 @@ _BOUNDS: Final = {
     CUT_BY_WINDOW: (WINDOW_CUTS_MAX, "its reply found no room in the model's window"),
     PAUSED: (PAUSES_MAX, "the provider paused its turn"),
 }
+UNENDED: Final = frozenset(_BOUNDS)
+"""Reasons with which a turn has not ended of itself."""
 
 
 def why_over(transcript: Transcript) -> str | None:

@@ -27,7 +27,7 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     """A sum of model calls.
 
     Attributes:
-        calls: How many.
+        calls: How many gave an answer: the turns.
         input_tokens: All tokens read, cached ones included.
         output_tokens: All tokens written.
         cost_usd: US dollars; absent as soon as one call's price is unknown.
@@ -51,7 +51,7 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
         known = self.cost_usd is not None and usage.cost_usd is not None
         cost = (self.cost_usd or 0.0) + max(0.0, usage.cost_usd or 0.0)
         return Spent(
-            calls=self.calls + 1,
+            calls=self.calls + (not usage.is_in_vain),
             input_tokens=self.input_tokens + sum(read_tokens(one) for one in took),
             output_tokens=self.output_tokens + sum(max(0, one.output) for one in took),
             cost_usd=cost if known else None,

@@ -196,7 +196,9 @@ def _acted(body: TurnActed, _: str) -> str:
 
 def _spent(body: UsageSpent, _: str) -> str:
     cost = "unknown cost" if body.cost_usd is None else f"${body.cost_usd:.4f}"
-    return f"{body.tokens.total} tokens, {cost}, {body.took_s:.2f} s"
+    lost = f" ({body.lost.total} in answers that broke off)" if body.lost.total else ""
+    tokens = body.tokens.total + body.lost.total
+    return f"{tokens} tokens{lost}, {cost}, {body.took_s:.2f} s"
 
 
 _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {

@@ -28,6 +28,7 @@ _MEANING: Final = {
     "rejected": "The gate refused: there was nothing to answer from.",
     "cancelled": "The run was cancelled.",
     "running": "The run goes on; this page shows it as it stood.",
+    "waiting": "The run waits for a person’s answer; this page shows it as it stood.",
     "stopped": "The run stopped before its end.",
     "stalled": "The run came to a halt before its end.",
 }

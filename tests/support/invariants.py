@@ -171,12 +171,28 @@ def payments(records: Records) -> Iterator[str]:
         if isinstance(one.body, TurnReplied):
             paid = None if following is None else following.body
             is_paid = isinstance(paid, UsageSpent) and _call(following) == _call(one)
-            if not is_paid or paid.tokens != one.body.tokens:
+            took = one.body.tokens, one.body.lost
+            if not is_paid or (paid.tokens, paid.lost) != took:
                 yield f"{one.seq}: {_call(one)} is not followed by what it took"
+    yield from _in_vain(records)
     replied = Counter(_call(r) for r in records if isinstance(r.body, TurnReplied))
-    spent = Counter(_call(r) for r in records if isinstance(r.body, UsageSpent))
+    usages = [r for r in records if isinstance(r.body, UsageSpent)]
+    spent = Counter(_call(r) for r in usages if not r.body.is_in_vain)
     for call in sorted((spent - replied) + (replied - spent)):
         yield f"{call} was made {replied[call]} times and paid {spent[call]} times"
+
+
+def _in_vain(records: Records) -> Iterator[str]:
+    """What a call took that gave no answer is said before the turn that it was to be."""
+    turns: dict[Place, int] = {}
+    for record in records:
+        body = record.body
+        if isinstance(body, TurnReplied):
+            turns[record.subject.author, body.context] = body.turn
+        elif isinstance(body, UsageSpent) and body.is_in_vain:
+            after = turns.get((record.subject.author, body.context), 0)
+            if body.turn != after + 1:
+                yield f"{record.seq}: {_call(record)} took something in vain after turn {after}"
 
 
 def requests(records: Records) -> Iterator[str]:
@@ -393,11 +409,10 @@ def budget(records: Records) -> Iterator[str]:
     """No limit of policy or of a contract was passed, and the ledger has every call."""
     state = fold(records)
     paid = [r.body for r in records if isinstance(r.body, UsageSpent)]
-    if (state.ledger.total.calls, state.ledger.total.tokens) != (
-        len(paid),
-        sum(usage.tokens.total for usage in paid),
-    ):
-        yield f"the ledger has {state.ledger.total}, the stream has {len(paid)} calls"
+    calls = sum(not usage.is_in_vain for usage in paid)
+    tokens = sum(usage.tokens.total + usage.lost.total for usage in paid)
+    if (state.ledger.total.calls, state.ledger.total.tokens) != (calls, tokens):
+        yield f"the ledger has {state.ledger.total}, the stream has {calls} calls, {tokens} tokens"
     for remark in limit_breaches(Case(records)):
         yield f"{remark.seqs}: {remark.member}: {remark.what} ({remark.code})"
 

@@ -40,6 +40,7 @@ from tests.support.whole_run import a_whole_run
 
 SOUND = a_whole_run()
 PAID = TokenCounts(input=1, output=1)
+LOST = TokenCounts(input=3_000, output=2)
 
 
 def numbered(records: list[Record]) -> list[Record]:
@@ -92,6 +93,15 @@ def decided(*bodies: AnyMessage) -> list[Record]:
     return with_one(at(DecisionRecorded) + 1, *records)
 
 
+def in_vain(turn: int = 1) -> Record:
+    """What a call of ada's first context took that never gave an answer."""
+    first = SOUND[at(TurnReplied)]
+    body = UsageSpent(
+        context=first.body.context, turn=turn, model="m1", tokens=TokenCounts(), lost=LOST
+    )
+    return told("usage", author=first.subject.author, body=body)
+
+
 ANEW = DecisionRecorded(statement="A pool is a queue.")
 REPLACES = msgspec.structs.replace(ANEW, supersedes=SOUND[at(DecisionRecorded)].seq)
 NARROW = MemberSeated(role="researcher", filters=("run.r1.mail.ada.*",))
@@ -132,6 +142,15 @@ SPOILED: dict[str, tuple[str, list[Record]]] = {
         with_one(at(UsageSpent), again(at(UsageSpent))),
     ),
     "another price": ("every call is paid once", changed(at(UsageSpent), tokens=PAID)),
+    "tries at another price": ("every call is paid once", changed(at(UsageSpent), lost=PAID)),
+    "a call in vain for a turn that was had": (
+        "every call is paid once",
+        with_one(at(UsageSpent) + 1, in_vain(1)),
+    ),
+    "a call in vain in place of what a turn took": (
+        "every call is paid once",
+        changed(at(UsageSpent), tokens=TokenCounts(), lost=LOST, request_id=""),
+    ),
     "one answer for two turns": (
         "no answer is used twice",
         changed(at(TurnReplied), request_id="req-1"),
@@ -194,6 +213,10 @@ SPOILED: dict[str, tuple[str, list[Record]]] = {
         "no budget is exceeded",
         changed(at(UsageSpent), tokens=TokenCounts(input=10_000_000, output=1)),
     ),
+    "tries beyond the budget": (
+        "no budget is exceeded",
+        changed(at(UsageSpent), lost=TokenCounts(input=10_000_000)),
+    ),
     "no result": ("the run has a result", SOUND[:-1]),
     "a task left open": ("every task is settled", without(at(TaskSettled))),
     "a task opened and left": (
@@ -233,6 +256,25 @@ def test_a_spoiled_run_is_seen(name: str) -> None:
 def test_each_check_has_a_stream_that_breaks_it() -> None:
     """A check that can't fail would be none."""
     assert {check for check, _ in SPOILED.values()} == {*SAFETY, *AT_END}
+
+
+def test_what_broken_answers_took_breaks_nothing() -> None:
+    """Of a call that was answered in the end, and of calls that never were."""
+    reply, paid = at(TurnReplied), at(UsageSpent)
+    assert paid == reply + 1
+    tried = [changed(reply, lost=LOST)[reply], changed(paid, lost=LOST)[paid]]
+    vain = msgspec.structs.replace(in_vain().envelope, id="vain")
+
+    records = [
+        *SOUND[:reply],
+        in_vain(),
+        msgspec.structs.replace(in_vain(), envelope=vain),
+        *tried,
+        *SOUND[paid + 1 :],
+    ]
+
+    payments = {"every call is paid once", "no budget is exceeded"}
+    assert not payments & names(numbered(records)), broken(numbered(records), has_ended=True)
 
 
 def test_a_decision_may_follow_what_it_names_or_what_no_longer_holds() -> None:

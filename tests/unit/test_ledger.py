@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +50,16 @@ def test_models_are_named_once_in_the_order_they_came() -> None:
         ledger.apply(a_record(seq, "usage", author="ada", body=a_usage(model=model)))
 
     assert ledger.models == ["m2", "m1"]
+
+
+def test_a_call_that_gave_no_answer_is_paid_and_is_no_turn() -> None:
+    """As a member counts its own: else its task would be refused for a turn it never had."""
+    lost = TokenCounts(input=3_000, output=2)
+    usage = msgspec.structs.replace(a_usage(cost_usd=0.25), lost=lost)
+
+    total = Spent().plus(a_usage(input=10)).plus(usage)
+
+    assert total == Spent(calls=1, input_tokens=3_010, output_tokens=2, cost_usd=0.75)
 
 
 def test_one_estimated_call_makes_the_sum_an_estimate() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from bus.ids import LEAD
-from bus.messages import ActRefused
+from bus.messages import ActRefused, TokenCounts
 from team.views.lines import log_line, story_line
 from team.views.run_object import run_object
 from team.views.text import show_text, summary_text
-from tests.support.builders import Story, a_story, a_usage
+from tests.support.builders import Story, a_record, a_story, a_usage
 
 REFUSED = ActRefused(
     code="P201", what="tool note", reason="you have no tool 'note'", context="task:t1:1", turn=2
@@ -28,6 +30,15 @@ def test_a_refusal_is_a_line_of_the_story_and_of_the_log() -> None:
     for line in (story_line(record), log_line(record)):
         assert line is not None
         assert line.endswith("is refused tool note (P201): you have no tool 'note'")
+
+
+def test_the_log_counts_what_answers_took_that_broke_off() -> None:
+    lost = TokenCounts(input=3_000, output=2)
+    usage = msgspec.structs.replace(a_usage(cost_usd=0.0), lost=lost)
+
+    line = log_line(a_record(1, "usage", author="ada", body=usage))
+
+    assert "3002 tokens (3002 in answers that broke off), $0.0000" in line
 
 
 def test_refusals_are_in_the_result_object_and_in_what_show_prints() -> None:

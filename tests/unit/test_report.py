@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import get_args
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.ids import GATE
 from bus.messages import (
+    ApprovalAsked,
     Challenge,
     Citation,
     Claim,
@@ -29,7 +32,7 @@ from bus.messages import (
 )
 from team.state import RunState
 from team.views.report import report_page
-from team.views.run_object import run_object
+from team.views.run_object import Status, run_object
 from tests.support.builders import Story, a_story, compacts, opens
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>]]>&amp;"
@@ -179,6 +182,24 @@ def test_the_status_and_what_is_missing_are_said_first(status: str) -> None:
     text = Page(_page(_told("Pools are bounded by ten.", status).state)).text
 
     assert text.index(status) < text.index("Evidence")
+
+
+def test_a_run_that_waits_for_a_person_has_a_page_that_says_so() -> None:
+    story = a_story()
+    story.tell("approval", "plan", body=ApprovalAsked(what="plan", text="lanes"))
+
+    page = Page(_page(story.state))
+
+    assert not page.open
+    assert "The run waits for a person" in page.text
+
+
+@pytest.mark.parametrize("status", get_args(Status))
+def test_every_way_in_which_a_run_may_stand_has_a_page(status: Status) -> None:
+    state = RunState()
+    shown = msgspec.structs.replace(run_object("r1", state, is_live=False), status=status)
+
+    assert Page(report_page(shown, state)).text.count(status) >= 1
 
 
 def test_a_run_without_members_or_result_has_a_page_too() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from bus.codec import Envelope, as_stored, decode, encode
 from bus.connection import Connection
-from bus.messages import ContextClosed, DecisionTold, Intake, Message, TokenCounts
+from bus.messages import ContextClosed, DecisionTold, Intake, Message, TokenCounts, UsageSpent
 from bus.run_stream import Record, RunStream
 from bus.subjects import build
+from team.agent import permits
 from team.agent.journal import Journal, JournalBody, Transcript
 from team.agent.models.rehearsal.transport import request_problem
 from team.rules.stakes import Known
@@ -35,11 +36,12 @@ def a_journal(*bodies: Message) -> Journal:
     """Ada's journal, folded from these entries; it never touches its stream."""
     journal = Journal(RunStream(cast(Connection, None), RUN), "ada")
     for seq, body in enumerate(bodies, start=1):
-        journal._take(a_record(seq, "journal", author="ada", body=body))
+        kind = "usage" if isinstance(body, UsageSpent) else "journal"
+        journal._take(a_record(seq, kind, author="ada", body=body))
     return journal
 
 
-def a_transcript(*bodies: JournalBody) -> Transcript:
+def a_transcript(*bodies: JournalBody | UsageSpent) -> Transcript:
     return a_journal(opens_context(), *bodies).transcripts["task:t1:1"]
 
 
@@ -147,6 +149,54 @@ def test_the_tokens_of_all_calls_are_counted() -> None:
 
 
 # --- the journal ----------------------------------------------------------------------
+
+
+LOST = TokenCounts(input=1_000, output=7)
+
+
+def in_vain(turn: int, context: str = "task:t1:1") -> UsageSpent:
+    return UsageSpent(context=context, turn=turn, model="m1", tokens=TokenCounts(), lost=LOST)
+
+
+def dollars(_: str, tokens: TokenCounts) -> float | None:
+    return float(tokens.total)
+
+
+def test_what_tries_of_earlier_turns_took_counts() -> None:
+    """In tokens and in dollars; the turn's own usage says it a second time, and adds nothing."""
+    took = TokenCounts(input=50, output=3)
+    paid = UsageSpent(context="task:t1:1", turn=1, model="m1", tokens=took, lost=LOST)
+    transcript = a_transcript(
+        replies(1, calls("a"), tokens=took, lost=LOST), paid, acts(1, "a"), replies(2, lost=LOST)
+    )
+
+    assert transcript.tokens == 53 + 2 * 1_007
+    assert permits.cost_usd(transcript, dollars) == 53 + 2 * 1_007
+
+
+def test_what_calls_without_an_answer_took_counts() -> None:
+    """Before a turn, after it, and each time anew."""
+    journal = a_journal(
+        opens_context(),
+        opens_context("mail:4", opening="Mail."),
+        in_vain(1),
+        replies(1, says("x"), tokens=TokenCounts(input=50)),
+        in_vain(2),
+        in_vain(2),
+        in_vain(1, "mail:9"),
+    )
+    task, mail = journal.transcripts["task:t1:1"], journal.transcripts["mail:4"]
+
+    assert (len(task.turns), task.tokens, mail.tokens) == (1, 50 + 3 * 1_007, 0)
+    assert permits.cost_usd(task, dollars) == 50 + 3 * 1_007
+    assert permits.cost_usd(mail, lambda *_: None) == 0.0
+
+
+def test_a_paid_answer_of_no_tokens_is_not_in_vain() -> None:
+    """Servers that count nothing exist: what its tries took is in its turn."""
+    paid = msgspec.structs.replace(in_vain(1), request_id="req-1")
+
+    assert a_transcript(replies(1, says("x"), lost=LOST), paid).tokens == 1_007
 
 
 def test_contexts_are_kept_apart() -> None:

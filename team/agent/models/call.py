@@ -317,7 +317,7 @@ class _Tries:
         """Count a failure: how long to wait before the next try; nothing: there is none."""
         self._failed += 1
         self._begun += attempt.has_begun
-        self.lost = _sum(self.lost, attempt.tokens)
+        self.lost = self.lost.plus(attempt.tokens)
         if isinstance(error, ModelBusyError):
             pause = pause_s(self._failed, error.retry_after_s)
             is_over = self._begun >= BEGUN_TRIES or time.monotonic() + pause > self.deadline
@@ -341,12 +341,6 @@ def _tokens(usage: Any) -> TokenCounts:
         cache_read=usage.cache_read_input_tokens or 0,
         cache_write=usage.cache_creation_input_tokens or 0,
         output=usage.output_tokens or 0,
-    )
-
-
-def _sum(one: TokenCounts, other: TokenCounts) -> TokenCounts:
-    return TokenCounts(
-        **{name: getattr(one, name) + getattr(other, name) for name in one.__struct_fields__}
     )
 
 
