@@ -158,12 +158,7 @@ class RunStream:
 
         Cancelling: safe; stored whole or not at all, and a retry is recognized.
         """
-        assert entries
-        if len(entries) > BATCH_MESSAGES_MAX:
-            subject = str(entries[0].subject)
-            raise BatchTooLargeError(subject, len(entries), BATCH_MESSAGES_MAX)
-        at = time.time()
-        encoded = [encode(entry.subject, _envelope(entry, at)) for entry in entries]
+        encoded = encode_all(entries)
 
         async def attempt() -> bytes:
             if len(entries) == 1:
@@ -364,6 +359,20 @@ def record_of(subject_text: str, data: bytes, *, seq: int, at: float) -> Record:
         return Record(seq=seq, subject=subject, at=at, envelope=decode(subject, data))
     except DecodeError as error:
         return Record(seq=seq, subject=subject, at=at, problem=str(error))
+
+
+def encode_all(entries: Sequence[Entry]) -> list[bytes]:
+    """Turn the messages of one write into bytes.
+
+    Raises:
+        TooLargeError: A message, or their number, is over the limit.
+    """
+    assert entries
+    if len(entries) > BATCH_MESSAGES_MAX:
+        subject = str(entries[0].subject)
+        raise BatchTooLargeError(subject, len(entries), BATCH_MESSAGES_MAX)
+    at = time.time()
+    return [encode(entry.subject, _envelope(entry, at)) for entry in entries]
 
 
 async def create_run(

@@ -23,7 +23,7 @@ from bus import subjects
 from bus.connection import Connection, Listening
 from bus.errors import ConflictError
 from bus.messages import type_name
-from bus.run_stream import Entry, Record, RunStream
+from bus.run_stream import Entry, Record, RunStream, encode_all
 from team.agent.models.cassette.environment import Tape
 from team.agent.models.cassette.format import CUTS, Met, MetKind
 from team.agent.models.cassette.lane import Lane, LaneFile
@@ -230,6 +230,7 @@ class OrderedStream(RunStream):
         Raises:
             ReplayError: They are not what was recorded, or meet something else.
         """
+        encode_all(entries)  # what is too large has no turn: nothing of it was noted
         await self._arrivals.turn(entries)
         try:
             seq = await super().commit(entries, retry_s=retry_s)

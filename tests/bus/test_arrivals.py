@@ -11,11 +11,12 @@ from secrets import token_hex
 import pytest
 
 from bus import subjects
+from bus.codec import MESSAGE_BYTES_MAX
 from bus.connection import Connection
-from bus.errors import ConflictError
+from bus.errors import BatchTooLargeError, ConflictError, MessageTooLargeError
 from bus.ids import new_run_id
 from bus.messages import DecisionRecorded, Note
-from bus.run_stream import Entry, RunStream, create_run
+from bus.run_stream import BATCH_MESSAGES_MAX, Entry, RunStream, create_run
 from team.agent.arrivals import Arrivals, OrderedStream, RecordingArrivals, ReplayingArrivals
 from team.agent.decision_log import WholeLog
 from team.agent.models.cassette.lane import Lane, LaneFile
@@ -126,6 +127,22 @@ async def test_a_place_that_is_taken_is_refused(
 
     with pytest.raises(ReplayError, match="sequence 1 is taken, the stream is at 1"):
         await ordered.append(entry)
+
+
+async def test_a_write_that_is_too_large_takes_no_turn(
+    connection: Connection, stream: RunStream, tmp_path: Path
+) -> None:
+    """Nothing of it was recorded: what is noted next is the smaller one that followed."""
+    ordered, entry = await _replaying(connection, stream, tmp_path)
+    subject = entry.subject
+    large = Entry(subject=subject, body=Note(text="x" * MESSAGE_BYTES_MAX))
+
+    with pytest.raises(MessageTooLargeError):
+        await ordered.append(large)
+    with pytest.raises(BatchTooLargeError):
+        await ordered.commit([Entry(subject=subject, body=entry.body)] * (BATCH_MESSAGES_MAX + 1))
+
+    assert await ordered.append(entry) == 1
 
 
 async def test_who_was_ended_when_all_was_done_is_ended_again(

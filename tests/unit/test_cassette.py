@@ -178,7 +178,7 @@ async def test_a_call_that_was_cancelled_is_kept_as_far_as_it_came(tape: Path) -
         await task
 
     (call,) = read_calls(tape)
-    assert call.is_cut
+    assert call.end == "left"
     assert call.pieces == tuple(whole[:6])
     with pytest.raises(ModelReplyError, match="this call was cut here"):
         await once(player(tape), asking("Tell."))
@@ -194,13 +194,13 @@ async def test_a_stream_that_ended_too_soon_does_so_again(
     with pytest.raises(ModelReplyError):
         await once(recorder(Scripted(response), tape), asking("Tell."))
 
-    assert read_calls(tape)[0].is_cut == (then is not None)
+    assert read_calls(tape)[0].end == ("whole" if then is None else "cut")
     with pytest.raises(ModelReplyError):
         await once(player(tape), asking("Tell."))
 
 
 @pytest.mark.parametrize("status", [429, 529])
-async def test_a_busy_provider_is_busy_again_and_needs_no_waiting(tape: Path, status: int) -> None:
+async def test_a_busy_provider_is_busy_again_in_the_same_words(tape: Path, status: int) -> None:
     headers = {"retry-after": "7", "anthropic-ratelimit-requests-remaining": "0"}
     busy = Scripted(failed(status, "overloaded_error", **headers))
 
@@ -209,8 +209,7 @@ async def test_a_busy_provider_is_busy_again_and_needs_no_waiting(tape: Path, st
     with pytest.raises(ModelBusyError) as again:
         await once(player(tape), asking("Hello."))
 
-    assert again.value.reason == live.value.reason
-    assert (live.value.retry_after_s, again.value.retry_after_s) == (7.0, 0.0)
+    assert str(again.value) == str(live.value)
     assert headers.items() <= read_calls(tape)[0].headers.items()
 
 
@@ -226,17 +225,6 @@ async def test_what_is_no_call_of_a_model_is_neither_recorded_nor_answered(
     assert passed.status_code == 404
     assert not tape.exists()
     assert answer.json()["error"]["message"] == f"cassette {tape} answers model calls only"
-
-
-async def test_a_call_that_never_reached_the_provider_is_not_recorded(tape: Path) -> None:
-    class Unreachable(httpx2.AsyncBaseTransport):
-        async def handle_async_request(self, _: httpx2.Request) -> httpx2.Response:
-            raise httpx2.ConnectError("nobody listens")
-
-    with pytest.raises(ModelBusyError):
-        await once(recorder(Unreachable(), tape), asking("Hello."))
-
-    assert not tape.exists()
 
 
 # --- a file that can't be used ----------------------------------------------------------

@@ -155,8 +155,8 @@ def test_a_run_without_a_result_is_refused(tmp_path: Path) -> None:
         (lambda lines: [*lines[:-1], lines[-1][:-3]], "line 4: no line of a recording"),
         (lambda lines: [*lines[:2], lines[3]], "line 3: message 2 is missing, there is 3"),
         (
-            lambda lines: [lines[0].replace(b'"format":2', b'"format":9'), *lines[1:]],
-            "line 1: its format is 9, ours is 2",
+            lambda lines: [lines[0].replace(b'"format":3', b'"format":9'), *lines[1:]],
+            "line 1: its format is 9, ours is 3",
         ),
     ],
 )

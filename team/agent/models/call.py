@@ -16,6 +16,7 @@ import msgspec
 
 from bus.messages import TokenCounts
 from team.agent.models.cassette.environment import Tape, is_first_party
+from team.agent.models.cassette.lane import Lane
 from team.agent.models.client import REHEARSAL, fingerprint, make_client
 from team.agent.models.failures import exhausted_s, model_error, pause_s
 from team.agent.models.pricing import price_ceiling_usd, price_usd
@@ -120,12 +121,13 @@ class Caller:
             provider: `anthropic` or `rehearsal`.
             transport: What stands below the SDK in place of all else.
             tape: The member's lane, where its calls are recorded or replayed.
-            pacer: Who says when to call; absent: nobody is asked.
+            pacer: Who says when to call; absent, or in a replay: nobody is asked.
         """
         self._provider = provider
         self._is_first_party = is_first_party(tape)
         self._client = make_client(provider, transport, tape=tape)
-        self._pacer = pacer
+        self._lane = tape if isinstance(tape, Lane) else None
+        self._pacer = pacer if self._lane is None else None
         self._key = fingerprint(self._client)
 
     @property
@@ -174,7 +176,7 @@ class Caller:
 
         Cancelling: safe; the HTTP stream is closed.
         """
-        tries = _Tries(time.monotonic() + patience_s)
+        tries = _Tries(time.monotonic() + patience_s, self._lane)
         while True:
             attempt = _Attempt()
             try:
@@ -187,7 +189,8 @@ class Caller:
                     raise
                 if attempt.has_text:
                     on_text(DISCARDED)
-                await _wait(error.reason, pause, on_wait)
+                if self._lane is None:
+                    await _wait(error.reason, pause, on_wait)
                 continue
             return self._with_lost(reply, tries.lost)
 
@@ -306,10 +309,14 @@ class _Attempt:
 
 
 class _Tries:
-    """How often one call was tried in vain, and what that took."""
+    """How often one call was tried in vain, and what that took.
 
-    def __init__(self, deadline: float) -> None:
+    A replay has no clock of its own: there patience ends where the recorded tries do.
+    """
+
+    def __init__(self, deadline: float, lane: Lane | None = None) -> None:
         self.deadline = deadline
+        self._lane = lane
         self.lost = TokenCounts()
         self._failed = self._broken = self._begun = 0
 
@@ -320,12 +327,17 @@ class _Tries:
         self.lost = self.lost.plus(attempt.tokens)
         if isinstance(error, ModelBusyError):
             pause = pause_s(self._failed, error.retry_after_s)
-            is_over = self._begun >= BEGUN_TRIES or time.monotonic() + pause > self.deadline
+            is_over = self._begun >= BEGUN_TRIES or not self._has_time(pause)
             return None if is_over else pause
         self._broken += 1
         is_final = isinstance(error, ModelRefusedError | ModelTooLongError)
         is_over = is_final or self._broken >= REPLY_TRIES
         return None if is_over else pause_s(self._broken)
+
+    def _has_time(self, pause: float) -> bool:
+        if self._lane is not None:
+            return self._lane.is_tried_again
+        return time.monotonic() + pause <= self.deadline
 
 
 async def _wait(reason: str, seconds: float, on_wait: Callable[[str, float], None]) -> None:

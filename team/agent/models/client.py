@@ -35,21 +35,20 @@ def make_client(
         transport: What stands below the client in place of all else.
         tape: The member's lane, where its calls are recorded or replayed.
     """
+    below = _steady(transport) if transport else _below(provider, tape)
     if provider == REHEARSAL:
-        below = transport or _cassette(provider, tape) or RehearsalTransport.from_environment()
         return anthropic.AsyncAnthropic(
             api_key="none",
             base_url="http://rehearsal.invalid",
             max_retries=0,
-            http_client=httpx2.AsyncClient(transport=_steady(below)),
+            http_client=httpx2.AsyncClient(transport=below),
         )
     has_key = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")
-    below = transport or _cassette(provider, tape) or _Network()
     return anthropic.AsyncAnthropic(
         api_key=None if has_key else "none",
         max_retries=0,
         timeout=TIMEOUT,
-        http_client=anthropic.DefaultAsyncHttpxClient(transport=_steady(below)),
+        http_client=anthropic.DefaultAsyncHttpxClient(transport=below),
     )
 
 
@@ -63,9 +62,13 @@ def _steady(below: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
     return SteadyTransport(below, silent_from_environment())
 
 
-def _cassette(provider: str, tape: Tape) -> httpx2.AsyncBaseTransport | None:
-    inner = RehearsalTransport.from_environment if provider == REHEARSAL else _Network
-    return cassette_transport(tape, inner)
+def _below(provider: str, tape: Tape) -> httpx2.AsyncBaseTransport:
+    def model() -> httpx2.AsyncBaseTransport:
+        is_rehearsal = provider == REHEARSAL
+        return _steady(RehearsalTransport.from_environment() if is_rehearsal else _Network())
+
+    # Silence is noticed below a recording: it is noted as such.
+    return cassette_transport(tape, model) or model()
 
 
 class _Network(httpx2.AsyncBaseTransport):

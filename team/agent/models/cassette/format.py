@@ -14,7 +14,7 @@ import msgspec
 
 from team.errors import SpecError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 PROVES: Final = (
     "A replay proves that the runtime does the same with the same replies; "
     "it says nothing of how good a model is."
@@ -31,7 +31,13 @@ REQUEST_FIELDS: Final = (
 )
 """What of a request decides its reply, and is stored and compared; the rest is not."""
 
-_HEADERS: Final = ("content-type", "request-id", "retry-after")
+_HEADERS: Final = (
+    "content-type",
+    "request-id",
+    "retry-after",
+    "retry-after-ms",
+    "x-should-retry",
+)
 _HEADER_FAMILY: Final = "anthropic-ratelimit-"
 
 
@@ -63,16 +69,22 @@ class Binary(msgspec.Struct, frozen=True, kw_only=True):
     base64: bytes
 
 
+CallEnd = Literal["whole", "silent", "cut", "garbled", "left", "unconnected"]
+"""How an exchange ended: with its body; in silence; in an error of the network; in bytes that
+can't be decompressed; left by its reader, who may have been cancelled; without a response."""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="call"):
     """One finished exchange.
 
     Attributes:
         sha256: Hash of the request as it is stored here.
         request: What was asked: `REQUEST_FIELDS` of the JSON that was sent.
-        status: The response's status.
+        status: The response's status; 0 if there was none.
         headers: Those of its headers that may be kept.
         chunks: Its body, in the pieces it came in.
-        is_cut: Whether it ended before the body did.
+        end: How it ended.
+        error: What was said of that, where it failed.
     """
 
     sha256: str
@@ -80,7 +92,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="cal
     status: int
     headers: dict[str, str]
     chunks: tuple[str | Binary, ...]
-    is_cut: bool = False
+    end: CallEnd = "whole"
+    error: str = ""
 
     @property
     def pieces(self) -> tuple[bytes, ...]:
@@ -145,7 +158,8 @@ def new_call(
     headers: Mapping[str, str],
     pieces: Iterable[bytes],
     *,
-    is_cut: bool,
+    end: CallEnd,
+    error: str,
 ) -> Call:
     """One exchange as it is stored: only headers that hold nothing secret."""
     return Call(
@@ -154,7 +168,8 @@ def new_call(
         status=status,
         headers={k.lower(): v for k, v in headers.items() if _may_be_kept(k.lower())},
         chunks=tuple(map(_chunk, pieces)),
-        is_cut=is_cut,
+        end=end,
+        error=error,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from team.agent.models.cassette.format import (
+    CUTS,
     Call,
     Header,
     Met,
@@ -80,6 +81,15 @@ class Lane:
         """What the next line says was met; nothing if it is a call, or none is left."""
         line = None if self.is_over else self._lines[self._at]
         return line.kind if isinstance(line, Met) else None
+
+    @property
+    def is_tried_again(self) -> bool:
+        """Whether the call used last was made again, or cut short before it was."""
+        match self._lines[max(self._at - 1, 0) : self._at + 1]:
+            case Call(sha256=last), Call(sha256=following):
+                return last == following
+            case _:
+                return self.next_kind in CUTS
 
     def take(self, *kinds: MetKind) -> Met:
         """Use up the next line, which is one of these.

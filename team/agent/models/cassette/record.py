@@ -1,17 +1,16 @@
 """Pass model calls on and write each finished one to the member's lane.
 
-An exchange without a response (no connection, cancelled before the first byte) is not
-stored: there is nothing to replay.
+An exchange that is cancelled before the first byte is not stored: there is nothing to replay.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 
-from team.agent.models.cassette.format import Call, canonical, new_call
+from team.agent.models.cassette.format import CallEnd, canonical, new_call
 from team.agent.models.cassette.lane import LaneFile
 
 SECRET_CHARACTERS_MIN: Final = 8
@@ -36,12 +35,20 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
         """
         asked = canonical(await request.aread())
         secrets = _secrets(request.headers)
-        response = await self._inner.handle_async_request(request)
         if asked is None:
-            return response
+            return await self._inner.handle_async_request(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+        except Exception as error:
+            said = str(error) or type(error).__name__
+            lost = new_call(asked, 0, {}, (), end="unconnected", error=said)
+            self._lane.append(lost, secrets)
+            raise
 
-        def on_end(pieces: list[bytes], is_cut: bool) -> None:
-            self._lane.append(_call(asked, response, pieces, is_cut=is_cut), secrets)
+        def on_end(pieces: list[bytes], end: CallEnd, error: str) -> None:
+            status, headers = response.status_code, response.headers
+            call = new_call(asked, status, headers, pieces, end=end, error=error)
+            self._lane.append(call, secrets)
 
         headers = [(k, v) for k, v in response.headers.multi_items() if k.lower() not in _DECODED]
         return httpx2.Response(
@@ -60,7 +67,7 @@ class _Recorded(httpx2.AsyncByteStream):
     """A response's body, decompressed, on its way through; tells how it ended, once."""
 
     def __init__(
-        self, response: httpx2.Response, on_end: Callable[[list[bytes], bool], None]
+        self, response: httpx2.Response, on_end: Callable[[list[bytes], CallEnd, str], None]
     ) -> None:
         self._response = response
         self._on_end = on_end
@@ -68,27 +75,32 @@ class _Recorded(httpx2.AsyncByteStream):
         self._has_ended = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._response.aiter_bytes():
-            self._pieces.append(piece)
-            yield piece
-        self._end(is_cut=False)
+        try:
+            async for piece in self._response.aiter_bytes():
+                self._pieces.append(piece)
+                yield piece
+        except Exception as error:
+            self._end(_end_of(error), str(error))
+            raise
+        self._end("whole")
 
     async def aclose(self) -> None:
         try:
-            self._end(is_cut=True)
+            self._end("left")
         finally:
             await self._response.aclose()
 
-    def _end(self, *, is_cut: bool) -> None:
+    def _end(self, end: CallEnd, error: str = "") -> None:
         if not self._has_ended:
             self._has_ended = True
-            self._on_end(self._pieces, is_cut)
+            self._on_end(self._pieces, end, error)
 
 
-def _call(
-    asked: dict[str, Any], response: httpx2.Response, pieces: list[bytes], *, is_cut: bool
-) -> Call:
-    return new_call(asked, response.status_code, response.headers, pieces, is_cut=is_cut)
+def _end_of(error: Exception) -> CallEnd:
+    """Those that a member tells from one another."""
+    if isinstance(error, httpx2.TimeoutException):
+        return "silent"
+    return "cut" if isinstance(error, httpx2.TransportError) else "garbled"
 
 
 def _secrets(headers: httpx2.Headers) -> tuple[str, ...]:

@@ -12,14 +12,11 @@ from typing import Final
 
 import httpx2
 
-from team.agent.models.cassette.format import CUTS, canonical
+from team.agent.models.cassette.format import CUTS, Call, canonical
 from team.agent.models.cassette.lane import Lane
 from team.agent.models.cassette.rewrite import rewritten
 
 _REFUSED: Final = 400
-_RETRY_AFTER: Final = "retry-after"
-_NO_WAIT: Final = {_RETRY_AFTER: "0"}
-"""Who was asked to wait has waited, in the recording."""
 
 
 class ReplayTransport(httpx2.AsyncBaseTransport):
@@ -41,27 +38,38 @@ class ReplayTransport(httpx2.AsyncBaseTransport):
             reason = self._lane.why_not(asked)
             return _refusal(f"cassette {path} has no recording of this call; {reason}")
         call, alignment = found
-        return httpx2.Response(
-            call.status,
-            headers=call.headers | _NO_WAIT if _RETRY_AFTER in call.headers else call.headers,
-            stream=_Replayed(rewritten(call, alignment), str(path), is_cut=call.is_cut),
-        )
+        if call.end == "unconnected":
+            raise httpx2.ConnectError(call.error)
+        body = _Replayed(call, rewritten(call, alignment), self._lane)
+        return httpx2.Response(call.status, headers=call.headers, stream=body)
 
 
 class _Replayed(httpx2.AsyncByteStream):
-    """A recorded body. Where the recording was cut, so is this."""
+    """A recorded body. It ends as the recorded one did."""
 
-    def __init__(self, pieces: Sequence[bytes], path: str, *, is_cut: bool) -> None:
+    def __init__(self, call: Call, pieces: Sequence[bytes], lane: Lane) -> None:
+        self._call = call
         self._pieces = tuple(pieces)
-        self._path = path
-        self._is_cut = is_cut
+        self._lane = lane
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self._pieces:
             await asyncio.sleep(0)  # a cancel may come between two pieces, as it may on a network
             yield piece
-        if self._is_cut:
-            raise httpx2.RemoteProtocolError(f"cassette {self._path}: this call was cut here")
+        match self._call.end:
+            case "silent":
+                raise httpx2.ReadTimeout(self._call.error)
+            case "cut":
+                raise httpx2.RemoteProtocolError(self._call.error)
+            case "garbled":
+                raise httpx2.DecodingError(self._call.error)
+            case "left":
+                await self._until_cut()
+
+    async def _until_cut(self) -> None:
+        if self._lane.next_kind in CUTS:
+            await asyncio.Event().wait()
+        raise httpx2.RemoteProtocolError(f"cassette {self._lane.path}: this call was cut here")
 
 
 def _refusal(reason: str) -> httpx2.Response:
