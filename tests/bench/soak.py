@@ -147,7 +147,7 @@ async def look_at(connection: Connection, monitor_url: str, temporary: Path) -> 
     return Served(
         streams=len(streams),
         consumers=len(names),
-        fleeting=sum(name.startswith(("supervisor-", "follow")) for name in names),
+        fleeting=sum(name.startswith(("supervisor-", "watcher-")) for name in names),
         connections=varz.connections - 1,
         subscriptions=varz.subscriptions,
         temporary=len(list(temporary.iterdir())),
