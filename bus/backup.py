@@ -24,6 +24,7 @@ from bus.errors import (
     StorageFullError,
 )
 from bus.stored import StreamState
+from bus.streams import lacks_nodes, too_few_nodes
 
 CHUNK_BYTES: Final = 128 * 1024
 SILENT_S: Final = 10.0
@@ -123,6 +124,7 @@ async def restore_snapshot(
 
     Raises:
         RestoreError: The server could not make a stream of them; a part may be there.
+        TooFewNodesError: There is no place for so many copies; a part may be there.
         StorageFullError: It has no room for them; a part may be there.
         RefusedError: It refused for another reason.
         AccessDeniedError: We may not ask it to.
@@ -136,29 +138,35 @@ async def restore_snapshot(
     except RefusedError as error:
         if error.code == _STREAM_EXISTS:
             raise RestoreError(name, "there is a stream of that name") from error
+        if lacks_nodes(error):
+            raise too_few_nodes(connection, config, error) from error
         raise
     subject = msgspec.json.decode(answer.data, type=_Opened).deliver_subject
     try:
-        await _send_chunks(connection, subject, source)
+        await _send_chunks(connection, config, subject, source)
     except BaseException:
         # Nothing more will come: the server ends too, and does not wait.
         with contextlib.suppress(BusUnavailableError):
             await connection.ask(subject)
         raise
     end = await connection.ask(subject, timeout_s=FINISH_S)
-    _check_restored(connection.url, name, end.data)
+    _check_restored(connection, config, end.data)
 
 
-async def _send_chunks(connection: Connection, subject: str, source: IO[bytes]) -> None:
+async def _send_chunks(
+    connection: Connection, config: dict[str, Any], subject: str, source: IO[bytes]
+) -> None:
     while chunk := source.read(CHUNK_BYTES):
         answer = await connection.ask(subject, chunk, timeout_s=SILENT_S)
-        _check_restored(connection.url, subject, answer.data)
+        _check_restored(connection, config, answer.data)
 
 
-def _check_restored(url: str, name: str, data: bytes) -> None:
+def _check_restored(connection: Connection, config: dict[str, Any], data: bytes) -> None:
     try:
         check_reply(data)
     except RefusedError as error:
         if error.is_full or "exceeded" in error.description:
-            raise StorageFullError(url, str(error)) from error
-        raise RestoreError(name, error.description) from error
+            raise StorageFullError(connection.url, str(error)) from error
+        if lacks_nodes(error):
+            raise too_few_nodes(connection, config, error) from error
+        raise RestoreError(config["name"], error.description) from error

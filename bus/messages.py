@@ -197,6 +197,7 @@ class RunOpened(Message, frozen=True, kw_only=True, tag="run.opened"):
         sources: The library of sources, indexed once; absent without sources.
         mode: What the user asked for.
         model: Name of the model that answers by default.
+        replay: Whether recorded replies answer, and no model ever may.
     """
 
     goal: str
@@ -204,6 +205,7 @@ class RunOpened(Message, frozen=True, kw_only=True, tag="run.opened"):
     mode: Literal["auto", "team", "solo"] = "auto"
     model: str = ""
     sources: ArtifactRef | None = None
+    replay: bool = False
 
 
 class RunTriaged(Message, frozen=True, kw_only=True, tag="run.triaged"):

@@ -52,12 +52,24 @@ async def create_stream(connection: Connection, config: dict[str, Any]) -> None:
             await connection.call(f"STREAM.CREATE.{config['name']}", config)
             return
         except RefusedError as error:
-            if error.code not in (_NO_PEERS, _NO_CLUSTER):
+            if not lacks_nodes(error):
                 raise
             if error.code == _NO_CLUSTER or loop.time() > deadline:
-                replicas = int(config["num_replicas"])
-                raise TooFewNodesError(connection.url, replicas, error.description) from error
+                raise too_few_nodes(connection, config, error) from error
         await asyncio.sleep(_AGAIN_S)
+
+
+def lacks_nodes(error: RefusedError) -> bool:
+    """Whether the server refused a stream since it can't keep that many copies of it."""
+    # A restore that fails has a code of its own, and the reason's in its words.
+    return any(f"({code})" in str(error) for code in (_NO_PEERS, _NO_CLUSTER))
+
+
+def too_few_nodes(
+    connection: Connection, config: dict[str, Any], error: RefusedError
+) -> TooFewNodesError:
+    """The same refusal, with how many copies were asked for."""
+    return TooFewNodesError(connection.url, int(config["num_replicas"]), error.description)
 
 
 async def leaders_copy(connection: Connection, stream: str, pattern: str) -> Stored | None:
@@ -83,7 +95,7 @@ async def most_replicas(connection: Connection) -> int:
         try:
             await connection.call(f"STREAM.CREATE.{name}", config | {"num_replicas": replicas})
         except RefusedError as error:
-            if error.code not in (_NO_PEERS, _NO_CLUSTER):
+            if not lacks_nodes(error):
                 raise
         else:
             await delete_stream(connection, name)

@@ -69,7 +69,7 @@ async def _export(options: argparse.Namespace, path: Path) -> int:
     else:
         write_data(
             f"{exported.file}: {_held(exported.manifest)}, {size_text(exported.size_bytes)}\n"
-            f"Put it onto another server with: team import {path.name}"
+            f"Put it onto another server with: team import {options.file}"
         )
     return exit_codes.OK
 
@@ -81,9 +81,9 @@ def _held(manifest: Manifest) -> str:
 
 async def _import(options: argparse.Namespace, path: Path, manifest: Manifest) -> int:
     run = manifest.run
-    write_note(f"importing {_held(manifest)}, exported at {manifest.exported_at}")
     async with on_bus(options, starts=True) as connection:
         await import_run(connection, path, manifest, replicas=options.replicas)
+        write_note(f"imported {_held(manifest)}, exported at {manifest.exported_at}")
         _, state = await read_run(connection, run)
         if state.result is not None:
             shown = await describe_run(connection, run, state, may_be_live=False)

@@ -36,12 +36,12 @@ async def run_to_resume(connection: Connection, named: str | None, *, is_last: b
 
 
 async def _open_runs(connection: Connection) -> AsyncIterator[str]:
-    """Runs that were opened, have no result, and nobody works on; the newest first."""
+    """Runs that were opened, are no replays, have no result, and nobody works on; newest first."""
     live = await heard_runs(connection)
     infos = sorted(await list_runs(connection), key=lambda info: info.newest_at, reverse=True)
     for info in infos:
         if info.run in live:
             continue
         state = await glance(RunStream(connection, info.run))
-        if state.opened is not None and state.result is None:
+        if state.opened is not None and state.result is None and not state.opened.replay:
             yield info.run

@@ -120,6 +120,9 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
         if state.result is not None:
             write_note(f"run {options.run} has ended already: {state.result.status}")
             return _finish(options, await describe_run(connection, options.run, state))
+        if state.opened is not None and state.opened.replay:
+            fix = "replay it again with 'team run --replay', or run it on a model with 'team run'"
+            raise StateError(options.run, "it is a replay, which no model may go on with", fix)
         warm_up()
         _say_provider(state.spec)
         return await _session(options, access, connection, stream, state.spec)
@@ -186,16 +189,22 @@ async def _session(
         await asyncio.to_thread(revive, access)
         await follower.caught_up(await stream.last_seq())
     state = follower.state
-    if replay is not None:
+    if replay is not None and end.how != "interrupted":
         same = await replay.check(state)
         write_note(f"replayed: {same} messages are the same but for times and ids. {PROVES}")
     shown = await describe_run(connection, run, state, may_be_live=False)
     if state.result is not None:
         shown = write_files(run_dir(run), shown, report_page(shown, state))
-    return _finish(options, shown, end)
+    return _finish(options, shown, end, can_resume=replay is None)
 
 
-def _finish(options: argparse.Namespace, shown: RunObject, end: SessionEnd | None = None) -> int:
+def _finish(
+    options: argparse.Namespace,
+    shown: RunObject,
+    end: SessionEnd | None = None,
+    *,
+    can_resume: bool = True,
+) -> int:
     """Print the result and say by the exit code what it is."""
     with suppress(BrokenPipeError):
         # The exit code and the files say it too, if nobody reads on.
@@ -207,7 +216,8 @@ def _finish(options: argparse.Namespace, shown: RunObject, end: SessionEnd | Non
     if shown.status in ("stopped", "stalled", "waiting"):
         if end is not None and end.reason:
             write_note(f"stalled: {end.reason}")
-        write_note(f"take it up again with: team resume {shown.run}")
+        if can_resume:
+            write_note(f"take it up again with: team resume {shown.run}")
     was_stopped = end is not None and end.how == "interrupted" and shown.result is None
     if shown.status == "running" or was_stopped:
         return exit_codes.INTERRUPTED

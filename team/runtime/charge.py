@@ -75,13 +75,18 @@ async def until_taken_over(stream: RunStream, charge_seq: int) -> None:
     One that was frozen or cut off was not heard, so that the run could be taken up
     elsewhere; the stream says so, however long that was.
     """
-    subject = str(subjects.member(stream.run, SUPERVISOR, SUPERVISOR))
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
-        with suppress(BusError):
-            head = await stream.head(subject)
-            if head is not None and head.seq > charge_seq and not _is_ours(head):
-                return
+        if await is_taken_over(stream, charge_seq):
+            return
+
+
+async def is_taken_over(stream: RunStream, charge_seq: int) -> bool:
+    """Whether another command has become the run's supervisor; no if the bus can't say."""
+    with suppress(BusError):
+        head = await stream.head(str(subjects.member(stream.run, SUPERVISOR, SUPERVISOR)))
+        return head is not None and head.seq > charge_seq and not _is_ours(head)
+    return False
 
 
 async def say_asleep(stream: RunStream, charge_seq: int, since: float) -> int:

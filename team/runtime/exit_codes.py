@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | 0 | left on purpose, or was told to stop | does nothing |
 | 1 | crashed | starts it again, with backoff and a limit |
-| 10 | fenced: another process acts as this member | starts it again, with backoff |
+| 10 | fenced: another process acts as this member | starts it again, unless it has lost the run |
 | 11 | can't succeed; it has said why in the stream | gives it up |
 | 12 | no bus for longer than it may wait | the lead's ends the session, another starts again |
 | 13 | no room on the bus for so long | ends the session |

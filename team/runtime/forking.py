@@ -88,6 +88,9 @@ def _state_at(origin: str, records: list[Record], end_seq: int) -> RunState:
         first = next((r.seq for r in records if isinstance(r.body, RunOpened)), None)
         fix = "it was never opened" if first is None else f"fork it at {first} or later"
         raise StateError(origin, f"at {end_seq} it was not opened yet", fix)
+    if state.opened.replay:
+        reason = "it is a replay, which no model may go on with"
+        raise StateError(origin, reason, "fork the run that was recorded")
     if state.spec is None:
         raise StateError(origin, state.unread[0], "use the version that opened it")
     if state.result is not None:

@@ -17,7 +17,7 @@ from bus import subjects
 from bus.artifacts import create_artifacts
 from bus.backup import restore_snapshot, take_snapshot
 from bus.connection import Connection
-from bus.errors import RestoreError
+from bus.errors import RestoreError, RunExistsError
 from bus.feed import create_feed, feed_position
 from bus.filling import filling
 from bus.run_stream import RunStream, open_run
@@ -100,12 +100,21 @@ async def import_run(
         replicas: Copies on a cluster: 1, 3 or 5.
 
     Raises:
-        RunExistsError: There is a run of that name.
+        ArchiveError: There is a run of that name, or the file holds another than it says.
+        TooFewNodesError: There is no place for so many copies.
         RestoreError: The server can't make streams of it.
         RefusedError: The server has no room for it.
 
     Cancelling, or an error: what was put there is removed.
     """
+    try:
+        await _fill(connection, path, manifest, replicas)
+    except RunExistsError as error:
+        fix = "remove that one with 'team prune', or import on another server with --nats"
+        raise ArchiveError(str(path), f"run {manifest.run!r} is there already", fix) from error
+
+
+async def _fill(connection: Connection, path: Path, manifest: Manifest, replicas: int) -> None:
     run = manifest.run
     async with filling(connection, run, manifest.goal, replicas) as names:
         if manifest.artifacts is not None:
@@ -114,6 +123,7 @@ async def import_run(
             await create_artifacts(connection, run, replicas=replicas)
         await _restore(connection, names.run, path, RUN_PART)
         await _check(connection, names.run, manifest.stream)
+        await _check_name(connection, path, manifest)
         if manifest.artifacts is not None:
             await _check(connection, names.artifacts, manifest.artifacts)
         state = await _fold(connection, run, manifest.stream.state.last_seq)
@@ -175,6 +185,15 @@ async def _check(connection: Connection, config: dict[str, Any], part: Part) -> 
     found = msgspec.structs.replace(info.state, bytes=0) if info is not None else None
     if found != wanted:
         raise RestoreError(config["name"], f"it holds {found}, the file says {wanted}")
+
+
+async def _check_name(connection: Connection, path: Path, manifest: Manifest) -> None:
+    """See that the messages are of the run that the file names: under another none is found."""
+    name, state = subjects.stream_name(manifest.run), manifest.stream.state
+    first = await get_message(connection, name, state.first_seq)
+    if not first.subject.startswith(f"run.{manifest.run}."):
+        reason = f"it names run {manifest.run!r}, and its first message is on {first.subject!r}"
+        raise ArchiveError(str(path), reason, "export it again, and leave the file as it is")
 
 
 async def _fold(connection: Connection, run: str, last_seq: int) -> RunState:

@@ -255,6 +255,7 @@ async def open_new_run(
         mode=prepared.mode,
         model=prepared.spec.model_of(prepared.spec.team.roles.worker),
         sources=ref,
+        replay=prepared.replayed is not None,
     )
     seat = MemberSeated(role=prepared.spec.team.roles.lead, filters=filters)
     entries = [

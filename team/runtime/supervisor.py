@@ -35,8 +35,14 @@ from team.errors import StateError
 from team.members.seat import SeatKey
 from team.policy import Liveness
 from team.rules.liveness import Deaths, Vigil, Watched
-from team.runtime.charge import say_asleep, take_charge, until_taken_over
-from team.runtime.exit_codes import EXIT_BUS_FULL, EXIT_DONE, EXIT_FINAL, EXIT_NO_BUS
+from team.runtime.charge import is_taken_over, say_asleep, take_charge, until_taken_over
+from team.runtime.exit_codes import (
+    EXIT_BUS_FULL,
+    EXIT_DONE,
+    EXIT_FENCED,
+    EXIT_FINAL,
+    EXIT_NO_BUS,
+)
 from team.runtime.home import cache_dir, run_dir
 from team.runtime.last_words import how_it_ended, size_of
 from team.runtime.launch import Launched, launch
@@ -145,6 +151,9 @@ class Supervisor:
     async def _guard(self, charge_seq: int) -> None:
         """Stop when another command has taken the run over; two would fight for every member."""
         await until_taken_over(self._stream, charge_seq)
+        self._step_down()
+
+    def _step_down(self) -> None:
         log.warning("run.taken_over")
         self._was_taken_over = True
         self.stop()
@@ -241,7 +250,7 @@ class Supervisor:
             code = await process.exited()
             killed = self._killed.pop(name, None)
             self._pacing.forget(name)
-            if self._stopping.is_set() or self._has_result:
+            if self._stopping.is_set() or self._has_result or await self._is_fenced_off(code):
                 return
             if name in self._replaced:
                 break
@@ -271,6 +280,13 @@ class Supervisor:
             await asyncio.sleep(pause_s)
         if name in self._replaced:
             await self._see_off(name)
+
+    async def _is_fenced_off(self, code: int) -> bool:
+        """Whether a member was fenced by those of a command that has taken the run over."""
+        if code != EXIT_FENCED or not await is_taken_over(self._stream, self._charge_seq):
+            return False
+        self._step_down()
+        return True
 
     def _may_be_parted(self, name: str, killed: _Killed | None) -> bool:
         """Whether a process that was never heard may lack the bus: it has that long to find it."""

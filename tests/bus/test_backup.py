@@ -24,6 +24,7 @@ from bus.errors import (
     RestoreError,
     RunExistsError,
     RunNotFoundError,
+    TooFewNodesError,
 )
 from bus.filling import filling
 from bus.messages import MemberSeated, Note
@@ -157,6 +158,22 @@ async def test_bytes_that_are_no_stream_are_refused_and_leave_nothing(
     with pytest.raises(RestoreError, match=f"RUN_{run}|RESTORE"):
         async with filling(connection, run, "", 1) as names:
             await restore_snapshot(connection, names.run, io.BytesIO(data))
+
+    assert await stream_info(connection, names.run["name"]) is None
+
+
+async def test_more_copies_than_the_server_can_keep_are_refused_by_that_name(
+    connection: Connection, stream: RunStream
+) -> None:
+    """The bytes are sound: the fix is another number, not another file."""
+    await stream.append(note(stream.run, "one"))
+    snapshot = io.BytesIO()
+    await take_snapshot(connection, stream.name, snapshot)
+    snapshot.seek(0)
+
+    with pytest.raises(TooFewNodesError, match="can't keep 3 copies"):
+        async with filling(connection, f"b{token_hex(6)}", "", 3) as names:
+            await restore_snapshot(connection, names.run, snapshot)
 
     assert await stream_info(connection, names.run["name"]) is None
 

@@ -36,7 +36,9 @@ from team.state import RunState
 from tests.support.builders import a_resolved_spec
 
 
-async def opened(connection: Connection, *, notes_before: int = 0) -> RunStream:
+async def opened(
+    connection: Connection, *, notes_before: int = 0, replay: bool = False
+) -> RunStream:
     """A run with its library, its lead's seat, and a letter after it."""
     run = f"f{token_hex(6)}"
     stream = await create_run(connection, run, label="Compare pools.")
@@ -51,7 +53,7 @@ async def opened(connection: Connection, *, notes_before: int = 0) -> RunStream:
         [
             Entry(
                 subject=subjects.spec(run),
-                body=RunOpened(goal="Compare pools.", spec=raw, sources=ref),
+                body=RunOpened(goal="Compare pools.", spec=raw, sources=ref, replay=replay),
                 expect=0,
             ),
             Entry(
@@ -116,6 +118,14 @@ async def test_a_run_is_not_forked_where_nothing_can_go_on(
         await fork_run(connection, stream.run, seq, run)
 
     assert await stream_info(connection, subjects.stream_name(run)) is None
+
+
+async def test_a_replay_is_not_forked(connection: Connection) -> None:
+    """A model would go on with what only recorded replies may."""
+    stream = await opened(connection, replay=True)
+
+    with pytest.raises(StateError, match=r"it is a replay, .* fork the run that was recorded"):
+        await fork_run(connection, stream.run, 2, f"f{token_hex(6)}")
 
 
 async def test_a_run_is_not_forked_after_it_was_cancelled(connection: Connection) -> None:

@@ -84,7 +84,7 @@ async def test_an_ended_run_is_the_same_on_another_server(ended: Cli, there: Cli
         assert (is_now.returncode, is_now.stdout) == (was.returncode, was.stdout)
     again = there.run("import", "old.run")
     assert again.returncode == 2
-    assert "run 'old' exists already" in again.stderr
+    assert "run 'old' is there already; remove that one with 'team prune'" in again.stderr
 
 
 @pytest.mark.slow

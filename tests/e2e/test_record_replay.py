@@ -186,6 +186,28 @@ async def test_a_run_that_was_stopped_is_not_replayed(patient: Cli) -> None:
     assert "without a result; only a run that went from its start to its result" in done.stderr
 
 
+@pytest.mark.slow
+async def test_a_replay_that_was_stopped_is_interrupted_and_never_taken_up(patient: Cli) -> None:
+    """It does not count as one that differs, and no model goes on with it."""
+    arguments = lay_out_four(patient.cwd)
+    run = ("run", "research", GOAL, *arguments, "--quiet")
+    done = await asyncio.to_thread(patient.run, *run, "--run", "first", "--record", "tape")
+    assert done.returncode == 0, done.stderr
+
+    with patient.start(*run, "--run", "again", "--replay", "tape") as process:
+        await patient.until("again", _claimed_by("ada"))
+        process.send_signal(2)
+        code, said = await _ended(process)
+    named = await asyncio.to_thread(patient.run, "resume", "again")
+    newest = await asyncio.to_thread(patient.run, "resume", "--last")
+
+    assert code == INTERRUPTED, said
+    assert "team resume" not in said
+    assert named.returncode == newest.returncode == BAD_INPUT
+    assert "run 'again': it is a replay, which no model may go on with" in named.stderr
+    assert "there is no run to take up" in newest.stderr
+
+
 def test_a_file_that_is_no_recording_is_refused_before_a_run_starts(
     cli: Cli, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ The {name} compares temperatures of stations in one region, hour by hour.
 Convention units/temperature: temperatures are in degrees {unit}
 A comparison of temperatures in the {name} names both stations and the hour.
 """
-_PASSING = ("took_s", "pid", "host", "sources")
+_PASSING = ("took_s", "pid", "host", "sources", "replay")
 _ID = re.compile(r"\b[0-9a-f]{32}\b")
 
 

@@ -21,6 +21,7 @@ from bus.messages import (
     Note,
     ResultPublished,
     RunForked,
+    RunOpened,
 )
 from bus.run_stream import Record
 from bus.subjects import Subject
@@ -102,6 +103,22 @@ def test_a_file_writes_nowhere_but_into_its_folder(tmp_path: Path) -> None:
     unpack(tmp_path / "file", tmp_path / "again")
 
     assert not list(tmp_path.rglob("outside.jsonl"))
+
+
+def test_a_folder_is_named_as_one(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="it is a folder; name a file that --record has made"):
+        unpack(tmp_path, tmp_path / "again")
+
+
+def test_that_a_run_is_a_replay_is_no_difference(tmp_path: Path) -> None:
+    """It says so of itself, so that no model goes on with it; the recorded one does not."""
+    opened = RunOpened(goal="Why?", spec=msgspec.Raw(b"{}"))
+    _write(tmp_path, _story((subjects.spec(RUN), opened)), lead=[2])
+    replayed = msgspec.structs.replace(opened, replay=True)
+    now = [kept_of(record) for record in _story((subjects.spec(RUN), replayed))]
+
+    assert b'"replay":true' in bytes(now[1].message)
+    assert apart(read_recording(tmp_path), RUN, now) is None
 
 
 def test_a_file_that_was_cut_is_refused(tmp_path: Path) -> None:

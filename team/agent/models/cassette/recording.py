@@ -40,9 +40,10 @@ _DEPTH: Final = 2
 _PASSING: Final = {
     "member.joined": ("pid", "host", "idle_since"),
     "usage.spent": ("took_s",),
-    "run.opened": ("sources",),  # the library's hash; the sources' own are compared before
+    # The library's hash: the sources' own are compared before.
+    "run.opened": ("sources", "replay"),
 }
-"""Fields that say when or where, by message type."""
+"""Fields that say when, where or whether anew, by message type."""
 
 T = TypeVar("T")
 
@@ -217,8 +218,11 @@ def unpack(file: Path, folder: Path) -> None:
     """Make a folder of a recording that is one file.
 
     Raises:
-        SpecError: There is no such file, or it is no recording.
+        SpecError: There is no such file, or it is a folder or no recording.
     """
+    if file.is_dir():
+        fix = "name a file that --record has made; a folder goes into PEERTEAM_REPLAY"
+        raise SpecError(str(file), "", "it is a folder", fix)
     if not file.is_file():
         raise SpecError(str(file), "", "there is no such file", "name one that --record has made")
     try:
