@@ -7,6 +7,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
+import structlog
 
 from bus.access import SERVER_DIRECTORY, Access
 from bus.connection import Connection, connect
@@ -16,6 +17,13 @@ from bus.server import start_server, stop_server
 from tests.support.chaos import kill_table
 from tests.support.cli import Cli
 from tests.support.sources import three_lanes
+
+
+@pytest.fixture(autouse=True)
+def _logs_go_to_the_test_that_runs() -> Iterator[None]:
+    """A command that a test has run in this process has set where logs go, for ever."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -272,12 +272,13 @@ class Inbox:
         return has_come
 
     async def _is_told(self, timeout_s: float) -> bool:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
-        has_come = self._changed.is_set()
+        except TimeoutError:
+            return False
         self._changed.clear()
-        return has_come
+        return True
 
     async def _catch_up(self) -> bool:
         """Read what should have come and did not; says whether there was any.
