@@ -191,7 +191,7 @@ async def _check_name(connection: Connection, path: Path, manifest: Manifest) ->
     """See that the messages are of the run that the file names: under another none is found."""
     name, state = subjects.stream_name(manifest.run), manifest.stream.state
     first = await get_message(connection, name, state.first_seq)
-    if not first.subject.startswith(f"run.{manifest.run}."):
+    if not subjects.is_of(first.subject, manifest.run):
         reason = f"it names run {manifest.run!r}, and its first message is on {first.subject!r}"
         raise ArchiveError(str(path), reason, "export it again, and leave the file as it is")
 
