@@ -111,7 +111,7 @@ requirements: ## pin anew from pyproject.toml (needs uv; UPGRADE=1 takes the new
 	@for set in runtime dev bench; do \
 	    case $$set in \
 	        runtime) more= ;; \
-	        dev) more="--group dev --constraint requirements/runtime.txt" ;; \
+	        dev) more="--all-extras --group dev --constraint requirements/runtime.txt" ;; \
 	        bench) more="--group bench --constraint requirements/runtime.txt --constraint requirements/dev.txt" ;; \
 	    esac; \
 	    "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes \

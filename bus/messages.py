@@ -778,6 +778,30 @@ class ActRefused(Message, frozen=True, kw_only=True, tag="act.refused"):
 # --- journal and usage -----------------------------------------------------------
 
 
+class SnapshotKept(Message, frozen=True, kw_only=True, tag="snapshot.kept"):
+    """What a tool brought from outside is kept word for word, so that quotes can be checked.
+
+    Attributes:
+        tool: The tool that brought it.
+        origin: Where it is from: an address, or a server and what it was asked.
+        text: What it says, as UTF-8 lines: this is what is quoted.
+        raw: The bytes as they came, if these are something else.
+        media_type: What kind of bytes they are.
+        title: What it calls itself, if anything.
+        lines: Lines that the text has.
+        context: The transcript in which it was brought.
+    """
+
+    tool: str
+    origin: str
+    text: ArtifactRef
+    raw: ArtifactRef | None = None
+    media_type: str = "text/plain"
+    title: str = ""
+    lines: Count = 0
+    context: str = ""
+
+
 class ContextOpened(Message, frozen=True, kw_only=True, tag="context.opened"):
     """A member starts a fresh transcript for one assignment.
 
@@ -805,13 +829,17 @@ class TokenCounts(Wire, frozen=True, kw_only=True):
         input: Tokens read that came neither from the cache nor went into it.
         cache_read: Tokens read from the cache.
         cache_write: Tokens written to the cache.
+        cache_write_hour: Those of them that are kept for an hour, which costs more.
         output: Tokens written by the model, thinking included.
+        web_searches: Searches that the provider made, which have a price of their own.
     """
 
     input: Count = 0
     cache_read: Count = 0
     cache_write: Count = 0
     output: Count = 0
+    cache_write_hour: Count = 0
+    web_searches: Count = 0
 
     @property
     def total(self) -> int:
@@ -825,6 +853,8 @@ class TokenCounts(Wire, frozen=True, kw_only=True):
             cache_read=self.cache_read + other.cache_read,
             cache_write=self.cache_write + other.cache_write,
             output=self.output + other.output,
+            cache_write_hour=self.cache_write_hour + other.cache_write_hour,
+            web_searches=self.web_searches + other.web_searches,
         )
 
 
@@ -968,6 +998,26 @@ class ContextClosed(Message, frozen=True, kw_only=True, tag="context.closed"):
     reason: str
 
 
+class UsageReserved(Message, frozen=True, kw_only=True, tag="usage.reserved"):
+    """A model call is about to be made: the most that it can take, until it is said what it took.
+
+    A later reservation of the same turn takes the place of this one.
+
+    Attributes:
+        context: Which transcript.
+        turn: Which turn of it this is to be.
+        model: The model that is asked.
+        tokens: Tokens at most, what tries before it have lost included.
+        usd: US dollars at most, these included; absent where the price is unknown.
+    """
+
+    context: str
+    turn: Count
+    model: str
+    tokens: Count
+    usd: Measure | None = None
+
+
 class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
     """What one model call took.
 
@@ -1040,6 +1090,7 @@ AnyMessage = (
     | ApprovalAsked
     | ApprovalGiven
     | ActRefused
+    | SnapshotKept
     | ContextOpened
     | TurnReplied
     | CallBegun
@@ -1047,6 +1098,7 @@ AnyMessage = (
     | TurnActed
     | ContextCompacted
     | ContextClosed
+    | UsageReserved
     | UsageSpent
 )
 
@@ -1070,6 +1122,7 @@ TYPES_OF_KIND: dict[str, tuple[type[Message], ...]] = {
     "conflict": (ConflictRaised, ConflictJudged, ConflictRuled),
     "approval": (ApprovalAsked, ApprovalGiven),
     "refusal": (ActRefused,),
+    "snapshot": (SnapshotKept,),
     "journal": (
         ContextOpened,
         TurnReplied,
@@ -1079,7 +1132,7 @@ TYPES_OF_KIND: dict[str, tuple[type[Message], ...]] = {
         ContextCompacted,
         ContextClosed,
     ),
-    "usage": (UsageSpent,),
+    "usage": (UsageReserved, UsageSpent),
     "result": (ResultPublished,),
 }
 """Which messages may be published on which kind of subject."""

@@ -30,6 +30,7 @@ NAMES_OF_KIND: Final[dict[str, tuple[str, ...]]] = {
     "conflict": ("conflict",),
     "approval": ("approval",),
     "refusal": (),
+    "snapshot": ("snapshot",),
     "journal": (),
     "usage": (),
     "result": (),
@@ -164,6 +165,11 @@ def approval(run: str, approval_id: str, author: str) -> Subject:
 def refusal(run: str, name: str) -> Subject:
     """Where a member's process says what code has refused it."""
     return build(run, "refusal", author=name)
+
+
+def snapshot(run: str, snapshot_id: str, author: str) -> Subject:
+    """Where it is told what a tool brought from outside, and under which hash it is kept."""
+    return build(run, "snapshot", snapshot_id, author=author)
 
 
 def journal(run: str, name: str) -> Subject:

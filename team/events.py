@@ -38,6 +38,7 @@ EVENTS: Final[dict[str, str]] = {
     "conflict.ruled": "The lead has ruled on two claims, or could not; `conflict`.",
     "step.overtaken": "Another writer moved first, the lead asks the rules again; `step`, `keys`.",
     "sources.closed": "What a role may read can't be told, so it reads nothing; `role`, `error`.",
+    "snapshot.missing": "A text from outside is named and not there; `snapshot`, `reason`.",
     "tools.closed": "What a role may use can't be told, so it only returns; `role`, `error`.",
     "calls.held": "The provider asks for fewer calls: the run makes none for `hold_s`; `window`.",
     "pace.unanswered": "Nobody says whether a member may call the model, so it does; `error`.",

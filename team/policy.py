@@ -7,7 +7,7 @@ team there may pass. Not for enforcing: that is the runtime's and the rules' bus
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ Token = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)]
 Dollars = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 OutputTokens = Annotated[int, msgspec.Meta(ge=100, le=64_000)]
+TokenPrice = Annotated[float, msgspec.Meta(ge=0, le=100_000)]
 Verifiers = Annotated[int, msgspec.Meta(ge=1, le=5)]
 
 AVOIDED: Final = "!"
@@ -229,14 +230,86 @@ class GateLimits(Written, frozen=True, kw_only=True, forbid_unknown_fields=True)
     canaries: bool | None = None
 
 
+class Price(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model costs, in US dollars for a million tokens.
+
+    Attributes:
+        input: Read.
+        output: Written.
+        cache_read: Read from the cache; absent: as read.
+        cache_write: Written to the cache; absent: a quarter more than read.
+    """
+
+    input: TokenPrice
+    output: TokenPrice
+    cache_read: TokenPrice | None = None
+    cache_write: TokenPrice | None = None
+
+
+class Provider(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A place where models answer; a model there is `<its name>/<the model>`.
+
+    Attributes:
+        kind: `anthropic`: a server that speaks the Messages API; or a cloud's own client.
+        base_url: Address of the server; absent: as the SDK finds it.
+        key_variable: The environment variable that holds the key; absent: as the SDK does,
+            and none for a server of one's own.
+        region: Of a cloud.
+        project: Of a cloud that has projects.
+    """
+
+    kind: Literal["anthropic", "bedrock", "vertex"] = "anthropic"
+    base_url: str = ""
+    key_variable: str = ""
+    region: str = ""
+    project: str = ""
+
+
+class WebRules(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be fetched from the web; nothing unless it is said here.
+
+    Attributes:
+        hosts: Hosts or patterns such as `*.python.org` that `fetch` may reach.
+        page_bytes_max: Bytes that one page may have.
+        page_seconds: How long one page may take, in seconds.
+        robots: Whether a host's robots.txt is kept to.
+        searches_max: Searches that a model call may have its provider make; 0: none.
+    """
+
+    hosts: tuple[str, ...] = ()
+    page_bytes_max: Annotated[int, msgspec.Meta(ge=1_000, le=50_000_000)] = 2_000_000
+    page_seconds: Seconds = 30.0
+    robots: bool = True
+    searches_max: FewOrNone = 0
+
+
+class McpRules(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which MCP servers may be started and how; none unless it is named here.
+
+    Attributes:
+        servers: Servers by their names in `.mcp.json` or in a role's file.
+        read_only: Tools, or patterns such as `mcp__docs__*`, that change nothing: these
+            are run at the same time as others, and again after a crash.
+        call_seconds: How long one call may take, in seconds.
+        restarts_max: How often a server that has died is started again for a member.
+    """
+
+    servers: tuple[str, ...] = ()
+    read_only: tuple[str, ...] = ()
+    call_seconds: Seconds = 60.0
+    restarts_max: Few = 3
+
+
 class ModelRules(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which models may answer.
 
     Attributes:
         allow: Names or patterns such as `claude-*`.
+        prices: By model, what it costs where the price table does not know or is wrong.
     """
 
     allow: tuple[str, ...] = ("*",)
+    prices: dict[str, Price] = {}
 
 
 class RoleRules(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -248,6 +321,8 @@ class RoleRules(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
         areas: Decision areas in which they may record, challenge and answer.
         writes: Paths that they may write; none unless given.
         models: Models that may answer for them.
+        instructions: Files such as `CLAUDE.md` or `AGENTS.md` that they are given to read.
+        skills: Skills that they may load, by name or by folder.
     """
 
     tools: tuple[str, ...] | None = None
@@ -255,6 +330,8 @@ class RoleRules(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     areas: tuple[Token, ...] | None = None
     writes: tuple[str, ...] = ()
     models: tuple[str, ...] | None = None
+    instructions: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
 
 
 class ProjectPolicy(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -266,6 +343,9 @@ class ProjectPolicy(Written, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     models: ModelRules = ModelRules()
     roles: dict[str, RoleRules] = {}
     approve: Approvals = Approvals()
+    web: WebRules = WebRules()
+    mcp: McpRules = McpRules()
+    providers: dict[str, Provider] = {}
 
     def of_role(self, role: str) -> RoleRules:
         """What holds for a role; nothing is forbidden to one that is not named."""

@@ -433,6 +433,8 @@ class Agent:
         staged: list[Entry] = []
         for call in turn.calls:
             if call.id in answers:
+                # What a look has brought from outside; of a call begun before it is stored.
+                staged += () if call.id in turn.begun else answers[call.id].entries
                 continue
             answer = await self._run_write(context, tools[call.name], turn, call)
             keys = {entry.subject.key for entry in staged if entry.expect is not None}

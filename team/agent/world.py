@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from bus import subjects
 from bus.ids import LEAD
-from bus.messages import AnyMessage, Premise
+from bus.messages import AnyMessage, Evidence, Premise
 from bus.run_stream import Entry, RunStream
 from team.agent.decision_log import ContextDecisions, WholeLog, in_context
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
-from team.sources import Library
+from team.agent.snapshots import Snapshots
+from team.sources import Library, first_problem
 from team.state import Decisions, RunState, Task
 
 
@@ -32,6 +33,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         journal: What it has done, turn by turn.
         log: All decisions of the run, to be looked up.
         decisions: What its contexts are told of them.
+        snapshots: What tools have brought from outside.
         library: The sources, if the run has any.
         proposed: Decision areas in which members only propose.
         reserved: Decision areas in which the lead, too, only proposes.
@@ -43,6 +45,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal
     log: WholeLog
     decisions: ContextDecisions
+    snapshots: Snapshots
     library: Library | None = None
     proposed: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
@@ -68,6 +71,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         """A message of this member, ready to be committed."""
         subject = subjects.build(self.run, kind, *names, author=self.me)
         return Entry(subject=subject, body=body, expect=expect, cause=cause)
+
+    async def first_quote_problem(self, evidence: Sequence[Evidence]) -> str | None:
+        """What is wrong with the first quote that does not stand; nothing if all do."""
+        await self.snapshots.load(one.source for one in evidence)
+        return first_problem(self.library, evidence)
 
     def only_proposes(self, area: str) -> bool:
         """Whether what this member decides in an area has to be ruled on first."""

@@ -34,7 +34,8 @@ from team.audit.verdicts import (
     verdicts_by_finding,
 )
 from team.errors import SourceError
-from team.sources import Library, quote_problem
+from team.rules.outside import may_cite
+from team.sources import Library, is_snapshot, quote_problem, snapshot_id
 from team.spec import ResolvedSpec
 from team.state import RunState, Submission, fold
 
@@ -233,6 +234,8 @@ class Case:
 
     def is_outside(self, source: str, contract: Contract) -> bool:
         """Whether a source is known to lie outside a contract."""
+        if is_snapshot(source):
+            return not may_cite(self.state.snapshots, snapshot_id(source), contract)
         if self.library is None:
             return False
         return not _finds(self.library, source, contract.sources) or (

@@ -13,13 +13,14 @@ from bus.artifacts import get_artifact
 from bus.connection import Connection
 from bus.errors import ArtifactError
 from bus.run_stream import Record, open_run
+from team.agent.snapshots import Snapshots
 from team.audit import AuditReport
 from team.audit import audit as audit_records
 from team.cli import exit_codes
 from team.cli.common import on_bus, print_json
 from team.members.library_cache import library_path
 from team.runtime.home import cache_dir
-from team.sources import Library
+from team.sources import Library, snapshot_name
 from team.state import fold
 from team.views.audit import audit_text
 from team.views.output import write_data, write_note
@@ -41,10 +42,12 @@ async def _audit(options: argparse.Namespace) -> AuditReport:
         stream = await open_run(connection, options.run)
         records = [record async for record in stream.read()]
         path = await _library_file(connection, options.run, records)
-    if path is None:
-        return audit_records(records)
-    with Library.open(path) as library:
-        return audit_records(records, library)
+        if path is None:
+            return audit_records(records)
+        with Library.open(path) as library:
+            kept = (snapshot_name(one.kept.text.sha256) for one in fold(records).snapshots.all)
+            await Snapshots("audit", stream, library).load(kept)
+            return audit_records(records, library)
 
 
 async def _library_file(connection: Connection, run: str, records: Sequence[Record]) -> Path | None:

@@ -32,8 +32,9 @@ from team.rules.gate import (
     with_canary,
 )
 from team.rules.grants import next_budget, overspent
+from team.rules.outside import may_cite
 from team.rules.premises import fallen_premises
-from team.sources import Library, quote_problem
+from team.sources import Library, is_snapshot, quote_problem, snapshot_id
 from team.sources.narrow import narrowed
 from team.state import RunState, Submission, Task
 
@@ -45,12 +46,19 @@ async def check_finding(member: Member, task: Task) -> None:
     state = member.state
     submission = state.findings.latest(task.id)
     assert submission is not None
+    await _have_quoted(member, submission)
     judgements = await judgements_on(state, member.world.library, task, submission)
     verdict = VerdictGiven(finding_seq=submission.seq, judgements=judgements)
     subject = build(member.key.run, "verdict", task.id, author=GATE)
     await member.commit([Entry(subject=subject, body=verdict)])
     refused = [j for j in judgements if j.outcome != "upheld"]
     log.info("finding.checked", task_id=task.id, refused=len(refused))
+
+
+async def _have_quoted(member: Member, submission: Submission) -> None:
+    """Have at hand what a finding quotes from outside the sources."""
+    claims = submission.finding.claims
+    await member.world.snapshots.load(e.source for claim in claims for e in claim.evidence)
 
 
 async def judgements_on(
@@ -82,10 +90,18 @@ def _given(
         overspent=overspent(state.ledger, task.id, submission.member, submission.finding.round),
         quote_problem=lambda evidence: quote_problem(library, evidence),
         is_within=lambda source, within: _is_within(library, source, within, allowed),
+        may_cite=lambda source: _may_cite(state, source, task),
         seat=state.roster.seats.get(submission.member),
         refusals=tuple(one for one in state.refusals.all if one.member == submission.member),
         constraints=state.plan.constraints if state.plan is not None else (),
     )
+
+
+def _may_cite(state: RunState, source: str, task: Task) -> bool | None:
+    """Whether a text from outside may be quoted; nothing if a source is no such text."""
+    if not is_snapshot(source):
+        return None
+    return may_cite(state.snapshots, snapshot_id(source), task.contract)
 
 
 def _is_within(
@@ -109,6 +125,7 @@ async def put_to_verifiers(member: Member, task: Task) -> None:
     state, roles = member.state, member.spec.team.roles
     submission = state.findings.latest(task.id)
     assert submission is not None
+    await _have_quoted(member, submission)
     entries: list[Entry] = []
     barred = barred_from(state, task.id)
     free = [seat for seat in state.roster.present(roles.verifier) if seat.name not in barred]

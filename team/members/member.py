@@ -38,6 +38,7 @@ from team.agent.loop import Agent
 from team.agent.models.call import Caller
 from team.agent.models.cassette.environment import open_tape
 from team.agent.pacer import RunPacer
+from team.agent.snapshots import Snapshots
 from team.agent.world import World
 from team.errors import StateError
 from team.members.library_cache import library_path
@@ -201,6 +202,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
             journal=journal,
             log=WholeLog(stream, arrivals),
             decisions=ContextDecisions(key.name, journal, rules.digest_tokens),
+            snapshots=Snapshots(key.name, stream, library),
             library=library,
             proposed=rules.proposed,
             reserved=inbox.state.spec.team.approve.areas,

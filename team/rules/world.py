@@ -47,7 +47,7 @@ def lead_filters(run: str) -> tuple[str, ...]:
             subjects.pattern(run, kind)
             for kind in ("spec", "member", "task", "finding", "verdict", "decision", "usage")
         ),
-        *(subjects.pattern(run, kind) for kind in ("conflict", "approval", "refusal")),
+        *(subjects.pattern(run, kind) for kind in ("conflict", "approval", "refusal", "snapshot")),
         subjects.pattern(run, "result"),
         subjects.pattern(run, "mail", LEAD),
         subjects.pattern(run, "control"),

@@ -18,6 +18,7 @@ from team.sources.locators import (
 )
 from team.sources.quotes import first_problem, quote_problem
 from team.sources.sentences import sentences
+from team.sources.snapshots import KeptText, is_snapshot, snapshot_id, snapshot_name
 
 __all__ = [
     "GENERATED",
@@ -25,6 +26,7 @@ __all__ = [
     "Collection",
     "Document",
     "Hit",
+    "KeptText",
     "Library",
     "LibraryInfo",
     "Locator",
@@ -37,8 +39,11 @@ __all__ = [
     "find_quote",
     "first_problem",
     "fold",
+    "is_snapshot",
     "parse_locator",
     "quote_problem",
     "quote_stands",
     "sentences",
+    "snapshot_id",
+    "snapshot_name",
 ]

@@ -30,6 +30,7 @@ from team.sources.build import LIBRARY_VERSION, Document, Source, is_python_file
 from team.sources.collect import SourceGroup
 from team.sources.locators import Locator, is_covered, near_names
 from team.sources.sentences import query_words, sentences
+from team.sources.snapshots import KeptText
 
 READ_LINES_MAX: Final = 400
 """The most lines that one `read` gives; read on from there for more."""
@@ -42,6 +43,8 @@ SELECT doc, first, last, bm25(words, 3.0, 1.0) AS rank
 FROM words JOIN passages ON passages.id = words.rowid JOIN docs ON docs.id = doc
 WHERE words MATCH ? ORDER BY rank, path, page, first
 """
+SNAPSHOTS: Final = "(outside)"
+"""What stands for a group where a text from outside is shown; no group has such a name."""
 _SHOWN_CHARS_MAX = 200
 _SERIALIZED = 3
 """What `sqlite3.threadsafety` is where threads may share a connection."""
@@ -105,6 +108,8 @@ class Library:
             for page, (row, _) in source.rows.items()
         }
         self._names = frozenset(source.document.source for source in self._sources)
+        self._kept: dict[str, Source] = {}
+        self._kept_lines: list[tuple[str, ...]] = []
         self._text = lru_cache(maxsize=64)(self._load_text)
         self._allowed = lru_cache(maxsize=64)(self._find_allowed)
 
@@ -146,6 +151,32 @@ class Library:
     ) -> None:
         """Close it."""
         self.close()
+
+    def keep(self, text: KeptText) -> None:
+        """Have a text from outside at hand: it can be read and quoted, whatever is allowed.
+
+        It is in no group, and no search or list gives it: whoever names it was given its name.
+        """
+        if text.name in self._kept:
+            return
+        self._kept_lines.append(text.lines)
+        document = Document(
+            source=text.name,
+            path=text.origin,
+            group=SNAPSHOTS,
+            title=text.title or text.origin,
+            sha256=text.sha256,
+            pages=None,
+            lines=len(text.lines),
+        )
+        row = -len(self._kept_lines)
+        self._kept[text.name] = Source(
+            document=document, rows={None: (row, len(text.lines))}, views=()
+        )
+
+    def has_kept(self, name: str) -> bool:
+        """Whether a text from outside is at hand."""
+        return name in self._kept
 
     def groups(self) -> tuple[SourceGroup, ...]:
         """Give the groups in the order of the run's arguments."""
@@ -267,6 +298,8 @@ class Library:
         )
 
     def _load_text(self, row: int) -> tuple[str, ...]:
+        if row < 0:
+            return self._kept_lines[-row - 1]
         query = "SELECT lines, text FROM docs WHERE id = ?"
         lines, text = self._connection.execute(query, (row,)).fetchone()
         return tuple(text.split("\n")) if lines else ()
@@ -315,6 +348,8 @@ class Library:
 
     def _named(self, name: str, within: tuple[str, ...] | None) -> Source:
         """Find the one allowed source of that name, by comparing text only."""
+        if name in self._kept:
+            return self._kept[name]
         allowed = self._sources_in(within)
         exact = [each for each in allowed if name in (each.document.source, each.document.path)]
         found = exact or [each for each in allowed if each.document.path.endswith(f"/{name}")]

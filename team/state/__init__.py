@@ -14,6 +14,7 @@ from team.state.mailroom import Letter, Mailroom
 from team.state.refusals import Refusal, Refusals
 from team.state.roster import Roster, Seat
 from team.state.run import RunState, fold
+from team.state.snapshots import Snapshot, Snapshots
 
 __all__ = [
     "Approval",
@@ -34,6 +35,8 @@ __all__ = [
     "Roster",
     "RunState",
     "Seat",
+    "Snapshot",
+    "Snapshots",
     "Spent",
     "Submission",
     "Task",

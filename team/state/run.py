@@ -40,6 +40,7 @@ from team.state.ledger import Ledger
 from team.state.mailroom import Mailroom
 from team.state.refusals import Refusals
 from team.state.roster import Roster
+from team.state.snapshots import Snapshots
 
 
 class RunState:
@@ -73,6 +74,7 @@ class RunState:
         self.conflicts = Conflicts()
         self.approvals = Approvals()
         self.refusals = Refusals()
+        self.snapshots = Snapshots()
 
     def apply(self, record: Record) -> None:
         """Take one record into account; records come in stream order, each once."""
@@ -189,6 +191,7 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "conflict": ("conflicts",),
     "approval": ("approvals",),
     "refusal": ("refusals",),
+    "snapshot": ("snapshots",),
 }
 
 

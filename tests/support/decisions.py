@@ -45,6 +45,7 @@ from team.agent.loop import Agent
 from team.agent.models.call import Caller
 from team.agent.models.rehearsal.brain import Composed
 from team.agent.models.rehearsal.transport import message_events
+from team.agent.snapshots import Snapshots
 from team.agent.tools.base import Effect, Tool, ToolAnswer
 from team.agent.tools.decision_tools import RecordDecision
 from team.agent.tools.toolbox import AnyTool
@@ -474,6 +475,7 @@ async def a_world(
         journal=journal,
         log=WholeLog(stream),
         decisions=ContextDecisions(me, journal, digest_tokens),
+        snapshots=Snapshots(me, stream, library),
         library=library,
         proposed=proposed,
     )

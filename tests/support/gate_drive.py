@@ -266,6 +266,7 @@ class GateDrive(PaperTeam):
             journal=None,
             log=None,
             decisions=None,
+            snapshots=None,
             library=self.library,
         )
 

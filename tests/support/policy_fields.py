@@ -12,9 +12,13 @@ from team.policy import (
     Approvals,
     GateLimits,
     Limits,
+    McpRules,
     ModelRules,
+    Price,
+    Provider,
     RoleRules,
     TriageLimits,
+    WebRules,
 )
 
 TABLES: dict[str, type[msgspec.Struct]] = {
@@ -22,9 +26,15 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "triage": TriageLimits,
     "gate": GateLimits,
     "models": ModelRules,
+    "models.prices.MODEL": Price,
     "roles.NAME": RoleRules,
     "approve": Approvals,
+    "web": WebRules,
+    "mcp": McpRules,
+    "providers.NAME": Provider,
 }
+APART = {"models.prices"}
+"""Fields that are tables themselves, and stand in `TABLES`."""
 LISTS = {
     "checks": "names of checks",
     "allow": "names or patterns",
@@ -33,6 +43,16 @@ LISTS = {
     "sources": "names or patterns",
     "areas": "names of areas",
     "writes": "paths",
+    "instructions": "paths",
+    "skills": "names or folders",
+    "hosts": "hosts or patterns",
+    "servers": "names of servers",
+    "read_only": "names or patterns of tools",
+    "kind": "`anthropic`, `bedrock` or `vertex`",
+    "base_url": "an address",
+    "key_variable": "a variable",
+    "region": "a region",
+    "project": "a project",
 }
 
 
@@ -44,6 +64,7 @@ def wanted_fields() -> list[tuple[str, str]]:
         found += [
             (f"`{table}.{field.encode_name}`", _may_be(field.encode_name, field.type))
             for field in msgspec.structs.fields(kind)
+            if f"{table}.{field.encode_name}" not in APART
         ]
     return found
 

@@ -168,6 +168,7 @@ def test_each_kind_has_a_builder_of_its_own() -> None:
         subjects.conflict("r", "c1", "gate"),
         subjects.approval("r", "plan", "person"),
         subjects.refusal("r", "ada"),
+        subjects.snapshot("r", "s1", "ada"),
         subjects.journal("r", "ada"),
         subjects.usage("r", "ada"),
     ]
@@ -187,6 +188,7 @@ def test_each_kind_has_a_builder_of_its_own() -> None:
         "run.r.conflict.c1.gate",
         "run.r.approval.plan.person",
         "run.r.refusal.ada",
+        "run.r.snapshot.s1.ada",
         "run.r.journal.ada",
         "run.r.usage.ada",
     ]

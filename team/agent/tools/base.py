@@ -57,6 +57,8 @@ class Tool(ABC, Generic[Input]):
     name: ClassVar[str]
     input_type: type[Input]
     effect: ClassVar[Effect] = "effectful"
+    reaches_out: ClassVar[bool] = False
+    """Whether what it gives comes from outside the run: a replay takes it from the recording."""
 
     @abstractmethod
     async def run(self, given: Input) -> ToolAnswer:

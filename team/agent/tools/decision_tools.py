@@ -28,7 +28,6 @@ from team.agent.world import World
 from team.codes.limits import AREA
 from team.rules.decision_lines import line_of
 from team.rules.plan import words
-from team.sources import first_problem
 from team.state import Decision, Decisions, DecisionState
 from team.state.decision import (
     STATEMENT_CHARACTERS_MAX,
@@ -172,7 +171,7 @@ class RecordDecision(Tool[RecordDecisionInput]):
         refused = _key_problem(log, given, self._world.me) or self._near(given)
         if refused is not None:
             return refused
-        problem = first_problem(self._world.library, given.evidence)
+        problem = await self._world.first_quote_problem(given.evidence)
         if problem is not None:
             return refuse(f"the evidence does not hold: {problem}")
         relied_on = self._world.premises(self._context, given.relied_on, log)
@@ -280,7 +279,7 @@ class ChallengeDecision(Tool[ChallengeDecisionInput]):
         problem = statement_problem(given.instead) if given.instead else None
         if problem is not None:
             return refuse(f"`instead` can't be used: {problem}; write it in one line")
-        problem = first_problem(self._world.library, given.evidence)
+        problem = await self._world.first_quote_problem(given.evidence)
         if problem is not None:
             return refuse(f"the evidence does not hold: {problem}")
         body = DecisionChallenged(
@@ -318,7 +317,7 @@ class RebutChallenge(Tool[RebutChallengeInput]):
         problem = why_no_reply(self._world.me, decision)
         if problem is not None:
             return refuse(f"{decision.name}: {problem}")
-        problem = first_problem(self._world.library, given.evidence)
+        problem = await self._world.first_quote_problem(given.evidence)
         if problem is not None:
             return refuse(f"the evidence does not hold: {problem}")
         body = DecisionRebutted(revision=decision.seq, reason=given.reason, evidence=given.evidence)

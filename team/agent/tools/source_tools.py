@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from team.agent.snapshots import Snapshots
 from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.codes.limits import SOURCE
 from team.errors import SourceError, UnknownSourceError
@@ -86,17 +87,24 @@ class SearchSources(Tool[SearchSourcesInput]):
 
 
 class ReadSource(Tool[ReadSourceInput]):
-    """Read lines of a source, word for word, each with its number."""
+    """Read lines of a source, word for word, each with its number.
+
+    What a tool has brought from outside is a source, too, under its name `snapshot:…`.
+    """
 
     name: ClassVar[str] = "read_source"
     input_type = ReadSourceInput
     effect: ClassVar[Effect] = "read-only"
 
-    def __init__(self, library: Library, within: tuple[str, ...] | None) -> None:
-        self._library, self._within = library, within
+    def __init__(
+        self, library: Library, within: tuple[str, ...] | None, snapshots: Snapshots | None = None
+    ) -> None:
+        self._library, self._within, self._snapshots = library, within, snapshots
 
     async def run(self, given: ReadSourceInput) -> ToolAnswer:
         try:
+            if self._snapshots is not None:
+                await self._snapshots.load([given.source])
             place = parse_locator(given.locator)
             page = self._library.read(
                 given.source, place.first, place.last, self._within, page=place.page

@@ -126,7 +126,7 @@ def _source_tools(world: World, role: Role, within: tuple[str, ...] | None) -> l
     return [
         ListSources(world.library, within),
         SearchSources(world.library, within),
-        ReadSource(world.library, within),
+        ReadSource(world.library, within, world.snapshots),
     ]
 
 

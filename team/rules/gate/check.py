@@ -42,6 +42,8 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
         overspent: Where its producer has passed what was granted for this round.
         quote_problem: Says why a quote does not stand where it should, or nothing.
         is_within: Whether a source is covered by source groups or path patterns.
+        may_cite: Whether a text that a tool brought from outside may be quoted here; nothing
+            if a source is no such text.
         seat: The producer's seat; absent if it never had one.
         refusals: What code has refused the producer in this run.
         constraints: Constraints of the goal, as the plan has them.
@@ -53,6 +55,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
     overspent: tuple[str, ...]
     quote_problem: Callable[[Evidence], str | None]
     is_within: Callable[[str, tuple[str, ...]], bool]
+    may_cite: Callable[[str], bool | None] = lambda _: None
     seat: Seat | None = None
     refusals: tuple[Refusal, ...] = ()
     constraints: tuple[str, ...] = ()

@@ -96,17 +96,25 @@ class Sources(Check):
 
     def problems(self, given: GateInput) -> list[Judgement]:
         """Name each source that is out of bounds."""
-        contract = given.task.contract
         problems: list[Judgement] = []
         for claim in given.submission.finding.claims:
             for source in dict.fromkeys(evidence.source for evidence in claim.evidence):
-                if not given.is_within(source, contract.sources):
-                    said = f"source {source!r} is outside the contract's sources"
-                    problems.append(refuted(said, claim.id))
-                elif contract.sources_avoided and given.is_within(source, contract.sources_avoided):
-                    said = f"source {source!r} is one that the contract avoids"
+                said = _why_outside(given, source)
+                if said:
                     problems.append(refuted(said, claim.id))
         return problems
+
+
+def _why_outside(given: GateInput, source: str) -> str:
+    """Why a source may not be quoted under the contract; empty if it may."""
+    contract, may_cite = given.task.contract, given.may_cite(source)
+    if may_cite is not None:
+        return "" if may_cite else f"no tool of the contract has brought {source!r}"
+    if not given.is_within(source, contract.sources):
+        return f"source {source!r} is outside the contract's sources"
+    if contract.sources_avoided and given.is_within(source, contract.sources_avoided):
+        return f"source {source!r} is one that the contract avoids"
+    return ""
 
 
 class Quotes(Check):

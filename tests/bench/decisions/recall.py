@@ -295,7 +295,15 @@ def found_by_search(items: Sequence[Item], contracts: Sequence[Labelled]) -> dic
     """What the tool gives each contract that asks it once, with its objective."""
     nowhere: Any = None
     log = _PaperLog(items)
-    world = World(me=ME, stream=nowhere, inbox=nowhere, journal=nowhere, log=log, decisions=nowhere)
+    world = World(
+        me=ME,
+        stream=nowhere,
+        inbox=nowhere,
+        journal=nowhere,
+        log=log,
+        decisions=nowhere,
+        snapshots=nowhere,
+    )
     search = SearchDecisions(world)
     id_of = {(item.area, item.key): item.id for item in items}
     found: dict[str, set[str]] = {}

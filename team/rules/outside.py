@@ -1,0 +1,18 @@
+"""May a text that a tool brought from outside be cited under a contract?
+
+A text is no source that a contract names. It counts as inside if a tool that the contract
+gives has brought it: then whoever holds the contract could have brought it, too.
+"""
+
+from __future__ import annotations
+
+from bus.messages import Contract
+from team.state import Snapshots
+
+
+def may_cite(snapshots: Snapshots, snapshot_id: str, contract: Contract) -> bool:
+    """Whether a finding under a contract may quote a text from outside; if unknown, it may not."""
+    return any(
+        one.kept.tool in contract.tools and one.kept.tool not in contract.tools_avoided
+        for one in snapshots.of(snapshot_id)
+    )
