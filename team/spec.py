@@ -85,6 +85,7 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
         groups: The sources, by group.
         model: A model that answers for every seat, if the user chose one.
         project: The project's policy, as it stood at the start.
+        price_table: The price table that was installed then; empty where nothing is paid.
     """
 
     team: TeamSpec
@@ -93,6 +94,7 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[SourceGroupDoc, ...] = ()
     model: str | None = None
     project: ProjectPolicy = ProjectPolicy()
+    price_table: str = ""
 
     def role_of_seat(self, seat: str) -> Role:
         """The role file of a seat: `lead`, `worker` or `verifier`."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from roles import Role, RoleError
-from team.agent.models.priced import has_price
+from team.agent.models.priced import has_price, price_book
 from team.codes.lint import (
     CONTRADICTION,
     CORE_CHECK,
@@ -174,13 +174,13 @@ def _models(team: Team) -> Iterator[Problem]:
                 f"the policy does not allow {model!r} for role {role!r}",
                 "name another model, or allow it in the policy",
             )
-        elif limits and not has_price(model):
+        elif limits and not has_price(model, price_book(team.project)):
             yield _about_model(
                 team,
                 NO_PRICE,
                 where,
                 f"the price of {model!r} is not known, and {limits[0]} is a limit in dollars",
-                "name a model with a price, or limit tokens",
+                "name a model with a price, give it one in `[models.prices]`, or limit tokens",
             )
 
 

@@ -37,6 +37,7 @@ from team.agent.journal import Journal
 from team.agent.loop import Agent
 from team.agent.models.call import Caller
 from team.agent.models.cassette.environment import open_tape
+from team.agent.models.priced import price_book
 from team.agent.pacer import RunPacer
 from team.agent.snapshots import Snapshots
 from team.agent.world import World
@@ -192,7 +193,8 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         if library is not None:
             stack.callback(library.close)
         pacer = RunPacer(connection, key.run, key.name)
-        caller = Caller(key.provider, tape=tape, pacer=pacer)
+        book = price_book(inbox.state.spec.project)
+        caller = Caller(key.provider, tape=tape, pacer=pacer, book=book)
         stack.push_async_callback(caller.close)
         rules = inbox.state.spec.team.decisions
         world = World(

@@ -12,7 +12,7 @@ import msgspec
 
 from roles import Role, find_roles
 from roles.front_matter import did_you_mean
-from team.agent.models.priced import has_price
+from team.agent.models.priced import has_price, price_book
 from team.codes.limits import MODEL
 from team.codes.lint import VERIFIER_SEAT
 from team.errors import SpecError
@@ -95,9 +95,10 @@ def check_models(spec: ResolvedSpec) -> None:
         if not spec.project.allows_model(role, model):
             fix = "name it in `[models] allow` and `[roles.NAME] models`, or choose another"
             raise SpecError(named, "", f"the policy does not allow it ({MODEL})", fix)
-        if limits and not has_price(model):
+        if limits and not has_price(model, price_book(spec.project)):
             reason = f"its price is not known, and {limits[0]} is a limit in dollars"
-            raise SpecError(named, "", reason, "choose a model with a price, or limit tokens")
+            fix = "choose a model with a price, give it one in `[models.prices]`, or limit tokens"
+            raise SpecError(named, "", reason, fix)
 
 
 def _models(spec: ResolvedSpec) -> Iterable[tuple[str, str]]:

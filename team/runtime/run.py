@@ -27,6 +27,7 @@ from bus.streams import delete_stream
 from roles import Role, get_role
 from team.agent.models.cassette.environment import check_cassette
 from team.agent.models.cassette.recording import Recording
+from team.agent.models.priced import price_table
 from team.agent.models.rehearsal.faults import (
     FAULTS_VARIABLE,
     LATENCY_VARIABLE,
@@ -163,6 +164,7 @@ def prepare(request: RunRequest) -> Prepared:
         groups=groups,
         model=REHEARSAL_MODEL if provider == "rehearsal" else request.model,
         project=project,
+        price_table="" if provider == "rehearsal" else price_table(),
     )
     check_models(spec)
     return Prepared(

@@ -32,6 +32,10 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
         output_tokens: All tokens written.
         cost_usd: US dollars; absent as soon as one call's price is unknown.
         is_estimated: Whether any of it was estimated.
+        cache_read_tokens: Those of the tokens read that came from the cache.
+        cache_write_tokens: Those of them that were written to the cache.
+        lost_tokens: Those of all tokens that went to tries whose answer broke off.
+        web_searches: Searches that the provider made.
     """
 
     calls: int = 0
@@ -39,6 +43,10 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int = 0
     cost_usd: float | None = 0.0
     is_estimated: bool = False
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    lost_tokens: int = 0
+    web_searches: int = 0
 
     @property
     def tokens(self) -> int:
@@ -56,6 +64,10 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
             output_tokens=self.output_tokens + sum(max(0, one.output) for one in took),
             cost_usd=cost if known else None,
             is_estimated=self.is_estimated or usage.is_estimated,
+            cache_read_tokens=self.cache_read_tokens + sum(max(0, o.cache_read) for o in took),
+            cache_write_tokens=self.cache_write_tokens + sum(max(0, o.cache_write) for o in took),
+            lost_tokens=self.lost_tokens + read_tokens(usage.lost) + max(0, usage.lost.output),
+            web_searches=self.web_searches + sum(max(0, o.web_searches) for o in took),
         )
 
 

@@ -12,13 +12,14 @@ from typing import Final
 import msgspec
 
 from bus.live import Beat
-from bus.messages import ApprovalAsked, MemberSeated, VerdictGiven
+from bus.messages import ApprovalAsked, MemberSeated, RunTriaged, TaskSettled, VerdictGiven
 from bus.run_stream import Record
 from team.rules.approvals import awaited
 from team.state import RunState
 from team.views.follow import Follower
 from team.views.lines import clock, story_line
 from team.views.output import write_note
+from team.views.usage import spent_line
 from team.views.waiting import waiting_text
 
 REDRAW_S: Final = 0.2
@@ -67,6 +68,8 @@ def new_waits(beats: dict[str, Beat], told: set[Wait]) -> list[Wait]:
 def _print_line(record: Record, state: RunState) -> None:
     if isinstance(record.body, ApprovalAsked):
         write_note(waiting_text(record.subject.run, awaited(state)[-1:]))
+    if isinstance(record.body, TaskSettled | RunTriaged) and state.ledger.total.calls:
+        write_note(f"{clock(record.at)}  {'spent':<10} {spent_line(state)}")
     line = story_line(_without_canaries(record, state))
     if line is not None and not _is_reseated(record, state):
         write_note(line)

@@ -17,9 +17,10 @@ from team.views import report_parts as parts
 from team.views.answer import answer, evidence
 from team.views.lines import one_line
 from team.views.markup import Html, base_of, bullets, el, joined, muted, safe, section
+from team.views.report_costs import costs
 from team.views.run_object import RunObject
-from team.views.text import money
 from team.views.timeline import axis_of, timeline
+from team.views.usage import money, prices_lines
 
 _REHEARSAL: Final = "rehearsal-1"
 _MEANING: Final = {
@@ -79,7 +80,7 @@ def _body(shown: RunObject, state: RunState) -> Html:
             section("conflicts", "Conflicts", parts.conflicts(shown)),
             section("findings", "Findings", parts.findings(shown, state, base)),
             section("tasks", "Tasks", parts.tasks(shown)),
-            section("costs", "Costs", parts.costs(shown)),
+            section("costs", "Costs", costs(shown)),
             section("provenance", "Provenance", _provenance(shown, state)),
         ],
         "\n",
@@ -167,6 +168,7 @@ def _provenance(shown: RunObject, state: RunState) -> Html:
         "Generated from": f"the run’s stream up to sequence {state.last_seq}",
         "Opened": _moment(state.opened_at),
         "Last message": _moment(state.last_at),
+        "Prices": "; ".join(prices_lines(shown.usage)) or "nothing is paid for this model",
         "Why this mode": "; ".join(shown.triage) or "the run was not triaged",
         "Could not be read": _count(len(state.unread), "message"),
         "Set aside": _count(odd, "message") + " that did not follow the state they named",

@@ -12,11 +12,9 @@ from team.views.markup import Html, bullets, chip, el, joined, muted, place, tab
 from team.views.run_object import (
     FindingRow,
     LetterRow,
-    MemberRow,
     RunObject,
     VerdictRow,
 )
-from team.views.text import money
 
 TONES: Final = {
     "upheld": "good",
@@ -246,39 +244,3 @@ def tasks(shown: RunObject) -> Html:
         for task in shown.tasks
     ]
     return table(("task", "title", "member", "#round", "state"), rows, name="tasks")
-
-
-def costs(shown: RunObject) -> Html:
-    """What each member took, and all of them."""
-    if not shown.members:
-        return muted("No member was recruited.")
-    usage = shown.usage
-    whole = (usage.calls, usage.input_tokens, usage.output_tokens)
-    total = ("all", "", *(f"{n:,}" for n in whole), money(usage.cost_usd), "")
-    rows = [*(_member(row) for row in shown.members), tuple(el("b", cell) for cell in total)]
-    heads = ("member", "role", "#turns", "#read", "#written", "#cost", "in the end")
-    return joined(
-        [
-            table(heads, rows, name="costs"),
-            muted(
-                "Tokens, counted by the provider."
-                if not usage.is_estimated
-                else "Tokens are estimated, not counted by a provider."
-            ),
-        ],
-        "\n",
-    )
-
-
-def _member(row: MemberRow) -> tuple[str, ...]:
-    again = f" (process {row.incarnation})" if row.incarnation > 1 else ""
-    again += f" (compacted {row.compactions}×)" if row.compactions else ""
-    numbers = (row.turns, row.input_tokens, row.output_tokens)
-    cells = (f"{n:,}" for n in numbers)
-    return (
-        row.name + again,
-        joined([row.role, el("span", f" {row.works_on}", class_="muted") if row.works_on else ""]),
-        *cells,
-        money(row.cost_usd),
-        row.ended or "has not left",
-    )

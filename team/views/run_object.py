@@ -14,12 +14,12 @@ from bus.live import Beat
 from bus.messages import Claim, Judgement, Premise, TaskState
 from team.rules.approvals import Awaited, awaited
 from team.rules.conflicts import current, judgement_on, standing, struck_claims
-from team.rules.grants import Account, accounts
 from team.rules.steps import missing_lanes, rejected_findings
 from team.rules.synthesis import struck_lines, upheld_claims
 from team.state import Letter, RunState, Seat, Submission
 from team.views.decisions import DecisionRow, decision_rows
 from team.views.members import state_of
+from team.views.usage import UsageRow, fresh_tokens, usage_row
 
 Status = Literal[
     "running", "waiting", "stopped", "admitted", "partial", "rejected", "cancelled", "stalled"
@@ -33,7 +33,8 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 class MemberRow(_Part, frozen=True, kw_only=True):
     """One member; `cost_usd` is null where a price is unknown, `stuck` while it moves.
 
-    `compactions` says how often turns have left one of its contexts.
+    `compactions` says how often turns have left one of its contexts. `input_tokens` are all
+    tokens read: fresh, from the cache and written to it; `lost_tokens` those of broken tries.
     """
 
     name: str
@@ -49,6 +50,10 @@ class MemberRow(_Part, frozen=True, kw_only=True):
     stuck: str | None
     ended: str | None
     compactions: int = 0
+    fresh_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    lost_tokens: int = 0
 
 
 class TaskRow(_Part, frozen=True, kw_only=True):
@@ -142,30 +147,6 @@ class ResultRow(_Part, frozen=True, kw_only=True):
 
     text: str
     citations: tuple[CitationRow, ...]
-
-
-class AllowanceRow(_Part, frozen=True, kw_only=True):
-    """One limit of the run: what was granted of it, spent, and is left to grant.
-
-    Each is null where there is no limit or the amount is not known.
-    """
-
-    limit: float | None
-    granted: float | None
-    spent: float | None
-    left: float | None
-
-
-class UsageRow(_Part, frozen=True, kw_only=True):
-    """What was spent; `cost_usd` is null where a price is unknown."""
-
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float | None
-    is_estimated: bool
-    tokens: AllowanceRow | None
-    dollars: AllowanceRow | None
 
 
 class RefusalRow(_Part, frozen=True, kw_only=True):
@@ -268,7 +249,7 @@ def run_object(
         triage=state.triage.reasons if state.triage else (),
         waits_for=awaited(state),
         refusals=_refusals(state),
-        usage=_usage(state),
+        usage=usage_row(state),
         forked=fork_row(state),
         wall_s=round(max(0.0, (state.ended_at or state.last_at) - state.opened_at), 3),
         report=report,
@@ -334,6 +315,10 @@ def _member(state: RunState, seat: Seat, standing: str) -> MemberRow:
         stuck=seat.stuck.reason if seat.stuck is not None else None,
         ended=seat.lost or seat.left,
         compactions=state.compactions[seat.name],
+        fresh_tokens=fresh_tokens(spent),
+        cache_read_tokens=spent.cache_read_tokens,
+        cache_write_tokens=spent.cache_write_tokens,
+        lost_tokens=spent.lost_tokens,
     )
 
 
@@ -463,23 +448,4 @@ def _refusals(state: RunState) -> tuple[RefusalRow, ...]:
             turn=one.refused.turn,
         )
         for one in state.refusals.all
-    )
-
-
-def _usage(state: RunState) -> UsageRow:
-    spent, found = state.ledger.total, accounts(state)
-    return UsageRow(
-        calls=spent.calls,
-        input_tokens=spent.input_tokens,
-        output_tokens=spent.output_tokens,
-        cost_usd=spent.cost_usd,
-        is_estimated=spent.is_estimated,
-        tokens=_allowance(found[0]) if found else None,
-        dollars=_allowance(found[1]) if found else None,
-    )
-
-
-def _allowance(account: Account) -> AllowanceRow:
-    return AllowanceRow(
-        limit=account.limit, granted=account.granted, spent=account.spent, left=account.left
     )

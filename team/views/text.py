@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from team.views.columns import columns
 from team.views.lines import one_line
-from team.views.run_object import AllowanceRow, RunObject, UsageRow
+from team.views.run_object import MemberRow, RunObject
+from team.views.usage import money, remains, tokens_table, usage_lines
 from team.views.waiting import waiting_lines, waiting_text
 
 
@@ -15,11 +16,9 @@ def summary_text(shown: RunObject) -> str:
     lines = [
         f"{shown.run}: {shown.status} after {shown.wall_s:.1f} s; {shown.mode or 'not triaged'}, "
         f"{members} members, {usage.calls} model calls",
-        f"cost: {money(usage.cost_usd)} ({usage.input_tokens:,} tokens read, "
-        f"{usage.output_tokens:,} written{', estimated' if usage.is_estimated else ''}; "
-        f"model {shown.model})",
+        *usage_lines(usage, shown.model),
+        *remains(usage),
     ]
-    lines += remains(usage)
     lines += [f"changed by a peer: {one_line(line, 300)}" for line in shown.changed_by_peers]
     lines += [f"rejected at the gate: {one_line(line, 300)}" for line in shown.rejected]
     lines += waiting_lines(shown.run, shown.waits_for)
@@ -53,6 +52,7 @@ def show_text(shown: RunObject) -> str:
         *_table("conflicts", _conflicts(shown)),
         *_table("mail", _mail(shown)),
         *_table("refused", _refused(shown)),
+        *_table("usage", tokens_table(shown.usage)),
         "",
         summary_text(shown),
     ]
@@ -69,32 +69,6 @@ def _origin(shown: RunObject) -> list[str]:
 
 def _indented(text: str) -> list[str]:
     return ["", *(f"  {line}".rstrip() for line in text.splitlines())] if text else []
-
-
-def remains(usage: UsageRow) -> list[str]:
-    """What is left of the run's tokens and dollars, a line for each that is limited."""
-    lines: list[str] = []
-    for unit, row in (("tokens", usage.tokens), ("dollars", usage.dollars)):
-        if row is None or row.limit is None:
-            continue
-        said = [f"{name} {_amount(unit, value)}" for name, value in _named(row)]
-        lines.append(f"{unit} of the run: {', '.join(said)} of {_amount(unit, row.limit)}")
-    return lines
-
-
-def _named(row: AllowanceRow) -> list[tuple[str, float | None]]:
-    return [("spent", row.spent), ("granted", row.granted), ("left to grant", row.left)]
-
-
-def _amount(unit: str, value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    return f"{value:,.0f}" if unit == "tokens" else money(value)
-
-
-def money(cost_usd: float | None) -> str:
-    """Dollars, or that they are not known."""
-    return "unknown" if cost_usd is None else f"${cost_usd:.4f}"
 
 
 def _table(title: str, rows: list[tuple[str, ...]]) -> list[str]:
@@ -116,12 +90,17 @@ def _members(shown: RunObject) -> list[tuple[str, ...]]:
             m.state,
             f"pid {m.pid or '-'}",
             f"{m.turns} turns" + (f", compacted {m.compactions}×" if m.compactions else ""),
-            f"{m.input_tokens + m.output_tokens:,} tokens",
+            f"{m.input_tokens + m.output_tokens:,} tokens" + _cached(m),
             money(m.cost_usd),
             m.ended or m.stuck or m.works_on,
         )
         for m in shown.members
     ]
+
+
+def _cached(row: MemberRow) -> str:
+    share = row.cache_read_tokens / row.input_tokens if row.input_tokens else 0.0
+    return f", {share:.0%} cached" if share else ""
 
 
 def _tasks(shown: RunObject) -> list[tuple[str, ...]]:

@@ -10,18 +10,18 @@ from rich.text import Text
 from bus.live import Beat
 from bus.messages import TaskState
 from team.rules.approvals import awaited
-from team.rules.grants import accounts
 from team.state import RunState, Seat
 from team.views.follow import Follower
 from team.views.lines import one_line
 from team.views.members import state_of
-from team.views.text import money
+from team.views.usage import money, spent_line
 from team.views.waiting import waiting_lines
 
 MAIL_SHOWN = 5
 TEXT_SHOWN = 60
 DECISIONS_SHOWN = 4
 
+_NUMBERS = ("turns", "tokens", "cost")
 _COLOURS = {
     TaskState.open: "white",
     TaskState.claimed: "cyan",
@@ -52,20 +52,16 @@ def picture(follower: Follower) -> RenderableType:
         parts.append(_mail(state))
     parts += [Text(line, style="yellow") for line in waiting_lines(follower.run, awaited(state))]
     goal = one_line(state.opened.goal, 100) if state.opened else "…"
-    total = state.ledger.total
-    cost = f"{total.calls} calls · {total.tokens:,} tokens · {money(total.cost_usd)}"
-    found = accounts(state)
-    if found is not None and found[0].left is not None:
-        cost += f" · {found[0].left:,.0f} tokens left to grant"
-    return Panel(Group(*parts), title=f"{follower.run}: {goal}", subtitle=cost, title_align="left")
+    title = f"{follower.run}: {goal}"
+    return Panel(Group(*parts), title=title, subtitle=spent_line(state), title_align="left")
 
 
 def _members(follower: Follower) -> Table:
     table = Table(box=None, expand=True, pad_edge=False)
-    for name in ("member", "role", "state", "doing", "turns", "tokens"):
+    for name in ("member", "role", "state", "doing", *_NUMBERS):
         table.add_column(
             name,
-            justify="right" if name in ("turns", "tokens") else "left",
+            justify="right" if name in _NUMBERS else "left",
             ratio=1 if name == "doing" else None,
             no_wrap=True,
         )
@@ -86,6 +82,7 @@ def _members(follower: Follower) -> Table:
             one_line(doing, 100),
             str(spent.calls),
             f"{spent.tokens:,}",
+            money(spent.cost_usd),
         )
     return table
 

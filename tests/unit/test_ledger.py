@@ -26,7 +26,12 @@ def test_cached_tokens_count_as_read() -> None:
 
     assert read_tokens(tokens) == 321
     assert Spent().plus(a_usage(input=1, cache_read=20, cache_write=300, output=4_000)) == Spent(
-        calls=1, input_tokens=321, output_tokens=4_000, cost_usd=0.5
+        calls=1,
+        input_tokens=321,
+        output_tokens=4_000,
+        cost_usd=0.5,
+        cache_read_tokens=20,
+        cache_write_tokens=300,
     )
 
 
@@ -59,7 +64,9 @@ def test_a_call_that_gave_no_answer_is_paid_and_is_no_turn() -> None:
 
     total = Spent().plus(a_usage(input=10)).plus(usage)
 
-    assert total == Spent(calls=1, input_tokens=3_010, output_tokens=2, cost_usd=0.75)
+    assert total == Spent(
+        calls=1, input_tokens=3_010, output_tokens=2, cost_usd=0.75, lost_tokens=3_002
+    )
 
 
 def test_one_estimated_call_makes_the_sum_an_estimate() -> None:

@@ -19,6 +19,7 @@ from team.agent.models.cassette.environment import Tape, is_first_party
 from team.agent.models.cassette.lane import Lane
 from team.agent.models.client import REHEARSAL, fingerprint, make_client
 from team.agent.models.failures import exhausted_s, model_error, pause_s
+from team.agent.models.priced import TABLE_ONLY, PriceBook
 from team.agent.models.pricing import price_ceiling_usd, price_usd
 from team.errors import (
     ModelBusyError,
@@ -114,6 +115,7 @@ class Caller:
         *,
         tape: Tape = None,
         pacer: Pacer | None = None,
+        book: PriceBook = TABLE_ONLY,
     ) -> None:
         """Make a caller.
 
@@ -122,8 +124,10 @@ class Caller:
             transport: What stands below the SDK in place of all else.
             tape: The member's lane, where its calls are recorded or replayed.
             pacer: Who says when to call; absent, or in a replay: nobody is asked.
+            book: The prices of the project, which go before the table's.
         """
         self._provider = provider
+        self._book = book
         self._is_first_party = is_first_party(tape)
         self._client = make_client(provider, transport, tape=tape)
         self._lane = tape if isinstance(tape, Lane) else None
@@ -141,13 +145,13 @@ class Caller:
 
     def cost_usd(self, model: str, tokens: TokenCounts) -> float | None:
         """What a call has cost in US dollars, or nothing where the price is unknown."""
-        return 0.0 if self._provider == REHEARSAL else price_usd(model, tokens)
+        return 0.0 if self._provider == REHEARSAL else price_usd(model, tokens, self._book)
 
     def ceiling_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
         """The most that a call can cost in US dollars, or nothing where that is unknown."""
         if self._provider == REHEARSAL:
             return 0.0
-        return price_ceiling_usd(model, input_tokens, output_tokens)
+        return price_ceiling_usd(model, input_tokens, output_tokens, self._book)
 
     async def call(
         self,
@@ -192,7 +196,7 @@ class Caller:
                 if self._lane is None:
                     await _wait(error.reason, pause, on_wait)
                 continue
-            return self._with_lost(reply, tries.lost)
+            return self._with_lost(request, reply, tries.lost)
 
     async def _may_call(
         self, model: str, deadline: float, on_wait: Callable[[str, float], None]
@@ -244,9 +248,9 @@ class Caller:
             raise ModelReplyError(request.model, "the stream ended before the message did")
         return self._reply(request, message, request_id, time.monotonic() - began)
 
-    def _with_lost(self, reply: Reply, lost: TokenCounts) -> Reply:
+    def _with_lost(self, request: Request, reply: Reply, lost: TokenCounts) -> Reply:
         """A reply together with what was paid in vain before it."""
-        cost = self.cost_usd(reply.model, lost)
+        cost = self.cost_usd(self._book.name_of(request.model, reply.model), lost)
         total = None if cost is None or reply.cost_usd is None else reply.cost_usd + cost
         return msgspec.structs.replace(reply, lost=lost, cost_usd=total) if lost.total else reply
 
@@ -280,7 +284,7 @@ class Caller:
             tokens=tokens,
             model=message.model,
             request_id=request_id or message.id,
-            cost_usd=self.cost_usd(message.model, tokens),
+            cost_usd=self.cost_usd(self._book.name_of(request.model, message.model), tokens),
             took_s=took_s,
             is_estimated=self.is_estimating,
         )
@@ -348,11 +352,14 @@ async def _wait(reason: str, seconds: float, on_wait: Callable[[str, float], Non
 
 def _tokens(usage: Any) -> TokenCounts:
     """What a provider says that a call took; what it leaves out is nothing."""
+    kept, asked = usage.cache_creation, usage.server_tool_use
     return TokenCounts(
         input=usage.input_tokens or 0,
         cache_read=usage.cache_read_input_tokens or 0,
         cache_write=usage.cache_creation_input_tokens or 0,
         output=usage.output_tokens or 0,
+        cache_write_hour=(kept.ephemeral_1h_input_tokens or 0) if kept is not None else 0,
+        web_searches=(asked.web_search_requests or 0) if asked is not None else 0,
     )
 
 
