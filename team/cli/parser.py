@@ -10,6 +10,7 @@ import argparse
 from typing import Any
 
 from bus.subjects import NAMES_OF_KIND
+from team.cli import parser_cost
 
 DESCRIPTION = "Run a team of LLM agents as peers on a message bus, to a gated and cited result."
 EPILOG = """start here:
@@ -55,7 +56,7 @@ def _add_run_commands(commands: Any) -> None:
     run = _command(
         commands, "run", "run_command:run_command", "run a team on a goal, to a cited result"
     )
-    run.epilog = RUN_EXAMPLES
+    run.epilog = RUN_EXAMPLES.replace("\n\nexit", f"{parser_cost.EXAMPLES}\n\nexit")
     run.add_argument("spec", metavar="TEAM", help="a team spec: a name such as research, or a path")
     run.add_argument("goal", metavar="GOAL", help="what the team is to find out; - reads stdin")
     run.add_argument(
@@ -90,6 +91,7 @@ def _add_run_commands(commands: Any) -> None:
         default=1,
         help="on how many nodes of a cluster the run is kept; default: 1",
     )
+    parser_cost.add_cost_options(run)
     _add_quiet(run)
     _add_no_wait(run)
     resume = _command(

@@ -18,8 +18,10 @@ from team.agent.models.cassette.recording import Recording
 from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
 from team.cli.resumable import run_to_resume
+from team.cli.spending import ask_of, check_budget, may_start, more_command, show_dry_run
 from team.errors import SpecError, StateError
 from team.rules.approvals import waits_only
+from team.runtime.budget import said_of
 from team.runtime.home import run_dir
 from team.runtime.launch import warm_up
 from team.runtime.logs import log_to_file
@@ -53,6 +55,7 @@ def run_command(options: argparse.Namespace) -> int:
 
 def _run_request(options: argparse.Namespace) -> int:
     goal = _read_goal() if options.goal == "-" else options.goal
+    ask = ask_of(options)
     prepared = prepare(
         RunRequest(
             team=options.spec,
@@ -64,8 +67,15 @@ def _run_request(options: argparse.Namespace) -> int:
             run=options.run,
             decisions=tuple(options.decisions),
             policy=options.policy,
+            ask=ask,
+            is_dry=options.dry_run,
         )
     )
+    for line in said_of(ask, prepared.spec.team.policy):
+        write_note(line)
+    if options.dry_run:
+        return show_dry_run(options, prepared)
+    check_budget(prepared.spec, ask)
     for line in check_fits(prepared) if prepared.replayed is not None else ():
         write_note(f"stale: {line}")
     warm_up()
@@ -90,6 +100,9 @@ async def _run(options: argparse.Namespace, access: Access, prepared: Prepared) 
     async with connect(access, name="team run") as connection:
         await connection.check_jetstream()
         library, info = await asyncio.to_thread(index_sources, prepared.collection)
+        if not await asyncio.to_thread(may_start, options, prepared, library, info):
+            write_note("nothing was started, nothing is spent")
+            return exit_codes.CANCELLED
         stream = await open_new_run(connection, prepared, library, replicas=options.replicas)
         skipped = skipped_lines(info.skipped)
         write_note(
@@ -195,7 +208,11 @@ async def _session(
     shown = await describe_run(connection, run, state, may_be_live=False)
     if state.result is not None:
         shown = write_files(run_dir(run), shown, report_page(shown, state))
-    return _finish(options, shown, end, can_resume=replay is None)
+    code = _finish(options, shown, end, can_resume=replay is None)
+    again = more_command(options, shown.usage) if options.command == "run" else None
+    if again is not None:
+        write_note(f"try again with more: {again}")
+    return code
 
 
 def _finish(

@@ -38,14 +38,17 @@ from team.rules.approvals import next_amount, next_id, plan_ask, refusals, spend
 from team.rules.constraints import carried, constraints_of
 from team.rules.contracts import planned_problems
 from team.rules.disputes import areas_needed
+from team.rules.effort import Mode
 from team.rules.grants import lane_budgets, pocket_of, why_empty
 from team.rules.limits import tokens_of
 from team.rules.plan import Ability, Plan, PlanFacts, Size, contract_of
 from team.rules.shortage import lead_stopped, no_plan, plan_context
 from team.rules.triage import triage
 from team.rules.world import teammate_filters, verifier_filters
+from team.sources import Library
 from team.sources.narrow import narrowed
-from team.state import Task
+from team.spec import ResolvedSpec
+from team.state import RunState, Task
 from team.tool_names import RESEARCH_TOOLS
 
 NOTES_MAX: Final = 10
@@ -59,9 +62,10 @@ async def plan_run(member: Member) -> None:
     state = member.state
     number = 1 if state.plan is None else state.plan.round + 1
     context = plan_context(state)
-    facts = plan_facts(member)
+    assert state.opened is not None
+    facts = plan_facts(member.spec, member.goal, state.opened.mode, member.world.library)
     tools = plan_tools(member.world, member.spec.role_of_seat("lead"), facts)
-    briefing = _plan_briefing(member, facts, number)
+    briefing = plan_briefing(facts, state, number)
     outcome = await lead_turns(member, context, briefing, tools, "submit_plan")
     if outcome.answer is None:
         if lead_stopped(state, context) is None:  # else a person is asked for money, if one can be
@@ -69,7 +73,7 @@ async def plan_run(member: Member) -> None:
         return
     plan = msgspec.json.decode(outcome.answer, type=Plan)
     try:
-        made = _made(member, plan, facts, number)
+        made = plan_made(member.spec, state, plan, facts, number)
     except Exception as error:
         log.warning("plan.refused", reason=repr(error))
         await _refuse(member, f"the plan could not be checked: {error!r}")
@@ -86,10 +90,8 @@ async def plan_run(member: Member) -> None:
     log.info("plan.made", mode=made.mode, lanes=len(made.tasks), round=number)
 
 
-def plan_facts(member: Member) -> PlanFacts:
+def plan_facts(spec: ResolvedSpec, goal: str, mode: Mode, library: Library | None) -> PlanFacts:
     """What the rules for a plan look at: sizes of sources, models, tools, limits."""
-    spec, state, library = member.spec, member.state, member.world.library
-    assert state.opened is not None
     lead, worker = spec.role_of_seat("lead"), spec.role_of_seat("worker")
     sizes = {} if library is None else library.sizes()
     allowed = spec.project.of_role(worker.name).sources
@@ -105,8 +107,8 @@ def plan_facts(member: Member) -> PlanFacts:
         )
 
     return PlanFacts(
-        goal=member.goal,
-        mode=state.opened.mode,
+        goal=goal,
+        mode=mode,
         groups=tuple(group for group in spec.groups if covered((group.name,))),
         covered=covered,
         rules=spec.team.triage,
@@ -117,28 +119,30 @@ def plan_facts(member: Member) -> PlanFacts:
     )
 
 
-def _plan_briefing(member: Member, facts: PlanFacts, number: int) -> Briefing:
+def plan_briefing(facts: PlanFacts, state: RunState, number: int) -> Briefing:
+    """What the lead is told when it is to plan."""
     return Briefing(
         kind="plan",
         me=LEAD,
-        goal=member.goal,
+        goal=facts.goal,
         round=number,
-        reasons=refusals(member.state, "plan"),
+        reasons=refusals(state, "plan"),
         groups=brief_groups(facts.groups, None),
-        areas=brief_areas(member.state.decisions),
+        areas=brief_areas(state.decisions),
         teammates_max=facts.teammates_max,
         triage=brief_triage(facts),
-        constraints=constraints_of(member.goal),
+        constraints=constraints_of(facts.goal),
     )
 
 
-def _made(member: Member, plan: Plan, facts: PlanFacts, number: int) -> PlanMade:
+def plan_made(
+    spec: ResolvedSpec, state: RunState, plan: Plan, facts: PlanFacts, number: int
+) -> PlanMade:
     """What a plan becomes: the ruling, and a contract for each lane."""
-    spec = member.spec
-    plan = msgspec.structs.replace(plan, constraints=carried(plan.constraints, member.goal))
+    plan = msgspec.structs.replace(plan, constraints=carried(plan.constraints, facts.goal))
     ruling = triage(plan, facts)
     turns_max = spec.role_of_seat("worker").max_turns
-    budgets = lane_budgets(member.state, len(ruling.lanes), turns_max)
+    budgets = lane_budgets(state, len(ruling.lanes), turns_max)
     ids = {lane.title: f"t{number}" for number, lane in enumerate(ruling.lanes, start=1)}
     tasks = tuple(
         PlannedTask(

@@ -7,11 +7,13 @@ Not for limits: `grants` and `limits` hold these.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
+from team.codes.limits import DOLLARS, RUN_DOLLARS, RUN_TOKENS, TOKENS
 from team.rules.synthesis import admitted_claims
 from team.state import RunState, Spent, Task
 
@@ -27,6 +29,7 @@ _OF_CONTEXT: Final = {
     "challenge": "mail",
 }
 """Purposes by how the name of a context begins; a task's is the task's own."""
+_CODE: Final = re.compile(r"\bP\d{3}\b")
 _OF_TASK: Final = {"research": "research", "verify": "verification", "compare": "verification"}
 
 
@@ -117,6 +120,20 @@ def cache_share(spent: Spent) -> float | None:
 def usd_per_claim(spent: Spent, claims: int) -> float | None:
     """US dollars for each claim; nothing if there is none, or the cost is not known."""
     return spent.cost_usd / claims if claims and spent.cost_usd is not None else None
+
+
+def stopped_for(state: RunState) -> Literal["dollars", "tokens"] | None:
+    """Of what a run that has ended had too little to do all that was asked; nothing if it had.
+
+    Read from the codes of what was refused and of what the result says is missing.
+    """
+    if state.result is None or state.result.status not in ("partial", "rejected"):
+        return None
+    codes = {one.refused.code for one in state.refusals.all}
+    codes |= {code for line in state.result.missing for code in _CODE.findall(line)}
+    if codes & {DOLLARS, RUN_DOLLARS}:
+        return "dollars"
+    return "tokens" if codes & {TOKENS, RUN_TOKENS} else None
 
 
 def _of_tasks(state: RunState, tasks: Iterable[Task]) -> Spent:

@@ -39,6 +39,7 @@ from team.errors import SpecError
 from team.members.library_cache import library_path
 from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
+from team.runtime.budget import Ask, check_enough, within
 from team.runtime.home import cache_dir
 from team.runtime.permitted import check_models, check_seats, narrowed, policy_of_project
 from team.runtime.standing import Standing, bring_in, read_standing
@@ -64,6 +65,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         run: The run's id, if the user chose one.
         decisions: Decision records that hold from the start, beside those of the spec.
         policy: A policy in place of the project's own.
+        ask: What the user lets the run spend.
+        is_dry: Whether it is only said what the run would do: that needs no key.
     """
 
     team: str
@@ -75,6 +78,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     run: str | None = None
     decisions: tuple[str, ...] = ()
     policy: str | None = None
+    ask: Ask = Ask()
+    is_dry: bool = False
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,13 +140,11 @@ def prepare(request: RunRequest) -> Prepared:
             "goal", "", f"{len(goal)} characters, at most {GOAL_CHARACTERS_MAX}", "put it in a file"
         )
     project, policy = policy_of_project(request.cwd, request.policy)
-    team = tightened(load_spec(find_spec(request.team, request.cwd)), project)
+    team = within(tightened(load_spec(find_spec(request.team, request.cwd)), project), request.ask)
     check_seats(team)
     roles = narrowed(load_roles(team, request.cwd), project)
     replayed = check_cassette()
-    provider = choose_provider(
-        request.model, None if replayed is None else replayed.manifest.provider
-    )
+    provider = _provider(request, None if replayed is None else replayed.manifest.provider)
     check_model_settings(provider)
     if not request.sources:
         raise SpecError(
@@ -167,6 +170,7 @@ def prepare(request: RunRequest) -> Prepared:
         price_table="" if provider == "rehearsal" else price_table(),
     )
     check_models(spec)
+    check_enough(spec, request.ask)
     return Prepared(
         run=_run_id(request.run),
         goal=goal,
@@ -177,6 +181,13 @@ def prepare(request: RunRequest) -> Prepared:
         policy=policy,
         replayed=replayed,
     )
+
+
+def _provider(request: RunRequest, replayed: str | None) -> Provider:
+    """Who answers; of a run that is not made, who would once there is a key."""
+    if request.is_dry and replayed is None and request.model != "rehearsal":
+        return "anthropic"
+    return choose_provider(request.model, replayed)
 
 
 def _run_id(asked: str | None) -> str:

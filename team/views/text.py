@@ -5,7 +5,7 @@ from __future__ import annotations
 from team.views.columns import columns
 from team.views.lines import one_line
 from team.views.run_object import MemberRow, RunObject
-from team.views.usage import money, remains, tokens_table, usage_lines
+from team.views.usage import money, remains, stop_lines, tokens_table, usage_lines
 from team.views.waiting import waiting_lines, waiting_text
 
 
@@ -24,6 +24,7 @@ def summary_text(shown: RunObject) -> str:
     lines += waiting_lines(shown.run, shown.waits_for)
     lines += _to_rule_on(shown)
     lines += [f"missing: {one_line(line, 300)}" for line in shown.missing]
+    lines += stop_lines(usage)
     if shown.report:
         lines.append(f"report: {shown.report}")
     return "\n".join(lines)

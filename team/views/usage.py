@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec.structs import asdict
 
@@ -11,6 +13,7 @@ from team.rules.spending import (
     by_lane,
     by_purpose,
     cache_share,
+    stopped_for,
     usd_per_claim,
 )
 from team.state import RunState, Spent
@@ -69,6 +72,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     `input_tokens` are all tokens read: fresh, from the cache and written to it. `cache_share`
     is the share of them that came from the cache, null if none were read. `price_table` is
     empty where nothing is paid; `own_prices` are the models whose price the policy sets.
+    `stopped_for` says of what there was too little, of a run that ended without all of it.
     """
 
     calls: int
@@ -90,6 +94,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     by_lane: tuple[LaneRow, ...]
     price_table: str
     own_prices: tuple[str, ...]
+    stopped_for: Literal["dollars", "tokens"] | None
 
 
 def usage_row(state: RunState) -> UsageRow:
@@ -120,6 +125,7 @@ def usage_row(state: RunState) -> UsageRow:
         by_lane=tuple(_lane(lane) for lane in lanes),
         price_table=spec.price_table if spec is not None else "",
         own_prices=tuple(sorted(spec.project.models.prices)) if spec is not None else (),
+        stopped_for=stopped_for(state),
     )
 
 
@@ -204,6 +210,23 @@ def remains(usage: UsageRow) -> list[str]:
         said = [f"{name} {_amount(unit, value)}" for name, value in _named(row)]
         lines.append(f"{unit} of the run: {', '.join(said)} of {_amount(unit, row.limit)}")
     return lines
+
+
+def stop_lines(usage: UsageRow) -> list[str]:
+    """What a limit on money has stopped: how much was left of it, and how to go on."""
+    row = usage.dollars if usage.stopped_for == "dollars" else usage.tokens
+    if usage.stopped_for is None or row is None:
+        return []
+    unit, option = usage.stopped_for, {"dollars": "--budget", "tokens": "--max-tokens"}
+    field = f"run_{unit}_max"
+    said = "how much was left is not known"
+    if row.limit is not None and row.spent is not None:
+        left, limit = _amount(unit, row.limit - row.spent), _amount(unit, row.limit)
+        said = f"{left} of {limit} were not spent"
+    return [
+        f"stopped for want of {unit}: {said}; the next call or grant might have passed a limit",
+        f"what is missing needs a new run with more: {option[unit]}, or {field} of team and policy",
+    ]
 
 
 def spent_line(state: RunState) -> str:

@@ -61,9 +61,21 @@ def price_table() -> str:
 
 def has_price(model: str, book: PriceBook = TABLE_ONLY) -> bool:
     """Whether it is known what a call of this model costs."""
-    if model in book.prices:
-        return True
+    return model in book.prices or cost_usd(model, TokenCounts(input=1, output=1), book) is not None
+
+
+def cost_usd(model: str, tokens: TokenCounts, book: PriceBook = TABLE_ONLY) -> float | None:
+    """As `pricing.price_usd`, for whoever may not need it."""
     # The price table takes a third of a second to import: only who asks pays.
     from team.agent.models.pricing import price_usd
 
-    return price_usd(model, TokenCounts(input=1, output=1), book) is not None
+    return price_usd(model, tokens, book)
+
+
+def most_usd(
+    model: str, input_tokens: int, output_tokens: int, book: PriceBook = TABLE_ONLY
+) -> float | None:
+    """As `pricing.price_ceiling_usd`, likewise."""
+    from team.agent.models.pricing import price_ceiling_usd
+
+    return price_ceiling_usd(model, input_tokens, output_tokens, book)

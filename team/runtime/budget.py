@@ -1,0 +1,114 @@
+"""What one run may spend by its user's word: it tightens policy, and never widens it.
+
+Not for holding it: the run's limits are granted in slices (`team.rules.grants`) and kept to
+before each call, whoever has set them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+import msgspec
+
+from team.errors import SpecError
+from team.policy import Limits, Policy, tightened_policy
+from team.rules.grants import lane_budgets, why_empty
+from team.spec import ResolvedSpec, TeamSpec
+from team.state import RunState
+
+USD_MAX: Final = 1_000_000.0
+TOKENS_MAX: Final = 1_000_000_000
+_TOKENS: Final = re.compile(r"(\d[\d_,]*)(?:\.(\d+))?\s*([kKmM]?)")
+_UNITS: Final = {"": 1, "k": 1_000, "m": 1_000_000}
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user lets a run spend; absent: no word on it."""
+
+    usd: float | None = None
+    tokens: int | None = None
+
+
+def parse_ask(budget: str | None, max_tokens: str | None) -> Ask:
+    """Read `--budget` and `--max-tokens`.
+
+    Raises:
+        SpecError: One of them is no amount that a run can have.
+    """
+    return Ask(
+        usd=None if budget is None else _dollars(budget),
+        tokens=None if max_tokens is None else _tokens(max_tokens),
+    )
+
+
+def _dollars(text: str) -> float:
+    try:
+        usd = float(text.strip().removeprefix("$"))
+    except ValueError as error:
+        raise SpecError("--budget", "", f"{text!r} is no amount", "give dollars: 2.50") from error
+    if not (math.isfinite(usd) and 0 < usd <= USD_MAX):
+        reason = f"{text!r} is not above 0 and at most {USD_MAX:,.0f}"
+        raise SpecError("--budget", "", reason, "give US dollars: 2.50")
+    return usd
+
+
+def _tokens(text: str) -> int:
+    found = _TOKENS.fullmatch(text.strip())
+    if found is None:
+        raise SpecError("--max-tokens", "", f"{text!r} is no number", "give 500000, 500k or 2M")
+    whole, part, unit = found.groups()
+    number = float(f"{re.sub('[_,]', '', whole)}.{part or 0}") * _UNITS[unit.lower()]
+    if not (number.is_integer() and 1 <= number <= TOKENS_MAX):
+        reason = f"{text!r} is no whole number from 1 to {TOKENS_MAX:,}"
+        raise SpecError("--max-tokens", "", reason, "give 500000, 500k or 2M")
+    return int(number)
+
+
+def within(team: TeamSpec, ask: Ask) -> TeamSpec:
+    """A team that may spend no more than was asked for, nor more than it might before."""
+    limits = Limits(run_dollars_max=ask.usd, run_tokens_max=ask.tokens)
+    return msgspec.structs.replace(team, policy=tightened_policy(team.policy, limits))
+
+
+def said_of(ask: Ask, policy: Policy) -> tuple[str, ...]:
+    """For each amount that was asked for, which limit holds, a sentence each."""
+    lines: list[str] = []
+    if ask.usd is not None:
+        holds = policy.run_dollars_max
+        assert holds is not None
+        lines.append(_holds("--budget", f"${ask.usd:,.2f}", f"${holds:,.2f}", holds < ask.usd))
+    if ask.tokens is not None:
+        held = policy.run_tokens_max
+        same = f"{ask.tokens:,} tokens"
+        lines.append(_holds("--max-tokens", same, f"{held:,} tokens", held < ask.tokens))
+    return tuple(lines)
+
+
+def _holds(option: str, asked: str, held: str, is_stricter: bool) -> str:
+    if is_stricter:
+        return f"limit: policy's {held} holds, which is below {option} {asked}"
+    return f"limit: this run may take {asked} ({option})"
+
+
+def check_enough(spec: ResolvedSpec, ask: Ask) -> None:
+    """Refuse an amount of which no lane could be granted anything.
+
+    Raises:
+        SpecError: Names the option and what is lacking.
+    """
+    if ask == Ask():
+        return
+    state = RunState()
+    state.spec = spec
+    [slice_] = lane_budgets(state, 1)
+    denied = why_empty(slice_)
+    if denied is None:
+        return
+    option = "--budget" if slice_.usd_max is not None and not slice_.usd_max > 0 else "--max-tokens"
+    if (ask.usd if option == "--budget" else ask.tokens) is None:
+        return  # not this option's fault: the run says it itself
+    share = spec.team.policy.reserve_share
+    reason = f"it is too little for one lane: {share:.0%} of it is kept for the lead"
+    raise SpecError(option, "", f"{reason} ({denied.code})", "give more; --dry-run estimates it")

@@ -1,0 +1,136 @@
+"""`--budget` and `--max-tokens`: they tighten policy and never widen it; bad values are said."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from team.errors import SpecError
+from team.policy import Policy
+from team.runtime.budget import Ask, check_enough, parse_ask, said_of, within
+from team.runtime.dry_run import least_budget
+from team.spec import ResolvedSpec, TeamSpec
+from tests.support.builders import a_resolved_spec
+
+
+def a_team(**policy: object) -> TeamSpec:
+    return TeamSpec(name="t", policy=msgspec.structs.replace(Policy(), **policy))
+
+
+@pytest.mark.parametrize(
+    ("text", "usd"), [("2.50", 2.5), ("$3", 3.0), (" 1e2 ", 100.0), ("0.01", 0.01)]
+)
+def test_dollars_are_read_as_people_write_them(text: str, usd: float) -> None:
+    assert parse_ask(text, None) == Ask(usd=usd)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("500000", 500_000),
+        ("500_000", 500_000),
+        ("500k", 500_000),
+        ("1.5M", 1_500_000),
+        ("1,000", 1_000),
+    ],
+)
+def test_tokens_are_read_as_people_write_them(text: str, tokens: int) -> None:
+    assert parse_ask(None, text) == Ask(tokens=tokens)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "", "two", "1000001", "2,50"])
+def test_what_is_no_amount_of_dollars_is_refused_by_name(text: str) -> None:
+    with pytest.raises(SpecError, match="--budget"):
+        parse_ask(text, None)
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "1.5", "k", "", "2G", "1e6", "9999999999"])
+def test_what_is_no_number_of_tokens_is_refused_by_name(text: str) -> None:
+    with pytest.raises(SpecError, match="--max-tokens"):
+        parse_ask(None, text)
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_any_text_gives_an_amount_or_an_error_that_names_the_option(a: str, b: str) -> None:
+    try:
+        ask = parse_ask(a, b)
+    except SpecError as error:
+        said = str(error)
+    else:
+        said = "--budget"
+        assert ask.usd is not None
+        assert ask.tokens is not None
+        assert ask.usd > 0
+        assert ask.tokens > 0
+    assert said.startswith(("--budget", "--max-tokens"))
+
+
+@given(
+    st.none() | st.floats(0.01, 1e6),
+    st.integers(1, 10**9),
+    st.none() | st.floats(0.01, 1e6),
+    st.none() | st.integers(1, 10**9),
+)
+def test_an_option_never_widens_a_limit(
+    usd_max: float | None, tokens_max: int, usd: float | None, tokens: int | None
+) -> None:
+    before = a_team(run_dollars_max=usd_max, run_tokens_max=tokens_max).policy
+
+    after = within(
+        a_team(run_dollars_max=usd_max, run_tokens_max=tokens_max), Ask(usd=usd, tokens=tokens)
+    ).policy
+
+    given_ = [amount for amount in (usd_max, usd) if amount is not None]
+    assert after.run_dollars_max == min(given_, default=None)
+    assert after.run_tokens_max == min(before.run_tokens_max, tokens or before.run_tokens_max)
+    assert after.tokens_max <= after.run_tokens_max
+
+
+def test_whichever_is_stricter_holds_and_is_named() -> None:
+    ask = Ask(usd=5.0, tokens=1_000)
+    team = within(a_team(run_dollars_max=2.0, run_tokens_max=9_000), ask)
+
+    assert said_of(ask, team.policy) == (
+        "limit: policy's $2.00 holds, which is below --budget $5.00",
+        "limit: this run may take 1,000 tokens (--max-tokens)",
+    )
+
+
+def test_nothing_is_said_where_nothing_was_asked() -> None:
+    assert said_of(Ask(), Policy()) == ()
+
+
+def a_spec(ask: Ask, *, provider: str = "anthropic", **policy: object) -> ResolvedSpec:
+    spec = a_resolved_spec(**policy)
+    team = within(spec.team, ask)
+    return msgspec.structs.replace(spec, team=team, provider=provider, model="claude-opus-5-5")
+
+
+@pytest.mark.parametrize(
+    ("ask", "option"),
+    [(Ask(usd=0.001), "--budget"), (Ask(tokens=5_000), "--max-tokens")],
+)
+def test_an_amount_of_which_no_lane_gets_anything_is_refused(ask: Ask, option: str) -> None:
+    with pytest.raises(SpecError, match=option):
+        check_enough(a_spec(ask), ask)
+
+
+def test_an_amount_that_does_is_not() -> None:
+    check_enough(a_spec(Ask(usd=1.0, tokens=500_000)), Ask(usd=1.0, tokens=500_000))
+    check_enough(a_spec(Ask(), run_tokens_max=10), Ask())
+
+
+def test_it_is_said_how_much_pays_for_the_leads_first_call() -> None:
+    """Half of the reserve is the lead's to plan with; what is said to do does."""
+    least = least_budget(a_spec(Ask(usd=0.5)))
+
+    assert least is not None
+    assert least > 0.5
+    assert least_budget(a_spec(Ask(usd=least * 1.001))) is None
+
+
+def test_without_a_limit_or_a_price_to_pay_any_budget_does() -> None:
+    assert least_budget(a_spec(Ask())) is None
+    assert least_budget(a_spec(Ask(usd=0.5), provider="rehearsal")) is None
