@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -43,11 +43,19 @@ class RoleNames(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Models(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which model answers for each seat; a role file's own model wins."""
+    """Which model answers for each seat; a role file's own model wins.
+
+    Attributes:
+        lead: Of the lead.
+        worker: Of who works on lanes.
+        verifier: Of who judges findings.
+        cache: For how long a provider keeps what a call has read, for the next one.
+    """
 
     lead: str = "claude-opus-5-5"
     worker: str = "claude-sonnet-5-5"
     verifier: str = "claude-sonnet-5-5"
+    cache: Literal["5m", "1h", "off"] = "5m"
 
 
 class TeamSpec(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -40,6 +40,7 @@ from bus.messages import (
 )
 from bus.run_stream import Entry, Record, RunStream
 from team.agent.models.call import ToolCall, tool_calls
+from team.agent.thinking import sent_back
 from team.rules.stakes import Known
 
 JournalBody = (
@@ -161,13 +162,15 @@ class Transcript(msgspec.Struct, kw_only=True):
         pending: list[dict[str, Any]] = [_text(self.opened.opening)]
         if self.compacted is not None:
             pending.append(_text(self.compacted.text))
-        for turn in self.kept:
+        for number, turn in enumerate(self.kept, start=self.upto + 1):
             pending += [_text(text) for text in turn.replied.added]
-            if not turn.blocks:
+            is_same_context = number > self.compacted_at
+            said = sent_back(turn.blocks, follows_what_it_followed=is_same_context)
+            if not said:
                 continue  # the API takes no empty message back: nothing was said
             if pending:
                 messages.append({"role": "user", "content": pending})
-            messages.append({"role": "assistant", "content": turn.blocks})
+            messages.append({"role": "assistant", "content": said})
             pending = [] if turn.acted is None else [_result(o) for o in turn.acted.outcomes]
         pending += [_text(text) for text in added]
         if pending:

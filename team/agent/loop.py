@@ -53,7 +53,7 @@ from team.errors import (
 from team.rules.clock import worked_s
 from team.rules.digest import Digest
 from team.rules.limits import Ruling, rule
-from team.tool_names import WAIT
+from team.tool_names import RECALL, WAIT
 
 log = structlog.get_logger()
 
@@ -147,7 +147,7 @@ class Agent:
                 context=assignment.context,
                 system=assignment.system,
                 opening=assignment.opening,
-                tools=tuple(tool.name for tool in assignment.tools),
+                tools=(*(tool.name for tool in assignment.tools), RECALL),
                 model=assignment.model,
                 claim_seq=assignment.claim_seq,
             )
@@ -295,6 +295,7 @@ class Agent:
             tools=[tool.definition for tool in self._tools(assignment, transcript).values()],
             max_tokens=assignment.output_tokens_max,
             effort=assignment.effort,
+            cache=self._world.cache,
         )
 
     def _tools(self, assignment: Assignment, transcript: Transcript) -> dict[str, AnyTool]:

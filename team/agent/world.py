@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -59,6 +60,12 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     def state(self) -> RunState:
         """The run, as far as this member was told of it."""
         return self.inbox.state
+
+    @property
+    def cache(self) -> Literal["5m", "1h", "off"]:
+        """For how long providers are to keep what a call has read."""
+        spec = self.state.spec
+        return "5m" if spec is None else spec.team.models.cache
 
     def entry(
         self,

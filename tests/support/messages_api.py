@@ -113,6 +113,11 @@ def page() -> httpx2.Response:
     return httpx2.Response(200, headers=kind, stream=_Sent([b"<html>gateway</html>"], _end))
 
 
+def streamed_events(events: Sequence[bytes]) -> httpx2.Response:
+    """A message, event by event."""
+    return _streamed(events, _end)
+
+
 def cut(body: dict[str, Any], after: int) -> httpx2.Response:
     """The message that answers a body, cut after some of its events."""
     return _streamed(_events(body)[:after], _cut)

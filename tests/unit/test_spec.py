@@ -57,7 +57,7 @@ def test_what_a_spec_leaves_out_has_the_default(tmp_path: Path) -> None:
         ),
         (
             'name = "a"\n[models]\nmanager = "x"\n',
-            "mine.toml:3: models.manager: unknown field; known are: lead, worker, verifier",
+            "mine.toml:3: models.manager: unknown field; known are: lead, worker, verifier, cache",
         ),
         (
             'name = "a"\n[policy]\nturns_max = "many"\n',

@@ -15,12 +15,14 @@ import httpx2
 import msgspec
 
 from bus.messages import TokenCounts
+from team.agent.models.arguments import Keep, abilities_of, arguments
 from team.agent.models.cassette.environment import Tape, is_first_party
 from team.agent.models.cassette.lane import Lane
 from team.agent.models.client import REHEARSAL, fingerprint, make_client
-from team.agent.models.failures import exhausted_s, model_error, pause_s
+from team.agent.models.failures import exhausted_s, is_thinking_refused, model_error, pause_s
 from team.agent.models.priced import TABLE_ONLY, PriceBook
 from team.agent.models.pricing import price_ceiling_usd, price_usd
+from team.agent.thinking import has_thinking, without_thinking
 from team.errors import (
     ModelBusyError,
     ModelError,
@@ -88,6 +90,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tools: list[dict[str, Any]]
     max_tokens: int
     effort: str | None = None
+    cache: Keep = "5m"
 
     def estimated_input_tokens(self) -> int:
         """About how many tokens the call reads."""
@@ -128,7 +131,7 @@ class Caller:
         """
         self._provider = provider
         self._book = book
-        self._is_first_party = is_first_party(tape)
+        self._can = abilities_of(provider, is_first_party=is_first_party(tape))
         self._client = make_client(provider, transport, tape=tape)
         self._lane = tape if isinstance(tape, Lane) else None
         self._pacer = pacer if self._lane is None else None
@@ -187,6 +190,10 @@ class Caller:
                 await self._may_call(request.model, tries.deadline, on_wait)
                 reply = await self._try(request, on_text, attempt)
             except ModelError as error:
+                if is_thinking_refused(error) and has_thinking(request.messages):
+                    bare = without_thinking(request.messages)
+                    request = msgspec.structs.replace(request, messages=bare)
+                    continue
                 pause = tries.pause_s(error, attempt)
                 if pause is None or not may_lose(tries.lost):
                     error.lost = tries.lost
@@ -235,7 +242,7 @@ class Caller:
     ) -> Reply:
         began, attempt = time.monotonic(), attempt or _Attempt()
         try:
-            async with self._client.messages.stream(**self._arguments(request)) as stream:
+            async with self._client.messages.stream(**arguments(request, self._can)) as stream:
                 async for event in stream:
                     attempt.take(event)
                     on_text(event.text if event.type == "text" else "")
@@ -253,20 +260,6 @@ class Caller:
         cost = self.cost_usd(self._book.name_of(request.model, reply.model), lost)
         total = None if cost is None or reply.cost_usd is None else reply.cost_usd + cost
         return msgspec.structs.replace(reply, lost=lost, cost_usd=total) if lost.total else reply
-
-    def _arguments(self, request: Request) -> dict[str, Any]:
-        arguments: dict[str, Any] = {
-            "model": request.model,
-            "max_tokens": request.max_tokens,
-            "system": request.system,
-            "messages": request.messages,
-            "tools": request.tools,
-        }
-        if self._provider != REHEARSAL and self._is_first_party:
-            arguments["cache_control"] = {"type": "ephemeral"}
-            if request.effort:
-                arguments["output_config"] = {"effort": request.effort}
-        return arguments
 
     def _reply(self, request: Request, message: Any, request_id: str, took_s: float) -> Reply:
         stop_reason = getattr(message, "stop_reason", None)

@@ -41,6 +41,8 @@ _TOO_LONG: Final = re.compile(
     re.IGNORECASE,
 )
 """How providers word that a call reads more than the model's window holds."""
+_THINKING: Final = re.compile(r"^400 .*thinking", re.IGNORECASE | re.DOTALL)
+"""How a provider words that it does not take thinking back as it was sent."""
 _OVERLOADED: Final = ("overloaded_error", "rate_limit_error", "api_error", "timeout_error")
 _FIX_OF_STATUS: Final = {
     401: "the key was refused: check ANTHROPIC_API_KEY, then 'team resume'",
@@ -70,6 +72,11 @@ def model_error(model: str, error: Exception) -> ModelError:
         return ModelReplyError(model, f"{type(error).__name__}: {error}")
     # The SDK asserts on bodies that are not event streams.
     return ModelReplyError(model, f"the reply is not a message ({type(error).__name__}: {error})")
+
+
+def is_thinking_refused(error: ModelError) -> bool:
+    """Whether a call was refused for what a model had thought in it."""
+    return isinstance(error, ModelRefusedError) and bool(_THINKING.search(error.reason))
 
 
 def pause_s(tries: int, retry_after_s: float | None = None) -> float:

@@ -42,7 +42,8 @@ class Recall(Tool[RecallInput]):
     async def run(self, given: RecallInput) -> ToolAnswer:
         transcript = self._world.journal.transcripts[self._context]
         if given.turn > transcript.upto:
-            return refuse(f"turn {given.turn} has not left: turns 1 to {transcript.upto} have")
+            left = f"turns 1 to {transcript.upto} have" if transcript.upto else "none has"
+            return refuse(f"turn {given.turn} has not left your context: {left}")
         turn = transcript.turns[given.turn - 1]
         if not given.call:
             return ToolAnswer(content=self._cut("\n\n".join(_parts(turn)), given.start))
@@ -62,9 +63,13 @@ class Recall(Tool[RecallInput]):
 
 
 def recalls(world: World, transcript: Transcript) -> tuple[Recall, ...]:
-    """The tool, for a context that turns have left; no allow-list hides it."""
-    is_needed = transcript.compacted is not None
-    return (Recall(world, transcript.opened.context),) if is_needed else ()
+    """The tool, from the beginning: one that came when turns leave would change all before it.
+
+    No allow-list hides it. A context that was opened without it gets it when turns have left.
+    """
+    opened = transcript.opened
+    is_there = RECALL in opened.tools or transcript.compacted is not None
+    return (Recall(world, opened.context),) if is_there else ()
 
 
 def _parts(turn: Turn) -> list[str]:
