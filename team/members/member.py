@@ -192,7 +192,8 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         if library is not None:
             stack.callback(library.close)
         pacer = RunPacer(connection, key.run, key.name)
-        caller = Caller(key.provider, tape=tape, pacer=pacer)
+        providers = inbox.state.spec.project.providers
+        caller = Caller(key.provider, tape=tape, pacer=pacer, providers=providers)
         stack.push_async_callback(caller.close)
         rules = inbox.state.spec.team.decisions
         world = World(

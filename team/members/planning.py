@@ -27,6 +27,7 @@ from bus.messages import (
     TaskOpened,
 )
 from bus.run_stream import Entry
+from roles import Role
 from team.agent.briefing import Briefing, brief_areas, brief_groups, brief_triage
 from team.agent.tools.toolbox import plan_tools
 from team.members.lead_turns import lead_turns
@@ -45,6 +46,7 @@ from team.rules.shortage import lead_stopped, no_plan, plan_context
 from team.rules.triage import triage
 from team.rules.world import teammate_filters, verifier_filters
 from team.sources.narrow import narrowed
+from team.spec import ResolvedSpec
 from team.state import Task
 from team.tool_names import RESEARCH_TOOLS
 
@@ -111,10 +113,15 @@ def plan_facts(member: Member) -> PlanFacts:
         covered=covered,
         rules=spec.team.triage,
         teammates_max=spec.team.policy.teammates_max,
-        lead=Ability(model=spec.model_of(lead.name), tools=lead.allowed(RESEARCH_TOOLS)),
+        lead=_ability(spec, lead),
         writable=spec.project.of_role(worker.name).writes,
-        worker=Ability(model=spec.model_of(worker.name), tools=worker.allowed(RESEARCH_TOOLS)),
+        worker=_ability(spec, worker),
     )
+
+
+def _ability(spec: ResolvedSpec, role: Role) -> Ability:
+    models = ", ".join(spec.models_of(role.name))
+    return Ability(model=models, tools=role.allowed(RESEARCH_TOOLS))
 
 
 def _plan_briefing(member: Member, facts: PlanFacts, number: int) -> Briefing:

@@ -25,8 +25,9 @@ from bus.messages import ArtifactRef, MemberSeated, RunOpened
 from bus.run_stream import Entry, RunStream, create_run
 from bus.streams import delete_stream
 from roles import Role, get_role
-from team.agent.models.cassette.environment import check_cassette
+from team.agent.models.cassette.environment import check_cassette, is_recording
 from team.agent.models.cassette.recording import Recording
+from team.agent.models.needs import unmet_of_default
 from team.agent.models.rehearsal.faults import (
     FAULTS_VARIABLE,
     LATENCY_VARIABLE,
@@ -39,7 +40,15 @@ from team.members.library_cache import library_path
 from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
 from team.runtime.home import cache_dir
-from team.runtime.permitted import check_models, check_seats, narrowed, policy_of_project
+from team.runtime.permitted import (
+    check_models,
+    check_providers,
+    check_recordable,
+    check_seats,
+    names_provider,
+    narrowed,
+    policy_of_project,
+)
 from team.runtime.standing import Standing, bring_in, read_standing
 from team.sources import GENERATED, Collection, LibraryInfo, Skipped, build_library, collect
 from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec, find_spec, load_spec, tightened
@@ -92,7 +101,9 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     replayed: Recording | None = None
 
 
-def choose_provider(model: str | None, replayed: str | None = None) -> Provider:
+def choose_provider(
+    model: str | None, replayed: str | None = None, *, is_named: bool = False
+) -> Provider:
     """Rehearsal if asked for, or if there is neither a key nor an address; else real.
 
     A replayed run has the provider of its recording, and needs no key.
@@ -100,13 +111,13 @@ def choose_provider(model: str | None, replayed: str | None = None) -> Provider:
     Args:
         model: The model that the user asks for.
         replayed: The provider of the recording that is replayed.
+        is_named: Whether a model is asked for at a provider by name.
     """
     if replayed is not None:
         return "rehearsal" if replayed == "rehearsal" else "anthropic"
     if model == "rehearsal":
         return "rehearsal"
-    given = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
-    has_any = any(os.environ.get(name) for name in given)
+    has_any = is_named or unmet_of_default() is None
     if not has_any and model is not None:
         raise SpecError(
             "--model", "", f"{model!r} needs a key", "set ANTHROPIC_API_KEY, or --model rehearsal"
@@ -138,8 +149,13 @@ def prepare(request: RunRequest) -> Prepared:
     check_seats(team)
     roles = narrowed(load_roles(team, request.cwd), project)
     replayed = check_cassette()
+    asking = ResolvedSpec(
+        team=team, roles=roles, provider="anthropic", model=request.model, project=project
+    )
     provider = choose_provider(
-        request.model, None if replayed is None else replayed.manifest.provider
+        request.model,
+        None if replayed is None else replayed.manifest.provider,
+        is_named=names_provider(asking),
     )
     check_model_settings(provider)
     if not request.sources:
@@ -165,6 +181,10 @@ def prepare(request: RunRequest) -> Prepared:
         project=project,
     )
     check_models(spec)
+    if provider != "rehearsal" and replayed is None:
+        check_providers(spec)
+    if is_recording():
+        check_recordable(spec)
     return Prepared(
         run=_run_id(request.run),
         goal=goal,
