@@ -6,6 +6,7 @@ team there may pass. Not for enforcing: that is the runtime's and the rules' bus
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal
 
@@ -21,6 +22,7 @@ Dollars = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 OutputTokens = Annotated[int, msgspec.Meta(ge=100, le=64_000)]
 TokenPrice = Annotated[float, msgspec.Meta(ge=0, le=100_000)]
 Verifiers = Annotated[int, msgspec.Meta(ge=1, le=5)]
+Feature = Literal["cache", "effort", "thinking", "images", "count"]
 
 AVOIDED: Final = "!"
 """What stands before a source that may not be used."""
@@ -256,6 +258,8 @@ class Provider(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
             and none for a server of one's own.
         region: Of a cloud.
         project: Of a cloud that has projects.
+        can: What it takes beyond the basic fields of the Messages API; Anthropic itself
+            takes all of it, of any other place nothing is expected that is not said here.
     """
 
     kind: Literal["anthropic", "bedrock", "vertex"] = "anthropic"
@@ -263,6 +267,7 @@ class Provider(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_variable: str = ""
     region: str = ""
     project: str = ""
+    can: tuple[Feature, ...] = ()
 
 
 class WebRules(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -357,6 +362,16 @@ class ProjectPolicy(Written, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return _matches(model, self.models.allow) and (
             patterns is None or _matches(model, patterns)
         )
+
+
+def at_provider(model: str, providers: Mapping[str, Provider]) -> tuple[str, str]:
+    """The provider that a model's name begins with, and its name there.
+
+    Returns:
+        An empty name and the whole model where it begins with none: the default answers.
+    """
+    name, _, there = model.partition("/")
+    return (name, there) if there and name in providers else ("", model)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -42,19 +42,22 @@ class RoleNames(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verifier: str = "skeptic"
 
 
+OneOrMore = str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=8)]
+
+
 class Models(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which model answers for each seat; a role file's own model wins.
 
     Attributes:
-        lead: Of the lead.
-        worker: Of who works on lanes.
-        verifier: Of who judges findings.
+        lead: For the lead.
+        worker: For a lane; of a list the n-th for the n-th teammate that tries it.
+        verifier: For a verification; of a list the n-th for a finding's n-th verifier.
         cache: For how long a provider keeps what a call has read, for the next one.
     """
 
     lead: str = "claude-opus-5-5"
-    worker: str = "claude-sonnet-5-5"
-    verifier: str = "claude-sonnet-5-5"
+    worker: OneOrMore = "claude-sonnet-5-5"
+    verifier: OneOrMore = "claude-sonnet-5-5"
     cache: Literal["5m", "1h", "off"] = "5m"
 
 
@@ -108,16 +111,27 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
         """The role file of a seat: `lead`, `worker` or `verifier`."""
         return self.roles[getattr(self.team.roles, seat)]
 
-    def model_of(self, role_name: str) -> str:
-        """The model that answers for a role: the user's, the role's, the seat's."""
-        if self.model:
-            return self.model
-        role = self.roles[role_name]
-        if role.model:
-            return MODEL_ALIASES.get(role.model, role.model)
-        for seat in ("lead", "verifier", "worker"):
+    def model_of(self, role_name: str, number: int = 1) -> str:
+        """The model that answers for a role: the user's, the role's, the seat's.
+
+        Args:
+            role_name: Which role.
+            number: Which of the seat's models, if it has a list; past its end the last.
+        """
+        models = self.models_of(role_name)
+        return models[min(number, len(models)) - 1]
+
+    def models_of(self, role_name: str) -> tuple[str, ...]:
+        """All models that may answer for a role, in the order in which they are asked."""
+        asked: OneOrMore = self.model or self.roles[role_name].model or self._of_seat(role_name)
+        listed = (asked,) if isinstance(asked, str) else asked
+        return tuple(MODEL_ALIASES.get(model, model) for model in listed)
+
+    def _of_seat(self, role_name: str) -> OneOrMore:
+        for seat in ("lead", "verifier"):
             if getattr(self.team.roles, seat) == role_name:
-                return str(getattr(self.team.models, seat))
+                models: OneOrMore = getattr(self.team.models, seat)
+                return models
         return self.team.models.worker
 
 

@@ -19,10 +19,12 @@ from bus.messages import AnyMessage, type_name
 from bus.server import find_binary
 from bus.streams import most_replicas
 from roles import find_roles
+from team.agent.models.needs import unmet
 from team.cli import exit_codes
 from team.cli.common import nats_url, print_json
 from team.errors import SpecError
-from team.policy import ProjectPolicy
+from team.policy import ProjectPolicy, Provider
+from team.project import the_policy
 from team.runtime.home import state_dir
 from team.runtime.run import choose_provider
 from team.spec import TeamSpec
@@ -72,7 +74,15 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 async def _doctor(options: argparse.Namespace) -> int:
-    signs = [_python(), *_packages(), _binary(), *await _bus(options), _provider(), _home()]
+    signs = [
+        _python(),
+        *_packages(),
+        _binary(),
+        *await _bus(options),
+        _provider(),
+        *_providers(),
+        _home(),
+    ]
     if options.json:
         print_json(signs)
     else:
@@ -141,6 +151,32 @@ def _provider() -> Sign:
     where = os.environ.get("ANTHROPIC_BASE_URL") or "the Anthropic API"
     key = f"key from {given[0]}" if given else "no key"
     return Sign(what="model", is_ok=True, says=f"{where}, {key} (not tried: that would cost)")
+
+
+def _providers() -> list[Sign]:
+    """The providers of the policy that holds here, and what each of them lacks; no key is shown."""
+    try:
+        project, _ = the_policy(Path.cwd(), None)
+    except SpecError as error:
+        return [Sign(what="policy", is_ok=False, says=str(error))]
+    signs: list[Sign] = []
+    for name, provider in project.providers.items():
+        missing = unmet(name, provider)
+        says = _where(provider) if missing is None else f"{missing.reason}: {missing.fix}"
+        signs.append(Sign(what=f"provider {name}", is_ok=missing is None, says=says))
+    return signs
+
+
+def _where(provider: Provider) -> str:
+    where = provider.base_url or provider.region or "the address that the SDK finds"
+    key = f"key from {provider.key_variable}" if provider.key_variable else _key_of(provider)
+    return f"{provider.kind} at {where}, {key} (not tried: that would cost)"
+
+
+def _key_of(provider: Provider) -> str:
+    if provider.kind == "anthropic":
+        return "no key" if provider.base_url else "key as the SDK finds it"
+    return "credentials as the cloud's own library finds them"
 
 
 def _home() -> Sign:

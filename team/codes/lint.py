@@ -37,6 +37,8 @@ LOOSER: Final = "L215"
 AREA_OF_NOBODY: Final = "L216"
 NO_RECORDS: Final = "L217"
 OUTSIDE: Final = "L218"
+UNKNOWN_PROVIDER: Final = "L225"
+NO_KEY: Final = "L226"
 
 ALONE: Final = (
     Rule(
@@ -258,6 +260,22 @@ TOGETHER: Final = (
         says="`writes` names paths inside the project.",
         why="A path outside of it, or one with `..`, is nobody's to give away.",
         fix="Write it from the project's root, without `..`.",
+    ),
+    Rule(
+        code=UNKNOWN_PROVIDER,
+        name="unknown-provider",
+        says="What stands before the `/` of a model's name is a provider of the policy.",
+        why="The whole name would be asked of the default provider, which may not know it.",
+        fix="Mend the name, or describe the provider in `[providers.NAME]`.",
+        severity="warning",
+    ),
+    Rule(
+        code=NO_KEY,
+        name="provider-not-usable",
+        says="A provider that a team's models name has its key and its package on this machine.",
+        why="A run here is refused before it begins; elsewhere it may be allowed.",
+        fix="Set the variable, or install the package, that the message names.",
+        severity="warning",
     ),
 )
 """What does not fit together."""

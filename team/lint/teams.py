@@ -8,16 +8,19 @@ from typing import Any, Final
 import msgspec
 
 from roles import Role, RoleError
+from team.agent.models.needs import unmet
 from team.agent.models.priced import has_price, price_book
 from team.codes.lint import (
     CONTRADICTION,
     CORE_CHECK,
     LOOSER,
     MODEL_REFUSED,
+    NO_KEY,
     NO_PRICE,
     NO_RECORDS,
     SEAT_TOOLS,
     UNKNOWN_CHECK,
+    UNKNOWN_PROVIDER,
     UNKNOWN_ROLE,
     UPHELD,
     VERIFIER_SEAT,
@@ -37,12 +40,12 @@ from team.lint.limits import (
 )
 from team.lint.role_files import problems_of_role, stands_for_missing
 from team.places import find_place
-from team.policy import ProjectPolicy
+from team.policy import ProjectPolicy, at_provider
 from team.runtime.permitted import dollar_limits, narrowed
 from team.spec import ResolvedSpec, TeamSpec, tightened
 from team.tool_names import TOOL_NAMES
 from team.written import Document, Keys, Problem
-from team.written.words import names, number
+from team.written.words import names, near, number
 
 SEATS: Final = ("lead", "worker", "verifier")
 TAKING_PART: Final = (
@@ -164,24 +167,50 @@ def _models(team: Team) -> Iterator[Problem]:
         role = getattr(team.spec.roles, seat)
         if role not in roles:
             continue
-        model = resolved.model_of(role)
         where: Keys = ("roles", seat) if roles[role].model else ("models", seat)
-        if not team.project.allows_model(role, model):
-            yield _about_model(
-                team,
-                MODEL_REFUSED,
-                where,
-                f"the policy does not allow {model!r} for role {role!r}",
-                "name another model, or allow it in the policy",
-            )
-        elif limits and not has_price(model, price_book(team.project)):
-            yield _about_model(
-                team,
-                NO_PRICE,
-                where,
-                f"the price of {model!r} is not known, and {limits[0]} is a limit in dollars",
-                "name a model with a price, give it one in `[models.prices]`, or limit tokens",
-            )
+        for model in resolved.models_of(role):
+            if not team.project.allows_model(role, model):
+                yield _about_model(
+                    team,
+                    MODEL_REFUSED,
+                    where,
+                    f"the policy does not allow {model!r} for role {role!r}",
+                    "name another model, or allow it in the policy",
+                )
+            elif limits and not has_price(model, price_book(team.project)):
+                yield _about_model(
+                    team,
+                    NO_PRICE,
+                    where,
+                    f"the price of {model!r} is not known, and {limits[0]} is a limit in dollars",
+                    "name a model with a price, give it one in `[models.prices]`, or limit tokens",
+                )
+
+
+def _providers(team: Team) -> Iterator[Problem]:
+    """Models that name a provider that there is not, or that can't be used on this machine."""
+    roles = narrowed(_roles(team), team.project)
+    resolved = ResolvedSpec(team=team.spec, roles=roles, provider="anthropic")
+    seats = {seat: getattr(team.spec.roles, seat) for seat in SEATS}
+    asked = {
+        model: seat
+        for seat, role in reversed(seats.items())
+        if role in roles
+        for model in resolved.models_of(role)
+    }
+    providers = team.project.providers
+    for model, seat in asked.items():
+        where: Keys = ("roles", seat) if roles[seats[seat]].model else ("models", seat)
+        name, _ = at_provider(model, providers)
+        prefix, slash, _ = model.partition("/")
+        missing = unmet(name, providers[name]) if name else None
+        if slash and not name:
+            reason = f"the policy has no provider {prefix!r}, which {model!r} names"
+            fix = near(prefix, sorted(providers)) if providers else f"add `[providers.{prefix}]`"
+            yield team.document.problem(UNKNOWN_PROVIDER, where, reason, fix)
+        elif missing is not None:
+            reason = f"{model!r} can't be asked on this machine: {missing.reason}"
+            yield team.document.problem(NO_KEY, where, reason, missing.fix)
 
 
 def _about_model(team: Team, code: str, where: Keys, reason: str, fix: str) -> Problem:
@@ -247,6 +276,7 @@ TEAM_RULES: Final[dict[Codes, TeamRule]] = {
     (VERIFIER_TOOLS,): _taking_part,
     (SEAT_TOOLS,): _reading,
     (MODEL_REFUSED, NO_PRICE): _models,
+    (UNKNOWN_PROVIDER, NO_KEY): _providers,
     (LOOSER,): _looser,
 }
 """What does not fit in a team spec, by the codes under which it is told."""

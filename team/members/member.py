@@ -194,7 +194,8 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
             stack.callback(library.close)
         pacer = RunPacer(connection, key.run, key.name)
         book = price_book(inbox.state.spec.project)
-        caller = Caller(key.provider, tape=tape, pacer=pacer, book=book)
+        providers = inbox.state.spec.project.providers
+        caller = Caller(key.provider, tape=tape, pacer=pacer, book=book, providers=providers)
         stack.push_async_callback(caller.close)
         rules = inbox.state.spec.team.decisions
         world = World(

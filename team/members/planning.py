@@ -27,6 +27,7 @@ from bus.messages import (
     TaskOpened,
 )
 from bus.run_stream import Entry
+from roles import Role
 from team.agent.briefing import Briefing, brief_areas, brief_groups, brief_triage
 from team.agent.tools.toolbox import plan_tools
 from team.members.lead_turns import lead_turns
@@ -113,10 +114,15 @@ def plan_facts(spec: ResolvedSpec, goal: str, mode: Mode, library: Library | Non
         covered=covered,
         rules=spec.team.triage,
         teammates_max=spec.team.policy.teammates_max,
-        lead=Ability(model=spec.model_of(lead.name), tools=lead.allowed(RESEARCH_TOOLS)),
+        lead=_ability(spec, lead),
         writable=spec.project.of_role(worker.name).writes,
-        worker=Ability(model=spec.model_of(worker.name), tools=worker.allowed(RESEARCH_TOOLS)),
+        worker=_ability(spec, worker),
     )
+
+
+def _ability(spec: ResolvedSpec, role: Role) -> Ability:
+    models = ", ".join(spec.models_of(role.name))
+    return Ability(model=models, tools=role.allowed(RESEARCH_TOOLS))
 
 
 def plan_briefing(facts: PlanFacts, state: RunState, number: int) -> Briefing:

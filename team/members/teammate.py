@@ -150,7 +150,7 @@ def _assignment(member: Member, task: Task) -> Assignment:
         system=member.system(role),
         opening=opening(briefing),
         tools=tools,
-        model=member.spec.model_of(role_name),
+        model=member.spec.model_of(role_name, model_number(task)),
         effort=role.effort,
         budget=task.contract.budget,
         output_tokens_max=member.spec.team.policy.output_tokens_max,
@@ -159,6 +159,14 @@ def _assignment(member: Member, task: Task) -> Assignment:
         about=about(task.contract) if is_research else "",
         is_wanted=lambda: is_ours(member.world, task),
     )
+
+
+def model_number(task: Task) -> int:
+    """Which of its role's models works on a task: by attempt, or by the verifier's number."""
+    if task.purpose == "verify":
+        number = task.id.rpartition("-")[2]
+        return int(number) if number.isdecimal() else 1
+    return task.attempt
 
 
 def _research_briefing(member: Member, task: Task) -> Briefing:

@@ -110,7 +110,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ability(msgspec.Struct, frozen=True, kw_only=True):
-    """What a seat brings: the model that answers, the tools it may use."""
+    """What a seat brings: the models that may answer, the tools it may use."""
 
     model: str
     tools: tuple[str, ...]

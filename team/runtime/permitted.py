@@ -5,18 +5,20 @@ Not for what members do later: each act is held where it happens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from roles import Role, find_roles
 from roles.front_matter import did_you_mean
+from team.agent.models.needs import Unmet, unmet, unmet_of_default
 from team.agent.models.priced import has_price, price_book
 from team.codes.limits import MODEL
 from team.codes.lint import VERIFIER_SEAT
 from team.errors import SpecError
-from team.policy import ProjectPolicy
+from team.policy import ProjectPolicy, Provider, at_provider
 from team.project import the_policy
 from team.spec import ResolvedSpec, TeamSpec
 from team.tool_names import TOOL_NAMES
@@ -101,6 +103,62 @@ def check_models(spec: ResolvedSpec) -> None:
             raise SpecError(named, "", reason, fix)
 
 
+def names_provider(spec: ResolvedSpec) -> bool:
+    """Whether a model of the team says at which provider it is to be asked."""
+    providers = spec.project.providers
+    return any(
+        at_provider(model, providers)[0] or _is_prefixed(model) for _, model in _models(spec)
+    )
+
+
+def check_providers(spec: ResolvedSpec) -> None:
+    """Refuse models whose provider is not described, or lacks a key or a package here.
+
+    Nothing is called for it, and no key is told.
+
+    Raises:
+        SpecError: Names the model, its role, what is missing and the fix.
+    """
+    providers = spec.project.providers
+    for role, model in _models(spec):
+        name, _ = at_provider(model, providers)
+        missing = unmet(name, providers[name]) if name else _unmet_default(model, providers)
+        if missing is not None:
+            named = f"model {model!r} of role {role!r}"
+            raise SpecError(named, "", missing.reason, missing.fix)
+
+
+def check_recordable(spec: ResolvedSpec) -> None:
+    """Refuse to record calls whose answers a replay could not put into its own run's names.
+
+    Raises:
+        SpecError: Names the model and its role.
+    """
+    providers = spec.project.providers
+    for role, model in _models(spec):
+        name, _ = at_provider(model, providers)
+        if name and providers[name].kind == "bedrock":
+            reason = "answers of Bedrock come in a form that can't be recorded"
+            fix = "run it without --record, or choose another model"
+            raise SpecError(f"model {model!r} of role {role!r}", "", reason, fix)
+
+
+def _unmet_default(model: str, providers: Mapping[str, Provider]) -> Unmet | None:
+    """What keeps the default provider from answering for a model.
+
+    Another server's models may have a slash in their names; Anthropic's have none.
+    """
+    prefix = model.partition("/")[0]
+    if _is_prefixed(model):
+        fix = f"{did_you_mean(prefix, sorted(providers))}describe it in `[providers.{prefix}]`"
+        return Unmet(reason=f"the policy has no provider {prefix!r}", fix=fix)
+    return unmet_of_default()
+
+
+def _is_prefixed(model: str) -> bool:
+    return "/" in model and not os.environ.get("ANTHROPIC_BASE_URL")
+
+
 def _models(spec: ResolvedSpec) -> Iterable[tuple[str, str]]:
-    """Each role with the model that answers for it."""
-    return ((name, spec.model_of(name)) for name in spec.roles)
+    """Each role with each model that may answer for it."""
+    return ((name, model) for name in spec.roles for model in spec.models_of(name))

@@ -25,8 +25,9 @@ from bus.messages import ArtifactRef, MemberSeated, RunOpened
 from bus.run_stream import Entry, RunStream, create_run
 from bus.streams import delete_stream
 from roles import Role, get_role
-from team.agent.models.cassette.environment import check_cassette
+from team.agent.models.cassette.environment import check_cassette, is_recording
 from team.agent.models.cassette.recording import Recording
+from team.agent.models.needs import unmet_of_default
 from team.agent.models.priced import price_table
 from team.agent.models.rehearsal.faults import (
     FAULTS_VARIABLE,
@@ -41,7 +42,15 @@ from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
 from team.runtime.budget import Ask, check_enough, within
 from team.runtime.home import cache_dir
-from team.runtime.permitted import check_models, check_seats, narrowed, policy_of_project
+from team.runtime.permitted import (
+    check_models,
+    check_providers,
+    check_recordable,
+    check_seats,
+    names_provider,
+    narrowed,
+    policy_of_project,
+)
 from team.runtime.standing import Standing, bring_in, read_standing
 from team.sources import GENERATED, Collection, LibraryInfo, Skipped, build_library, collect
 from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec, find_spec, load_spec, tightened
@@ -98,7 +107,9 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     replayed: Recording | None = None
 
 
-def choose_provider(model: str | None, replayed: str | None = None) -> Provider:
+def choose_provider(
+    model: str | None, replayed: str | None = None, *, is_named: bool = False
+) -> Provider:
     """Rehearsal if asked for, or if there is neither a key nor an address; else real.
 
     A replayed run has the provider of its recording, and needs no key.
@@ -106,13 +117,13 @@ def choose_provider(model: str | None, replayed: str | None = None) -> Provider:
     Args:
         model: The model that the user asks for.
         replayed: The provider of the recording that is replayed.
+        is_named: Whether a model is asked for at a provider by name.
     """
     if replayed is not None:
         return "rehearsal" if replayed == "rehearsal" else "anthropic"
     if model == "rehearsal":
         return "rehearsal"
-    given = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
-    has_any = any(os.environ.get(name) for name in given)
+    has_any = is_named or unmet_of_default() is None
     if not has_any and model is not None:
         raise SpecError(
             "--model", "", f"{model!r} needs a key", "set ANTHROPIC_API_KEY, or --model rehearsal"
@@ -130,47 +141,35 @@ def prepare(request: RunRequest) -> Prepared:
         AdrError: Decision records are not there.
         InvalidNameError: The run's id can't be used.
     """
-    goal = request.goal.strip()
-    if not goal:
-        raise SpecError("goal", "", "it is empty", "say what the team is to find out")
-    if not _is_text(goal):
-        raise SpecError("goal", "", "it is not UTF-8", "give it as text")
-    if len(goal) > GOAL_CHARACTERS_MAX:
-        raise SpecError(
-            "goal", "", f"{len(goal)} characters, at most {GOAL_CHARACTERS_MAX}", "put it in a file"
-        )
+    goal = _goal_of(request)
     project, policy = policy_of_project(request.cwd, request.policy)
     team = within(tightened(load_spec(find_spec(request.team, request.cwd)), project), request.ask)
     check_seats(team)
     roles = narrowed(load_roles(team, request.cwd), project)
+    asked = ResolvedSpec(
+        team=team, roles=roles, provider="anthropic", model=request.model, project=project
+    )
     replayed = check_cassette()
-    provider = _provider(request, None if replayed is None else replayed.manifest.provider)
+    provider = _provider(request, asked, replayed)
     check_model_settings(provider)
     if not request.sources:
         raise SpecError(
             "--source", "", "no source is named", "give files, folders or globs with --source"
         )
     collection = collect(request.sources, request.cwd)
-    held = Counter[str]()
-    for file in collection.files:
-        held[file.group] += file.size_bytes
-    groups = tuple(
-        SourceGroupDoc(
-            name=g.name, title=g.title, root=g.root, files=g.files, tokens=tokens_of(held[g.name])
-        )
-        for g in collection.groups
-    )
-    spec = ResolvedSpec(
-        team=team,
-        roles=roles,
+    spec = msgspec.structs.replace(
+        asked,
         provider=provider,
-        groups=groups,
+        groups=_groups_of(collection),
         model=REHEARSAL_MODEL if provider == "rehearsal" else request.model,
-        project=project,
         price_table="" if provider == "rehearsal" else price_table(),
     )
     check_models(spec)
     check_enough(spec, request.ask)
+    if provider != "rehearsal" and replayed is None and not request.is_dry:
+        check_providers(spec)
+    if is_recording():
+        check_recordable(spec)
     return Prepared(
         run=_run_id(request.run),
         goal=goal,
@@ -183,11 +182,37 @@ def prepare(request: RunRequest) -> Prepared:
     )
 
 
-def _provider(request: RunRequest, replayed: str | None) -> Provider:
+def _goal_of(request: RunRequest) -> str:
+    goal = request.goal.strip()
+    if not goal:
+        raise SpecError("goal", "", "it is empty", "say what the team is to find out")
+    if not _is_text(goal):
+        raise SpecError("goal", "", "it is not UTF-8", "give it as text")
+    if len(goal) > GOAL_CHARACTERS_MAX:
+        raise SpecError(
+            "goal", "", f"{len(goal)} characters, at most {GOAL_CHARACTERS_MAX}", "put it in a file"
+        )
+    return goal
+
+
+def _groups_of(collection: Collection) -> tuple[SourceGroupDoc, ...]:
+    held = Counter[str]()
+    for file in collection.files:
+        held[file.group] += file.size_bytes
+    return tuple(
+        SourceGroupDoc(
+            name=g.name, title=g.title, root=g.root, files=g.files, tokens=tokens_of(held[g.name])
+        )
+        for g in collection.groups
+    )
+
+
+def _provider(request: RunRequest, asked: ResolvedSpec, replayed: Recording | None) -> Provider:
     """Who answers; of a run that is not made, who would once there is a key."""
     if request.is_dry and replayed is None and request.model != "rehearsal":
         return "anthropic"
-    return choose_provider(request.model, replayed)
+    recorded = None if replayed is None else replayed.manifest.provider
+    return choose_provider(request.model, recorded, is_named=names_provider(asked))
 
 
 def _run_id(asked: str | None) -> str:

@@ -66,7 +66,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         head_seq: Sequence that the next write to it must expect.
         claim_seq: Sequence of the claim in force, 0 without one.
         holder: Who claimed it last.
-        round: Which attempt this is, from 1.
+        round: Which round of work this is, from 1.
+        attempt: Which attempt, from 1: one more each time it goes to somebody fresh.
         reasons: Why it came back, or why it was settled so.
         not_by: Who may not claim it.
         producers: Everybody who has claimed it so far, in order.
@@ -84,6 +85,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     claimed_at: float = 0.0
     holder: str | None = None
     round: int = 1
+    attempt: int = 1
     reasons: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     subject_task: str | None = None
@@ -195,6 +197,13 @@ def _after(task: Task | None, state: TaskState, record: Record) -> Task:
             return change(task, state=state, head_seq=seq)
 
 
+def _attempt(body: TaskOpened, before: Task | None) -> int:
+    """Who may work on it no longer says that somebody fresh begins."""
+    if before is None:
+        return 1
+    return before.attempt + (not {*body.not_by} <= {*before.not_by})
+
+
 def _opened(task_id: str, body: TaskOpened, seq: int, before: Task | None) -> Task:
     return Task(
         id=task_id,
@@ -206,6 +215,7 @@ def _opened(task_id: str, body: TaskOpened, seq: int, before: Task | None) -> Ta
         head_seq=seq,
         holder=before.holder if before else None,
         round=body.round,
+        attempt=_attempt(body, before),
         reasons=body.reasons,
         depends_on=body.depends_on,
         subject_task=body.subject_task,

@@ -206,6 +206,11 @@ class _Sent(httpx2.AsyncByteStream):
         await self._then()
 
 
+def sent_in_pieces(kind: str, pieces: Sequence[bytes]) -> httpx2.Response:
+    """A body of some kind, in pieces, to its end."""
+    return httpx2.Response(200, headers={"content-type": kind}, stream=_Sent(pieces, _end))
+
+
 def _streamed(pieces: Sequence[bytes], then: Callable[[], Any]) -> httpx2.Response:
     headers = {"content-type": "text/event-stream"}
     return httpx2.Response(200, headers=headers, stream=_Sent(pieces, then))
@@ -231,7 +236,7 @@ async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, str], bytes] | 
     line = await reader.readline()
     if not line:
         return None
-    headers: dict[str, str] = {}
+    headers = {":path": line.decode().split(" ")[1]}
     while (line := (await reader.readline()).decode().strip()) != "":
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()

@@ -53,6 +53,7 @@ LISTS = {
     "key_variable": "a variable",
     "region": "a region",
     "project": "a project",
+    "can": "`cache`, `effort`, `thinking`, `images`, `count`",
 }
 
 

@@ -304,6 +304,23 @@ NO: dict[str, tuple[dict[str, str], list[Found]]] = {
         {"peerteam.toml": '[roles.lead]\nwrites = ["/etc", "a/../b", "~/x", "docs/out"]\n'},
         [("peerteam.toml", 2, "L218", "error")] * 3,
     ),
+    "L225": (
+        {
+            "teams/m.toml": SPEC + '[models]\nworker = ["local/qwen", "lokal/qwen"]\n',
+            "peerteam.toml": '[providers.local]\nbase_url = "http://localhost:11434"\n',
+        },
+        [("teams/m.toml", 3, "L225", "warning")],
+    ),
+    "L226": (
+        {
+            "teams/m.toml": SPEC + '[models]\nlead = "far/qwen"\nverifier = ["near/qwen"]\n',
+            "peerteam.toml": (
+                '[providers.far]\nkey_variable = "KEY_OF_NOBODY"\n'
+                '[providers.near]\nbase_url = "localhost:11434"\n'
+            ),
+        },
+        [("teams/m.toml", 3, "L226", "warning"), ("teams/m.toml", 4, "L226", "warning")],
+    ),
 }
 
 
@@ -497,3 +514,13 @@ def test_a_role_that_a_team_names_is_checked_with_it(tmp_path: Path) -> None:
 def test_each_code_of_a_problem_is_in_the_catalogue(tmp_path: Path) -> None:
     assert all(code in RULES for code in NO)
     assert len(RULES) == len({rule.name for rule in RULES.values()})
+
+
+def test_a_key_that_is_missing_here_is_no_error_of_the_files_even_strictly(tmp_path: Path) -> None:
+    """CI has no keys; the same files are as sound there as at a desk."""
+    files, wanted = NO["L226"]
+
+    report = check_files(a_project(tmp_path, **files), is_strict=True)
+
+    assert found(report) == wanted
+    assert "KEY_OF_NOBODY is not set" in report.problems[0].reason

@@ -95,6 +95,17 @@ YES: dict[str, dict[str, str]] = {
     "L218": {"peerteam.toml": '[roles.lead]\nwrites = ["docs/out", "a.md"]\n'},
     "L212": {"teams/m.toml": SPEC + PRICELESS},
     "L216": {"peerteam.toml": '[approve]\nareas = ["api"]\n'},
+    "L225": {
+        "teams/m.toml": SPEC + '[models]\nworker = ["local/qwen", "haiku"]\n',
+        "peerteam.toml": "[providers.local]\n",
+    },
+    "L226": {
+        "teams/m.toml": SPEC + '[models]\nworker = "local/qwen"\n',
+        "peerteam.toml": (
+            '[providers.local]\nbase_url = "http://localhost:8000"\n'
+            '[providers.unused]\nkey_variable = "KEY_OF_NOBODY"\n'
+        ),
+    },
 }
 
 

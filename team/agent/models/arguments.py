@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import msgspec
+from team.agent.models.capabilities import Capabilities
 
 if TYPE_CHECKING:
     from team.agent.models.call import Request
@@ -23,35 +23,16 @@ MARKS_MAX: Final = 4
 """How many marks the API takes in one request."""
 
 
-class Abilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What whoever answers a call does beyond the basic fields of the Messages API.
+def arguments(request: Request, can: Capabilities, model: str) -> dict[str, Any]:
+    """What the SDK is given for a request; the request itself is left as it is.
 
-    Attributes:
-        cache: Keeps the beginning of a request up to a mark, and charges less for it.
-        effort: Can be told how hard to think.
-        images: Reads pictures and PDFs.
+    Args:
+        request: The request.
+        can: What may be asked for.
+        model: The name that whoever answers has for the model.
     """
-
-    cache: bool = False
-    effort: bool = False
-    images: bool = False
-
-
-FIRST_PARTY: Final = Abilities(cache=True, effort=True, images=True)
-"""What Anthropic's own models do."""
-PORTABLE: Final = Abilities()
-"""What any server does that speaks the Messages API."""
-
-
-def abilities_of(provider: str, *, is_first_party: bool) -> Abilities:
-    """What a provider can do; one that is not known can do no more than it must."""
-    return FIRST_PARTY if provider == "anthropic" and is_first_party else PORTABLE
-
-
-def arguments(request: Request, can: Abilities) -> dict[str, Any]:
-    """What the SDK is given for a request; the request itself is left as it is."""
     given: dict[str, Any] = {
-        "model": request.model,
+        "model": model,
         "max_tokens": request.max_tokens,
         "system": request.system,
         "messages": request.messages,

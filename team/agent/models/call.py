@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, Protocol
 
 import anthropic
@@ -15,13 +15,15 @@ import httpx2
 import msgspec
 
 from bus.messages import TokenCounts
-from team.agent.models.arguments import Keep, abilities_of, arguments
-from team.agent.models.cassette.environment import Tape, is_first_party
+from team.agent.models.arguments import Keep, arguments
+from team.agent.models.cassette.environment import Tape
 from team.agent.models.cassette.lane import Lane
-from team.agent.models.client import REHEARSAL, fingerprint, make_client
+from team.agent.models.client import REHEARSAL
+from team.agent.models.endpoints import Endpoints
 from team.agent.models.failures import exhausted_s, is_thinking_refused, model_error, pause_s
 from team.agent.models.priced import TABLE_ONLY, PriceBook
 from team.agent.models.pricing import price_ceiling_usd, price_usd
+from team.agent.models.reading import counted, problem_of_calls
 from team.agent.thinking import has_thinking, without_thinking
 from team.errors import (
     ModelBusyError,
@@ -30,6 +32,7 @@ from team.errors import (
     ModelReplyError,
     ModelTooLongError,
 )
+from team.policy import Provider
 from team.rules.limits import CHARACTERS_PER_TOKEN
 
 REPLY_TRIES: Final = 3
@@ -119,6 +122,7 @@ class Caller:
         tape: Tape = None,
         pacer: Pacer | None = None,
         book: PriceBook = TABLE_ONLY,
+        providers: Mapping[str, Provider] | None = None,
     ) -> None:
         """Make a caller.
 
@@ -128,14 +132,13 @@ class Caller:
             tape: The member's lane, where its calls are recorded or replayed.
             pacer: Who says when to call; absent, or in a replay: nobody is asked.
             book: The prices of the project, which go before the table's.
+            providers: Those of the policy, by name; a model `NAME/model` is asked there.
         """
         self._provider = provider
         self._book = book
-        self._can = abilities_of(provider, is_first_party=is_first_party(tape))
-        self._client = make_client(provider, transport, tape=tape)
+        self._endpoints = Endpoints(provider, providers or {}, transport, tape)
         self._lane = tape if isinstance(tape, Lane) else None
         self._pacer = pacer if self._lane is None else None
-        self._key = fingerprint(self._client)
 
     @property
     def is_estimating(self) -> bool:
@@ -143,8 +146,8 @@ class Caller:
         return self._provider == REHEARSAL
 
     async def close(self) -> None:
-        """Close the connections to the provider."""
-        await self._client.close()
+        """Close the connections to all providers."""
+        await self._endpoints.close()
 
     def cost_usd(self, model: str, tokens: TokenCounts) -> float | None:
         """What a call has cost in US dollars, or nothing where the price is unknown."""
@@ -210,7 +213,7 @@ class Caller:
     ) -> None:
         """Wait for a place among the calls of the run's members."""
         while self._pacer is not None:
-            wait_s = await self._pacer.ask(self._key)
+            wait_s = await self._pacer.ask(self._endpoints.of(model).key)
             if wait_s <= 0:
                 return
             left_s = deadline - time.monotonic()
@@ -235,14 +238,17 @@ class Caller:
             raise
         finally:
             if self._pacer is not None:
-                await self._pacer.tell(self._key, ending, hold_s)
+                key = self._endpoints.of(request.model).key
+                await self._pacer.tell(key, ending, hold_s)
 
     async def _once(
         self, request: Request, on_text: Callable[[str], None], attempt: _Attempt | None = None
     ) -> Reply:
         began, attempt = time.monotonic(), attempt or _Attempt()
+        endpoint = self._endpoints.of(request.model)
+        given = arguments(request, endpoint.can, endpoint.model_there(request.model))
         try:
-            async with self._client.messages.stream(**arguments(request, self._can)) as stream:
+            async with endpoint.client.messages.stream(**given) as stream:
                 async for event in stream:
                     attempt.take(event)
                     on_text(event.text if event.type == "text" else "")
@@ -250,10 +256,17 @@ class Caller:
                 request_id = stream.request_id or ""
                 attempt.exhausted_s = exhausted_s(stream.response.headers, time.time())
         except Exception as error:
-            raise model_error(request.model, error) from error
+            attempt.count_lost(request)
+            raise model_error(request.model, error, endpoint.place) from error
         if not attempt.is_whole:
+            attempt.count_lost(request)
             raise ModelReplyError(request.model, "the stream ended before the message did")
-        return self._reply(request, message, request_id, time.monotonic() - began)
+        took_s = time.monotonic() - began
+        try:
+            return self._reply(request, message, request_id, took_s, attempt.inputs)
+        except ModelReplyError:
+            attempt.count_lost(request)
+            raise
 
     def _with_lost(self, request: Request, reply: Reply, lost: TokenCounts) -> Reply:
         """A reply together with what was paid in vain before it."""
@@ -261,25 +274,37 @@ class Caller:
         total = None if cost is None or reply.cost_usd is None else reply.cost_usd + cost
         return msgspec.structs.replace(reply, lost=lost, cost_usd=total) if lost.total else reply
 
-    def _reply(self, request: Request, message: Any, request_id: str, took_s: float) -> Reply:
+    def _reply(
+        self,
+        request: Request,
+        message: Any,
+        request_id: str,
+        took_s: float,
+        inputs: Mapping[int, str],
+    ) -> Reply:
         stop_reason = getattr(message, "stop_reason", None)
         if not isinstance(message, anthropic.types.Message) or stop_reason is None:
             raise ModelReplyError(request.model, "the message does not say why it stopped")
         blocks = [block for block in map(_as_sent, message.content) if not _is_empty(block)]
-        tokens = _tokens(message.usage)
-        details = message.stop_details
+        problem = problem_of_calls(blocks, tuple(inputs.values()), stop_reason)
+        if problem is not None:
+            raise ModelReplyError(request.model, problem)
+        content, details = msgspec.json.encode(blocks), message.stop_details
+        read = request.estimated_input_tokens
+        tokens, is_estimated = counted(_tokens(message.usage), read=read, written=content)
+        model = self._endpoints.of(request.model).model_here(request.model, message.model)
         return Reply(
-            content=msgspec.json.encode(blocks),
+            content=content,
             text="".join(block["text"] for block in blocks if block["type"] == "text"),
             calls=tool_calls(blocks),
             stop_reason=str(stop_reason),
             stop_details=_said_of(details.category, details.explanation) if details else "",
             tokens=tokens,
-            model=message.model,
-            request_id=request_id or message.id,
-            cost_usd=self.cost_usd(self._book.name_of(request.model, message.model), tokens),
+            model=model,
+            request_id=request_id or message.id or "",
+            cost_usd=self.cost_usd(self._book.name_of(request.model, model), tokens),
             took_s=took_s,
-            is_estimated=self.is_estimating,
+            is_estimated=is_estimated or self.is_estimating,
         )
 
 
@@ -289,6 +314,7 @@ class _Attempt:
     def __init__(self) -> None:
         self.has_begun = self.has_text = self.is_whole = False
         self.tokens = TokenCounts()
+        self.inputs: dict[int, str] = {}
         self.exhausted_s: float | None = None
 
     def take(self, event: Any) -> None:
@@ -298,11 +324,20 @@ class _Attempt:
                 self.tokens = _tokens(event.message.usage)
             case "text":
                 self.has_text = True
+            case "content_block_delta" if event.delta.type == "input_json_delta":
+                piece = event.delta.partial_json
+                self.inputs[event.index] = self.inputs.get(event.index, "") + piece
             case "message_delta":
                 written = max(self.tokens.output, event.usage.output_tokens or 0)
                 self.tokens = msgspec.structs.replace(self.tokens, output=written)
             case "message_stop":
                 self.is_whole = True
+
+    def count_lost(self, request: Request) -> None:
+        """What has begun was read, and is paid, whether or not the provider has said so."""
+        if self.has_begun:
+            read = request.estimated_input_tokens
+            self.tokens, _ = counted(self.tokens, read=read, written=b"")
 
 
 class _Tries:
@@ -374,6 +409,8 @@ def _as_sent(block: Any) -> dict[str, Any]:
     sent: dict[str, Any] = block.to_dict(mode="json", exclude_unset=True)
     for ours in ("parsed_output", "parsed_arguments"):
         sent.pop(ours, None)
+    if sent["type"] == "tool_use":
+        sent["input"] = sent.get("input") or {}
     return sent
 
 

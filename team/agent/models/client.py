@@ -12,9 +12,10 @@ from typing import Final
 import anthropic
 import httpx2
 
-from team.agent.models.cassette.environment import Tape, cassette_transport
+from team.agent.models.cassette.environment import Tape, cassette_transport, is_first_party
+from team.agent.models.filling import FillingTransport
 from team.agent.models.rehearsal.transport import RehearsalTransport
-from team.agent.models.silence import silent_from_environment
+from team.agent.models.silence import SILENT_S, silent_from_environment
 from team.agent.models.steady import SteadyTransport
 
 REHEARSAL: Final = "rehearsal"
@@ -35,20 +36,22 @@ def make_client(
         transport: What stands below the client in place of all else.
         tape: The member's lane, where its calls are recorded or replayed.
     """
-    below = _steady(transport) if transport else _below(provider, tape)
+    transport = below(provider, tape, transport)
     if provider == REHEARSAL:
         return anthropic.AsyncAnthropic(
             api_key="none",
             base_url="http://rehearsal.invalid",
             max_retries=0,
-            http_client=httpx2.AsyncClient(transport=below),
+            http_client=httpx2.AsyncClient(transport=transport),
         )
+    if not is_first_party(tape):
+        transport = FillingTransport(transport)
     has_key = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")
     return anthropic.AsyncAnthropic(
         api_key=None if has_key else "none",
         max_retries=0,
         timeout=TIMEOUT,
-        http_client=anthropic.DefaultAsyncHttpxClient(transport=below),
+        http_client=anthropic.DefaultAsyncHttpxClient(transport=transport),
     )
 
 
@@ -58,15 +61,30 @@ def fingerprint(client: anthropic.AsyncAnthropic) -> str:
     return hashlib.sha256(f"{client.base_url} {key}".encode()).hexdigest()[:16]
 
 
-def _steady(below: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
-    return SteadyTransport(below, silent_from_environment())
+def below(
+    provider: str,
+    tape: Tape,
+    transport: httpx2.AsyncBaseTransport | None,
+    silent_s: float = SILENT_S,
+) -> httpx2.AsyncBaseTransport:
+    """What stands below a client: a recording, watched for silence, or the network or a model.
 
+    Args:
+        provider: `anthropic` or `rehearsal`.
+        tape: The member's lane, where its calls are recorded or replayed.
+        transport: What stands there in place of recording and network.
+        silent_s: How long an answer may be silent if the environment does not say, in seconds.
+    """
 
-def _below(provider: str, tape: Tape) -> httpx2.AsyncBaseTransport:
+    def steady(inner: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
+        return SteadyTransport(inner, silent_from_environment(silent_s))
+
     def model() -> httpx2.AsyncBaseTransport:
         is_rehearsal = provider == REHEARSAL
-        return _steady(RehearsalTransport.from_environment() if is_rehearsal else _Network())
+        return steady(RehearsalTransport.from_environment() if is_rehearsal else _Network())
 
+    if transport is not None:
+        return steady(transport)
     # Silence is noticed below a recording: it is noted as such.
     return cassette_transport(tape, model) or model()
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import anthropic
 import httpx2
@@ -43,35 +43,52 @@ _TOO_LONG: Final = re.compile(
 """How providers word that a call reads more than the model's window holds."""
 _THINKING: Final = re.compile(r"^400 .*thinking", re.IGNORECASE | re.DOTALL)
 """How a provider words that it does not take thinking back as it was sent."""
-_OVERLOADED: Final = ("overloaded_error", "rate_limit_error", "api_error", "timeout_error")
+_OVERLOADED: Final = frozenset(
+    {
+        *("overloaded_error", "rate_limit_error", "api_error", "timeout_error"),
+        *("throttlingexception", "serviceunavailableexception", "internalserverexception"),
+        *("modelstreamerrorexception", "modeltimeoutexception"),
+    }
+)
+"""Errors in mid-answer that may pass, as Anthropic and Bedrock name them, in small letters."""
 _FIX_OF_STATUS: Final = {
-    401: "the key was refused: check ANTHROPIC_API_KEY, then 'team resume'",
+    401: "the key was refused: check {key}, then 'team resume'",
     402: "the account has no credit: add some, then 'team resume'",
-    403: "the key may not do this: check its permissions and the model's name",
-    404: "no such model or address: check the model's name and ANTHROPIC_BASE_URL",
+    403: "the key may not do this: check {key}, its permissions and the model's name",
+    404: "no such model or address: check the model's name and {address}",
 }
+_CLOUDS: Final = ("botocore", "boto3", "google.auth", "google.oauth2")
+"""Libraries that find a cloud's credentials, and have errors of their own."""
+_CLOUD_AWAY: Final = frozenset({"HTTPClientError", "ConnectionError", "TransportError"})
+"""Those of them, with all that derive from them, that may pass."""
+_UNRESOLVED: Final = "Could not resolve"
+"""How the SDK begins to say that it has found no credentials."""
 _LIMITS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
-def model_error(model: str, error: Exception) -> ModelError:
+class Place(NamedTuple):
+    """What people have to look at when a provider refuses: its key and its address, in words."""
+
+    key: str
+    address: str
+
+
+DEFAULT_PLACE: Final = Place(key="ANTHROPIC_API_KEY", address="ANTHROPIC_BASE_URL")
+
+
+def model_error(model: str, error: Exception, place: Place = DEFAULT_PLACE) -> ModelError:
     """Say in words of the team what went wrong.
 
     Args:
         model: The model asked for.
-        error: What the SDK, or HTTP below it, raised.
+        error: What the SDK, a cloud's library, or HTTP below them raised.
+        place: What the errors name.
     """
     if isinstance(error, anthropic.APIStatusError):
-        return _of_status(model, error)
-    if isinstance(error, anthropic.APIConnectionError):
-        return ModelBusyError(model, f"no connection to the provider ({_cause(error)})")
-    if isinstance(error, httpx2.TimeoutException):
-        return ModelBusyError(model, f"the provider fell silent in mid-answer ({error})")
-    if isinstance(error, httpx2.TransportError):
-        return ModelReplyError(model, f"the answer was cut ({error})")
-    if isinstance(error, anthropic.AnthropicError):
-        return ModelReplyError(model, f"{type(error).__name__}: {error}")
-    # The SDK asserts on bodies that are not event streams.
-    return ModelReplyError(model, f"the reply is not a message ({type(error).__name__}: {error})")
+        return _of_status(model, error, place)
+    if _is_of_cloud(error):
+        return _of_cloud(model, error, place)
+    return _of_answer(model, error)
 
 
 def is_thinking_refused(error: ModelError) -> bool:
@@ -122,7 +139,43 @@ def exhausted_s(headers: Mapping[str, str], now: float) -> float | None:
     return max((wait for wait in waits if wait is not None), default=None)
 
 
-def _of_status(model: str, error: anthropic.APIStatusError) -> ModelError:
+def _of_answer(model: str, error: Exception) -> ModelError:
+    """What went wrong on the way to an answer, or with it."""
+    if isinstance(error, anthropic.APIConnectionError):
+        return ModelBusyError(model, f"no connection to the provider ({_cause(error)})")
+    if isinstance(error, httpx2.TimeoutException):
+        return ModelBusyError(model, f"the provider fell silent in mid-answer ({error})")
+    if isinstance(error, httpx2.TransportError):
+        return ModelReplyError(model, f"the answer was cut ({error})")
+    if isinstance(error, anthropic.AnthropicError):
+        return ModelReplyError(model, f"{type(error).__name__}: {error}")
+    # The SDK asserts on bodies that are not event streams.
+    return ModelReplyError(model, f"the reply is not a message ({type(error).__name__}: {error})")
+
+
+def unusable(model: str, error: Exception, place: Place) -> ModelRefusedError:
+    """The error of a provider whose client can't even be made."""
+    said = str(error).partition("\n")[0] or type(error).__name__
+    fix = f"check {place.key} and {place.address}, then 'team resume'"
+    return ModelRefusedError(model, f"its provider can't be used ({said})", fix)
+
+
+def _is_of_cloud(error: Exception) -> bool:
+    is_theirs = type(error).__module__.startswith(_CLOUDS)
+    return is_theirs or (
+        isinstance(error, RuntimeError | ValueError) and str(error).startswith(_UNRESOLVED)
+    )
+
+
+def _of_cloud(model: str, error: Exception, place: Place) -> ModelError:
+    said = str(error).partition("\n")[0] or type(error).__name__
+    if any(kind.__name__ in _CLOUD_AWAY for kind in type(error).__mro__):
+        return ModelBusyError(model, f"no connection to where its credentials come from ({said})")
+    fix = f"check {place.key}, then 'team resume'"
+    return ModelRefusedError(model, f"there are no usable credentials ({said})", fix)
+
+
+def _of_status(model: str, error: anthropic.APIStatusError, place: Place) -> ModelError:
     status, headers = error.status_code, error.response.headers
     kind = _part(error.body, "type")
     said = _part(error.body, "message") or error.message
@@ -130,7 +183,7 @@ def _of_status(model: str, error: anthropic.APIStatusError) -> ModelError:
     if may_pass and headers.get("x-should-retry") != "false":
         wait_s = retry_after_s(headers, time.time())
         return ModelBusyError(model, f"{status} {kind or said}", wait_s, is_asked=True)
-    if status == _OK and kind in _OVERLOADED:
+    if status == _OK and kind.lower() in _OVERLOADED:
         # Real answers carry a retry-after too, which then means nothing.
         return ModelBusyError(model, f"{kind} in mid-answer", is_asked=True)
     if status == _OK:
@@ -138,7 +191,8 @@ def _of_status(model: str, error: anthropic.APIStatusError) -> ModelError:
     if status == _TOO_LARGE or (status == _BAD_REQUEST and _TOO_LONG.search(said)):
         return ModelTooLongError(model, f"{status} {kind}: {said}")
     fix = _FIX_OF_STATUS.get(status, "mend the request; the provider said what is wrong")
-    return ModelRefusedError(model, f"{status} {kind}: {said}", fix)
+    fix = fix.format(key=place.key, address=place.address)
+    return ModelRefusedError(model, f"{f'{status} {kind}'.strip()}: {said}", fix)
 
 
 def _part(body: object, field: str) -> str:

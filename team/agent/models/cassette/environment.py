@@ -103,6 +103,11 @@ def refuse_cassette() -> None:
         raise _bad(name, "a run that is resumed is neither recorded nor replayed")
 
 
+def is_recording() -> bool:
+    """Whether the environment asks to record."""
+    return folders()[0] is not None
+
+
 def folders() -> tuple[Path | None, Path | None]:
     """Where to record to and where to replay from; at most one of them.
 
