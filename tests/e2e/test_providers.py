@@ -12,6 +12,7 @@ from bus.messages import ContextOpened, UsageSpent
 from tests.support.cli import GOAL, Cli, as_team
 from tests.support.messages_api import KEY, messages_api
 from tests.support.messages_api_clouds import cloud_api
+from tests.support.messages_api_odd import odd
 
 TEAM = """
 name = "mixed"
@@ -86,3 +87,24 @@ def test_doctor_and_run_say_what_a_provider_lacks(cli: Cli, lanes: list[Path]) -
     assert signs["provider gcp"]["is_ok"]
     assert run.returncode == 2
     assert "LOCAL_KEY is not set" in run.stderr
+
+
+@pytest.mark.slow
+async def test_a_server_that_tells_no_tokens_carries_a_run_that_is_counted_all_the_same(
+    cli: Cli, lanes: list[Path]
+) -> None:
+    """Within its limits, by estimates that are marked as such; no call counts as nothing."""
+    async with messages_api(odd) as local:
+        policy = f'[providers.local]\nbase_url = "{local.url}"\nkey_variable = "LOCAL_KEY"\n'
+        (cli.cwd / "peerteam.toml").write_text(policy)
+        options = ("--run", "odd", "--model", "local/m")
+        done, shown = await asyncio.to_thread(
+            cli.team_run, lanes, *options, PEERTEAM_MODEL_SILENT_S="20", LOCAL_KEY=KEY
+        )
+
+    assert done.returncode == 0, done.stderr
+    assert shown["status"] == "admitted"
+    assert shown["usage"]["is_estimated"]
+    spent = [r.body for r in await cli.records("odd") if isinstance(r.body, UsageSpent)]
+    assert spent
+    assert all(one.tokens.input > 100 and one.tokens.output > 0 for one in spent)

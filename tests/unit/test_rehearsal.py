@@ -278,6 +278,9 @@ HI = user(says("Hi."))
         [HI, assistant(says("Hm."), calls("a"), calls("b")), user(result("b"), result("a"))],
         [HI, assistant(calls("a")), user(result("a"), says("And mail."))],
         [HI, assistant(calls("a")), user(result("a")), assistant(calls("b")), user(result("b"))],
+        [assistant(says("Can I help?")), HI],
+        [HI, assistant(calls("a")), assistant(calls("b")), user(result("a"), result("b"))],
+        [HI, assistant(says(" "), calls("a")), user(result("a")), user(says("So."))],
     ],
 )
 def test_a_request_that_the_api_takes_is_taken(messages: list[dict[str, Any]]) -> None:
@@ -288,7 +291,6 @@ def test_a_request_that_the_api_takes_is_taken(messages: list[dict[str, Any]]) -
     ("messages", "said"),
     [
         ([], "at least one message"),
-        ([assistant(says("Hm."))], "messages.0: the first message"),
         ([user()], "messages.0: text content blocks must be non-empty"),
         ([user(says(" \n"))], "messages.0: text content blocks must be non-empty"),
         ([HI, assistant(), HI], "messages.1: text content blocks must be non-empty"),
@@ -296,7 +298,9 @@ def test_a_request_that_the_api_takes_is_taken(messages: list[dict[str, Any]]) -
         ([HI, assistant(calls("a")), HI], "messages.2: tool_use and tool_result"),
         ([HI, assistant(calls("a")), user(result("b"))], "messages.2: tool_use and tool_result"),
         ([HI, assistant(calls("a"), calls("b")), user(result("a"))], "messages.2: tool_use"),
-        ([HI, assistant(calls("a")), assistant(result("a"))], "messages.2: tool_use"),
+        ([HI, assistant(calls("a")), assistant(result("a"))], "messages.1: tool_use"),
+        ([HI, user()], "messages.1: text content blocks must be non-empty"),
+        ([HI, assistant(says(""), calls("a")), user(result("a"))], "messages.1: text content"),
         ([HI, assistant(calls("a")), user(result("a"), result("a"))], "messages.2: tool_use"),
         ([HI, assistant(calls("a")), user(says("So."), result("a"))], "must come first"),
         ([user(result("a"))], "messages.0: tool_use and tool_result"),

@@ -23,7 +23,7 @@ from team.agent.models.endpoints import Endpoints
 from team.agent.models.failures import exhausted_s, is_thinking_refused, model_error, pause_s
 from team.agent.models.priced import TABLE_ONLY, PriceBook
 from team.agent.models.pricing import price_ceiling_usd, price_usd
-from team.agent.models.reading import counted, problem_of_calls
+from team.agent.models.reading import DELTAS, counted, problem_of_calls
 from team.agent.thinking import has_thinking, without_thinking
 from team.errors import (
     ModelBusyError,
@@ -285,10 +285,11 @@ class Caller:
         stop_reason = getattr(message, "stop_reason", None)
         if not isinstance(message, anthropic.types.Message) or stop_reason is None:
             raise ModelReplyError(request.model, "the message does not say why it stopped")
-        blocks = [block for block in map(_as_sent, message.content) if not _is_empty(block)]
-        problem = problem_of_calls(blocks, tuple(inputs.values()), stop_reason)
+        received = [_as_sent(block) for block in message.content]
+        problem = problem_of_calls(received, inputs, stop_reason)
         if problem is not None:
             raise ModelReplyError(request.model, problem)
+        blocks = [block for block in received if not _is_empty(block)]
         content, details = msgspec.json.encode(blocks), message.stop_details
         read = request.estimated_input_tokens
         tokens, is_estimated = counted(_tokens(message.usage), read=read, written=content)
@@ -324,14 +325,20 @@ class _Attempt:
                 self.tokens = _tokens(event.message.usage)
             case "text":
                 self.has_text = True
-            case "content_block_delta" if event.delta.type == "input_json_delta":
-                piece = event.delta.partial_json
-                self.inputs[event.index] = self.inputs.get(event.index, "") + piece
+            case "content_block_delta":
+                self._take_delta(event.index, event.delta)
             case "message_delta":
                 written = max(self.tokens.output, event.usage.output_tokens or 0)
                 self.tokens = msgspec.structs.replace(self.tokens, output=written)
             case "message_stop":
                 self.is_whole = True
+
+    def _take_delta(self, index: int, delta: Any) -> None:
+        if delta.type == "input_json_delta":
+            self.inputs[index] = self.inputs.get(index, "") + delta.partial_json
+        elif delta.type not in DELTAS:
+            # The SDK passes over it: what it says would be missing from the answer.
+            raise ValueError(f"a part of the answer is a {delta.type!r}, which can't be read")
 
     def count_lost(self, request: Request) -> None:
         """What has begun was read, and is paid, whether or not the provider has said so."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 import httpx2
@@ -119,21 +120,35 @@ def request_problem(body: dict[str, Any]) -> str | None:
         return "model and max_tokens are required"
     if not body.get("messages"):
         return "messages: at least one message is required"
-    if body["messages"][0]["role"] != "user":
-        return "messages.0: the first message must be the user's"
+    empty = [n for n, message in enumerate(body["messages"]) if not message["content"]]
+    if empty:
+        return f"messages.{empty[0]}: text content blocks must be non-empty"
     open_calls: list[str] = []
-    for number, message in enumerate(body["messages"]):
-        content = message["content"]
-        blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        problem = _blocks_problem(message["role"], blocks, open_calls)
+    for number, role, blocks in _turns(body["messages"]):
+        problem = _blocks_problem(role, blocks, open_calls)
         if problem is not None:
             return f"messages.{number}: {problem}"
         open_calls = [b["id"] for b in blocks if b["type"] == "tool_use"]
     return "messages: the last tool_use has no tool_result" if open_calls else None
 
 
+def _turns(messages: list[dict[str, Any]]) -> Iterator[tuple[int, str, list[dict[str, Any]]]]:
+    """Messages as the API takes them: those of one role in a row are one."""
+    for role, group in groupby(enumerate(messages), key=lambda one: str(one[1]["role"])):
+        numbered = list(group)
+        blocks: list[dict[str, Any]] = []
+        for _, message in numbered:
+            content = message["content"]
+            is_list = isinstance(content, list)
+            blocks += content if is_list else [{"type": "text", "text": content}]
+        yield numbered[0][0], role, blocks
+
+
 def _blocks_problem(role: str, blocks: list[dict[str, Any]], open_calls: list[str]) -> str | None:
-    if not blocks or any(b["type"] == "text" and not b["text"].strip() for b in blocks):
+    # Blank words of the model beside something else are taken back.
+    is_said = role == "assistant" and len(blocks) > 1
+    texts = (b["text"] if is_said else b["text"].strip() for b in blocks if b["type"] == "text")
+    if not blocks or not all(texts):
         return "text content blocks must be non-empty"
     results = [b["tool_use_id"] for b in blocks if b["type"] == "tool_result"]
     if sorted(results) != sorted(set(open_calls)) or (results and role != "user"):
