@@ -19,6 +19,7 @@ from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
 from team.cli.resumable import run_to_resume
 from team.errors import SpecError, StateError
+from team.mcp_files import McpServer
 from team.rules.approvals import waits_only
 from team.runtime.home import run_dir
 from team.runtime.launch import warm_up
@@ -32,6 +33,7 @@ from team.runtime.run import (
     prepare,
     skipped_lines,
 )
+from team.runtime.servers import servers_again
 from team.runtime.session import SessionEnd, supervise
 from team.runtime.standing import Standing
 from team.runtime.tape import Replay, check_fits, keep, tape_folder
@@ -99,8 +101,13 @@ async def _run(options: argparse.Namespace, access: Access, prepared: Prepared) 
             write_note(f"{len(skipped)} files were left out, first: {skipped[0]}")
         _say_policy(prepared)
         _say_standing(prepared.standing)
+        for line in prepared.servers.left_out:
+            write_note(f"left out: {line}")
         _say_provider(prepared.spec)
-        code = await _session(options, access, connection, stream, prepared.spec, prepared.replayed)
+        servers = prepared.servers.servers
+        code = await _session(
+            options, access, connection, stream, prepared.spec, servers, prepared.replayed
+        )
         await keep(stream, prepared, options.record)
         return code
 
@@ -123,9 +130,10 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
         if state.opened is not None and state.opened.replay:
             fix = "replay it again with 'team run --replay', or run it on a model with 'team run'"
             raise StateError(options.run, "it is a replay, which no model may go on with", fix)
+        servers = servers_again(state.spec, options.run, Path.cwd())
         warm_up()
         _say_provider(state.spec)
-        return await _session(options, access, connection, stream, state.spec)
+        return await _session(options, access, connection, stream, state.spec, servers)
 
 
 def _say_policy(prepared: Prepared) -> None:
@@ -154,6 +162,7 @@ async def _session(
     connection: Connection,
     stream: RunStream,
     spec: ResolvedSpec,
+    servers: tuple[McpServer, ...],
     replayed: Recording | None = None,
 ) -> int:
     run = stream.run
@@ -181,6 +190,7 @@ async def _session(
             provider=spec.provider,
             restarts_max=spec.team.policy.restarts_max,
             liveness=spec.team.liveness,
+            servers=servers,
             is_over=is_over,
         )
         if end.how == "no bus":

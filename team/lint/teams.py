@@ -17,6 +17,7 @@ from team.codes.lint import (
     NO_PRICE,
     NO_RECORDS,
     SEAT_TOOLS,
+    SERVER_REFUSED,
     UNKNOWN_CHECK,
     UNKNOWN_ROLE,
     UPHELD,
@@ -36,6 +37,7 @@ from team.lint.limits import (
     unknown_checks,
 )
 from team.lint.role_files import problems_of_role, stands_for_missing
+from team.lint.servers import refused_servers
 from team.places import find_place
 from team.policy import ProjectPolicy
 from team.runtime.permitted import dollar_limits, narrowed
@@ -248,6 +250,7 @@ TEAM_RULES: Final[dict[Codes, TeamRule]] = {
     (SEAT_TOOLS,): _reading,
     (MODEL_REFUSED, NO_PRICE): _models,
     (LOOSER,): _looser,
+    (SERVER_REFUSED,): lambda team: refused_servers(team.document, team.project),
 }
 """What does not fit in a team spec, by the codes under which it is told."""
 

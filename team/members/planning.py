@@ -113,7 +113,10 @@ def plan_facts(member: Member) -> PlanFacts:
         teammates_max=spec.team.policy.teammates_max,
         lead=Ability(model=spec.model_of(lead.name), tools=lead.allowed(RESEARCH_TOOLS)),
         writable=spec.project.of_role(worker.name).writes,
-        worker=Ability(model=spec.model_of(worker.name), tools=worker.allowed(RESEARCH_TOOLS)),
+        worker=Ability(
+            model=spec.model_of(worker.name),
+            tools=(*worker.allowed(RESEARCH_TOOLS), *spec.server_grants(worker.name)),
+        ),
     )
 
 

@@ -40,6 +40,7 @@ from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
 from team.runtime.home import cache_dir
 from team.runtime.permitted import check_models, check_seats, narrowed, policy_of_project
+from team.runtime.servers import Chosen, choose_servers, with_servers
 from team.runtime.standing import Standing, bring_in, read_standing
 from team.sources import GENERATED, Collection, LibraryInfo, Skipped, build_library, collect
 from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec, find_spec, load_spec, tightened
@@ -79,7 +80,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A request that was checked, and nothing was started yet.
 
-    `policy` is the file that holds, `replayed` the recording that is replayed.
+    `policy` is the file that holds, `servers` the MCP servers with what is secret about them,
+    `replayed` the recording that is replayed.
     """
 
     run: str
@@ -89,6 +91,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     collection: Collection
     standing: Standing = Standing()
     policy: Path | None = None
+    servers: Chosen = Chosen()
     replayed: Recording | None = None
 
 
@@ -136,8 +139,12 @@ def prepare(request: RunRequest) -> Prepared:
     project, policy = policy_of_project(request.cwd, request.policy)
     team = tightened(load_spec(find_spec(request.team, request.cwd)), project)
     check_seats(team)
-    roles = narrowed(load_roles(team, request.cwd), project)
+    roles = load_roles(team, request.cwd)
     replayed = check_cassette()
+    # A replay starts no server: what is secret about one need not be here.
+    known = os.environ if replayed is None else None
+    servers = choose_servers(team, roles, project, request.cwd, known)
+    roles = narrowed(with_servers(roles, servers), project)
     provider = choose_provider(
         request.model, None if replayed is None else replayed.manifest.provider
     )
@@ -163,6 +170,7 @@ def prepare(request: RunRequest) -> Prepared:
         groups=groups,
         model=REHEARSAL_MODEL if provider == "rehearsal" else request.model,
         project=project,
+        servers=servers.docs,
     )
     check_models(spec)
     return Prepared(
@@ -173,6 +181,7 @@ def prepare(request: RunRequest) -> Prepared:
         collection=collection,
         standing=read_standing((*team.decisions.standing, *request.decisions), request.cwd),
         policy=policy,
+        servers=servers,
         replayed=replayed,
     )
 
