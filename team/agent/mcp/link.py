@@ -89,8 +89,7 @@ class Link:
         Raises:
             McpError: It can't be started, or gives no list.
         """
-        running = await self._started()
-        listed = await self._list(running)
+        _, listed = await self._listing()
         taken = take(self.server, listed)
         for name, why in taken.refused:
             log.warning("mcp.refused", server=self.server.token, tool=name, reason=why)
@@ -111,8 +110,8 @@ class Link:
             McpError: The server can't be started or asked; it was not called.
         """
         for is_last in (not may_repeat, True):
-            running = await self._started()
-            await self._check(running, tool)
+            running, listed = await self._listing()
+            self._check(listed, tool)
             try:
                 return await self._answer(running, tool, given)
             except _NoAnswerError as error:
@@ -145,14 +144,27 @@ class Link:
         found = answered(result)
         return Answered(text=hidden(found.text, self.server.secrets), is_error=found.is_error)
 
-    async def _check(self, running: _Running, tool: ToolDefined) -> None:
+    def _check(self, listed: list[Listed], tool: ToolDefined) -> None:
         """See that a tool is defined as it was; servers may change their words at any time."""
-        now = {one.name: one for one in await self._list(running)}
+        now = {one.name: one for one in listed}
         same = tool.original in now and hash_of(now[tool.original]) == tool.sha256
         if not same:
             what = "has changed its definition of" if tool.original in now else "no longer has"
             log.warning("mcp.changed", server=self.server.token, tool=tool.name)
             raise ChangedToolError(self.server.name, f"it {what} {tool.name}")
+
+    async def _listing(self) -> tuple[_Running, list[Listed]]:
+        """The running server and its tools; one that has died unseen is started once more.
+
+        Raises:
+            McpError: It can't be started, or gives no list.
+        """
+        running = await self._started()
+        try:
+            return running, await self._list(running)
+        except McpError:
+            running = await self._started()
+            return running, await self._list(running)
 
     async def _list(self, running: _Running) -> list[Listed]:
         """The tools as the server has them now."""
