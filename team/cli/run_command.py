@@ -70,7 +70,7 @@ def _run_request(options: argparse.Namespace) -> int:
     )
     for line in check_fits(prepared) if prepared.replayed is not None else ():
         write_note(f"stale: {line}")
-    warm_up()
+    warm_up(with_mcp=bool(prepared.servers.servers))
     access = access_of(options)
     return asyncio.run(_run(options, access, prepared))
 
@@ -131,7 +131,7 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
             fix = "replay it again with 'team run --replay', or run it on a model with 'team run'"
             raise StateError(options.run, "it is a replay, which no model may go on with", fix)
         servers = servers_again(state.spec, options.run, Path.cwd())
-        warm_up()
+        warm_up(with_mcp=bool(servers))
         _say_provider(state.spec)
         return await _session(options, access, connection, stream, state.spec, servers)
 

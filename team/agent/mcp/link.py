@@ -7,7 +7,6 @@ absent ──start──▶ running ──died, silent──▶ absent      (as 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
@@ -316,13 +315,8 @@ async def _end(running: _Running) -> None:
 
 
 def _load() -> None:
-    """Import what is slow to import, off the loop; keep its own log quiet: it quotes servers."""
-    import_module("mcp.client.streamable_http")
-    import_module("jsonschema")
-    quiet = logging.getLogger("mcp")
-    quiet.propagate = False
-    if not quiet.handlers:
-        quiet.addHandler(logging.NullHandler())
+    """Import what is slow to import, off the loop."""
+    import_module("team.agent.mcp.preload")
 
 
 def _is_cut(error: Exception, running: _Running) -> bool:
