@@ -802,6 +802,38 @@ class SnapshotKept(Message, frozen=True, kw_only=True, tag="snapshot.kept"):
     context: str = ""
 
 
+class ToolDefined(Wire, frozen=True, kw_only=True):
+    """A tool of an MCP server, as a context was given it.
+
+    Attributes:
+        name: What models and contracts call it.
+        original: What its server calls it.
+        description: What a model is told of it.
+        input_schema: JSON Schema of its input, as its server has it.
+        sha256: Hash of the server's own definition; a call of another is refused.
+    """
+
+    name: str
+    original: str
+    description: str
+    input_schema: msgspec.Raw
+    sha256: str
+
+
+class ServerListed(Wire, frozen=True, kw_only=True):
+    """What a context has of one MCP server.
+
+    Attributes:
+        server: The server's name as its tools' names have it.
+        tools: Its tools.
+        problem: Why it has none, if it could not be started.
+    """
+
+    server: str
+    tools: tuple[ToolDefined, ...] = ()
+    problem: str = ""
+
+
 class ContextOpened(Message, frozen=True, kw_only=True, tag="context.opened"):
     """A member starts a fresh transcript for one assignment.
 
@@ -812,6 +844,7 @@ class ContextOpened(Message, frozen=True, kw_only=True, tag="context.opened"):
         tools: Names of the tools that it may call.
         model: The model asked for.
         claim_seq: Sequence of the claim that it works under, if it does.
+        servers: What its MCP servers have said their tools are.
     """
 
     context: str
@@ -820,6 +853,7 @@ class ContextOpened(Message, frozen=True, kw_only=True, tag="context.opened"):
     tools: tuple[str, ...]
     model: str
     claim_seq: int = 0
+    servers: tuple[ServerListed, ...] = ()
 
 
 class TokenCounts(Wire, frozen=True, kw_only=True):

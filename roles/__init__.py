@@ -10,11 +10,12 @@ from roles.files import (
     SearchPlace,
     find_roles,
     get_role,
+    inline_servers,
     load_role,
     review_role_file,
     search_path,
 )
-from roles.front_matter import IgnoredField, RoleError
+from roles.front_matter import IgnoredField, InlineServer, RoleError
 
 __all__ = [
     "BUILT_IN_DIR",
@@ -22,12 +23,14 @@ __all__ = [
     "ROLE_BYTES_MAX",
     "FoundRole",
     "IgnoredField",
+    "InlineServer",
     "Review",
     "Role",
     "RoleError",
     "SearchPlace",
     "find_roles",
     "get_role",
+    "inline_servers",
     "load_role",
     "review_role_file",
     "search_path",

@@ -26,9 +26,11 @@ from roles.front_matter import (
     RoleError,
     did_you_mean,
     read_fields,
+    read_servers,
     short,
     split,
 )
+from roles.tool_patterns import covers, pattern_of
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 # Claude Code's tools: those that mean something here, and the rest.
@@ -81,11 +83,13 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
     """Fields of the file that have an effect, in its order."""
     ignored: tuple[IgnoredField, ...]
     """Everything else it says, with the reason."""
+    mcp_servers: tuple[str, ...] = ()
+    """MCP servers that it asks for, by name; what they are is read where they are started."""
 
     def allowed(self, tools: Iterable[str]) -> tuple[str, ...]:
         """Return those of `tools` this role leaves to a member, in the order given."""
-        wanted = [tool for tool in tools if self.tools is None or tool in self.tools]
-        return tuple(tool for tool in wanted if tool not in self.disallowed_tools)
+        wanted = [tool for tool in tools if self.tools is None or covers(self.tools, tool)]
+        return tuple(tool for tool in wanted if not covers(self.disallowed_tools, tool))
 
 
 def check_role(
@@ -126,7 +130,7 @@ def review_role(
     description = draft.take(partial(draft.words, "description", needed=True))
     tools, disallowed = draft.take(draft.tools), draft.take(draft.disallowed_tools)
     model, effort = draft.take(draft.model), draft.take(draft.effort)
-    max_turns = draft.take(draft.max_turns)
+    max_turns, servers = draft.take(draft.max_turns), draft.take(draft.mcp_servers)
     if not body.strip():
         fix = "write the role's instructions after the second `---`"
         draft.errors.append(
@@ -147,6 +151,7 @@ def review_role(
         sha256=hashlib.sha256(content).hexdigest(),
         honoured=tuple(key for key in draft.fields if key in HONOURED),
         ignored=tuple(draft.ignored),
+        mcp_servers=servers or (),
     )
     return Review(role=role, ignored=role.ignored)
 
@@ -249,6 +254,17 @@ class _Draft:
             self._refuse(field, reason, "write a number such as 30, or delete the line")
         return int(written)
 
+    def mcp_servers(self) -> tuple[str, ...]:
+        """Return the names of the MCP servers asked for, defined in the file or elsewhere."""
+        field = self.fields.get("mcpServers")
+        if field is None or field.node.tag == NULL_TAG:
+            return ()
+        servers = read_servers(field)
+        if servers is None:
+            fix = "write a list of names, or of `name:` with its definition"
+            self._refuse(field, f"must name MCP servers, and is {field.raw}", fix)
+        return tuple(dict.fromkeys(server.name for server in servers))
+
     def tools(self) -> tuple[str, ...] | None:
         """Return the tools asked for, or None for all; never wider than what was asked."""
         field = self.fields.get("tools")
@@ -289,6 +305,9 @@ class _Draft:
     def _one_of_ours(self, field: Field, asked: str) -> str | None:
         base, _, limit = asked.partition("(")
         base = base.strip()
+        of_server = pattern_of(base)
+        if of_server is not None and not limit:
+            return of_server
         tool = base if base in self.known_tools else CLAUDE_TOOLS_HERE.get(base)
         if tool is None and base not in CLAUDE_TOOLS_ELSEWHERE and not base.startswith("mcp__"):
             self._refuse_tool(field, asked)

@@ -18,7 +18,15 @@ from pathlib import Path
 import msgspec
 
 from roles.checks import NAME, Review, Role, check_role, review_role
-from roles.front_matter import RoleError, did_you_mean, short, split
+from roles.front_matter import (
+    InlineServer,
+    RoleError,
+    did_you_mean,
+    read_fields,
+    read_servers,
+    short,
+    split,
+)
 
 BUILT_IN_DIR = Path(__file__).resolve().parent
 ROLE_BYTES_MAX = 128 * 1024
@@ -81,6 +89,22 @@ def review_role_file(path: Path, known_tools: frozenset[str]) -> Review:
     except RoleError as error:
         return Review(errors=(error,))
     return review_role(path, content, known_tools)
+
+
+def inline_servers(path: Path) -> tuple[InlineServer, ...]:
+    """Return the MCP servers that a role file defines itself; those it only names are left out.
+
+    They may hold secrets, so they are no part of a role, which a run's stream keeps.
+
+    Raises:
+        RoleError: The file can't be read.
+    """
+    front, _, _ = split(path, _read_bytes(path))
+    fields, _ = read_fields(str(path), front)
+    named = [
+        one for field in fields if field.key == "mcpServers" for one in read_servers(field) or ()
+    ]
+    return tuple(one for one in named if one.definition is not None)
 
 
 def search_path(

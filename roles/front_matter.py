@@ -8,9 +8,9 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import yaml
@@ -18,11 +18,20 @@ import yaml
 # PyYAML takes quadratic time over nested brackets: at this size, at worst about two seconds.
 FRONT_MATTER_CHARS_MAX = 16 * 1024
 SHORT_CHARS = 60
-HONOURED = ("name", "description", "tools", "disallowedTools", "model", "maxTurns", "effort")
+DEFINITION_NODES_MAX = 300
+HONOURED = (
+    "name",
+    "description",
+    "tools",
+    "disallowedTools",
+    "model",
+    "maxTurns",
+    "effort",
+    "mcpServers",
+)
 KEPT = {
     "permissionMode": "what a member may do is set by the team's policy and its bus account",
     "skills": "skills are not loaded here; write what the role must know into its instructions",
-    "mcpServers": "MCP servers are not connected here",
     "hooks": "hooks do not run here",
     "memory": "a member remembers through its journal and the decisions log",
     "background": "every member is a process of its own already",
@@ -76,6 +85,15 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     node: yaml.Node
     raw: str
+
+
+class InlineServer(msgspec.Struct, frozen=True, kw_only=True):
+    """An MCP server as a role file names it."""
+
+    name: str
+    line: int
+    definition: dict[str, Any] | None = None
+    """What the file says of it, texts as they are written; None if it only names it."""
 
 
 class _YamlBrokenError(Exception):
@@ -214,6 +232,48 @@ def _chunk_fields(line: int, key: str, lines: list[str]) -> list[Field]:
     if len(words) > 1 and words[0] == words[-1] and words[0] in "\"'":
         words = words[1:-1]
     return [Field(key=key, line=line, node=yaml.ScalarNode(TEXT_TAG, words), raw=short(words))]
+
+
+# --- servers -------------------------------------------------------------------------------
+
+
+def read_servers(field: Field) -> list[InlineServer] | None:
+    """Return the MCP servers that a field names or defines, or None if it says something else."""
+    node = field.node
+    nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    first = min((one.start_mark.line for one in nodes if one.start_mark), default=0)
+    servers: list[InlineServer] = []
+    for one in nodes:
+        line = field.line + (one.start_mark.line - first if one.start_mark else 0)
+        if isinstance(one, yaml.MappingNode):
+            servers += [_defined(key, value, line) for key, value in one.value]
+        elif isinstance(one, yaml.ScalarNode) and one.tag == TEXT_TAG:
+            names = [name.strip() for name in one.value.split(",")]
+            servers += [InlineServer(name=name, line=line) for name in names]
+        else:
+            return None
+    return servers if all(one.name for one in servers) else None
+
+
+def _defined(key: yaml.Node, value: yaml.Node, line: int) -> InlineServer:
+    name = str(key.value).strip() if isinstance(key, yaml.ScalarNode) else ""
+    definition = _plain_data(value, iter(range(DEFINITION_NODES_MAX)))
+    is_table = isinstance(definition, dict)
+    return InlineServer(name=name, line=line, definition=definition if is_table else None)
+
+
+def _plain_data(node: yaml.Node, left: Iterator[int]) -> Any:
+    """What a node says, its scalars as text; no more of it than there are nodes left.
+
+    An alias may stand for a node many times over, even within itself.
+    """
+    if next(left, None) is None:
+        return ""
+    if isinstance(node, yaml.MappingNode):
+        return {str(key.value): _plain_data(value, left) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain_data(one, left) for one in node.value]
+    return str(node.value)
 
 
 # --- words ---------------------------------------------------------------------------------

@@ -202,6 +202,17 @@ class ModelTooLongError(ModelError):
         super().__init__(model, reason, "shorten the context and make the call again")
 
 
+class McpError(TeamError):
+    """An MCP server can't be started, does not answer, or has died.
+
+    Next: look at its log in the run's folder, and mend its definition or the server.
+    """
+
+    def __init__(self, server: str, reason: str) -> None:
+        self.server, self.reason = server, reason
+        super().__init__(f"MCP server {server!r}: {reason}; look at its log in the run's folder")
+
+
 class StopRequestedError(TeamError):
     """Somebody ended this member's work: a cancel, a stop, a signal.
 

@@ -43,5 +43,10 @@ EVENTS: Final[dict[str, str]] = {
     "calls.held": "The provider asks for fewer calls: the run makes none for `hold_s`; `window`.",
     "pace.unanswered": "Nobody says whether a member may call the model, so it does; `error`.",
     "pace.untold": "That a call has ended could not be told to who paces them; `error`.",
+    "mcp.started": "A member has started an MCP server; `server`, `starts` so far, `took_s`.",
+    "mcp.failed": "An MCP server could not be started; `server`, `reason`.",
+    "mcp.died": "An MCP server has died or was silent for too long; `server`, `reason`.",
+    "mcp.refused": "A tool of an MCP server is none that a model can have; `tool`, `reason`.",
+    "mcp.changed": "An MCP server defines a tool otherwise than it did; `server`, `tool`.",
     "result.published": "The run has ended; `status`, `missing`.",
 }

@@ -23,7 +23,7 @@ def find_policy(cwd: Path) -> Path | None:
     it may be somebody else. A name that leads nowhere is found too; reading it is an error.
     """
     here = cwd.resolve()
-    for folder in _up_to_root(here):
+    for folder in folders_up(here):
         if os.path.lexists(folder / POLICY_FILE):
             return folder / POLICY_FILE
     return None
@@ -31,7 +31,7 @@ def find_policy(cwd: Path) -> Path | None:
 
 def repository_root(cwd: Path) -> Path:
     """The folder with `.git`, from here upward; the folder itself if there is none."""
-    return _up_to_root(cwd.resolve())[-1]
+    return folders_up(cwd.resolve())[-1]
 
 
 def load_policy(path: Path) -> ProjectPolicy:
@@ -61,7 +61,7 @@ def the_policy(cwd: Path, named: str | None) -> tuple[ProjectPolicy, Path | None
     return (ProjectPolicy(), None) if path is None else (load_policy(path), path)
 
 
-def _up_to_root(here: Path) -> tuple[Path, ...]:
+def folders_up(here: Path) -> tuple[Path, ...]:
     """The folders from here up to that with `.git`; only the first if there is none."""
     folders = (here, *here.parents)
     for number, folder in enumerate(folders):

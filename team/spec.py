@@ -7,12 +7,14 @@ field and fix, never a silent default.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
 
 from roles import Role
+from roles.tool_patterns import EVERY, MCP, covers, meet, server_of
 from team.errors import SpecError
 from team.policy import (
     Approvals,
@@ -61,6 +63,16 @@ class Models(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cache: Literal["5m", "1h", "off"] = "5m"
 
 
+class SeatServers(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which MCP servers the workers use, beside those of their role's file.
+
+    Attributes:
+        servers: Their names; each has to be allowed by the policy.
+    """
+
+    servers: tuple[str, ...] = ()
+
+
 class TeamSpec(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A team as its file describes it."""
 
@@ -74,6 +86,7 @@ class TeamSpec(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     decisions: DecisionRules = DecisionRules()
     approve: Approvals = Approvals()
     liveness: Liveness = Liveness()
+    mcp: SeatServers = SeatServers()
 
 
 class SourceGroupDoc(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +97,24 @@ class SourceGroupDoc(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     files: int
     tokens: int = 0
+
+
+class ServerDoc(msgspec.Struct, frozen=True, kw_only=True):
+    """An MCP server of a run, as the stream keeps it: no address, no command, no secret.
+
+    Attributes:
+        name: What its file calls it.
+        token: Its name as the names of its tools have it.
+        kind: `stdio` or `http`.
+        sha256: Hash of its definition, the values of variables and headers left out.
+        roles: The roles whose members use it.
+    """
+
+    name: str
+    token: str
+    kind: str
+    sha256: str
+    roles: tuple[str, ...]
 
 
 class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +128,7 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
         model: A model that answers for every seat, if the user chose one.
         project: The project's policy, as it stood at the start.
         price_table: The price table that was installed then; empty where nothing is paid.
+        servers: The MCP servers that its members may use.
     """
 
     team: TeamSpec
@@ -106,10 +138,25 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     project: ProjectPolicy = ProjectPolicy()
     price_table: str = ""
+    servers: tuple[ServerDoc, ...] = ()
 
     def role_of_seat(self, seat: str) -> Role:
         """The role file of a seat: `lead`, `worker` or `verifier`."""
         return self.roles[getattr(self.team.roles, seat)]
+
+    def server_grants(self, role_name: str) -> tuple[str, ...]:
+        """What a role may use of the run's MCP servers, as a contract names it."""
+        role = self.roles[role_name]
+        servers = [f"{MCP}{one.token}" for one in self.servers if role_name in one.roles]
+        asked = (EVERY,) if role.tools is None else role.tools
+        granted = meet([one for one in asked if one.startswith(MCP)], servers)
+        return tuple(one for one in granted if not covers(role.disallowed_tools, one))
+
+    def servers_for(self, role_name: str, tools: Iterable[str]) -> tuple[str, ...]:
+        """The tokens of the servers of which a role may use something under a contract's tools."""
+        mine = meet(self.server_grants(role_name), tools)
+        named = [one.token for one in self.servers]
+        return tuple(token for token in named if any(server_of(one) == token for one in mine))
 
     def model_of(self, role_name: str, number: int = 1) -> str:
         """The model that answers for a role: the user's, the role's, the seat's.

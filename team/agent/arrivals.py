@@ -22,7 +22,7 @@ import msgspec
 from bus import subjects
 from bus.connection import Connection, Listening
 from bus.errors import ConflictError
-from bus.messages import type_name
+from bus.messages import ContextOpened, type_name
 from bus.run_stream import Entry, Record, RunStream, encode_all
 from team.agent.models.cassette.environment import Tape
 from team.agent.models.cassette.format import CUTS, Met, MetKind
@@ -60,6 +60,11 @@ class Arrivals:
     def dated(self, record: Record) -> Record:
         """A record with the time that this member's rules are to see."""
         return record
+
+    def opened(self, context: str) -> ContextOpened | None:
+        """In a replay, how a context of this member began in the recorded run."""
+        del context
+        return None
 
     async def interruption(self) -> MetKind:
         """Wait for the cancel or stop that cuts short what is done; for replays only."""
@@ -100,6 +105,16 @@ class ReplayingArrivals(Arrivals):
         self._head = 0
         self._stored = asyncio.Event()
         self._listening: Listening | None = None
+
+    def opened(self, context: str) -> ContextOpened | None:
+        """How a context of this member began in the recorded run."""
+        mine = f"journal.{self._lane.member}"
+        for kept in self._kept:
+            if kept.subject == mine and kept.type == "context.opened":
+                body = kept.envelope.body
+                if isinstance(body, ContextOpened) and body.context == context:
+                    return body
+        return None
 
     async def upto(self, kind: MetKind) -> int:
         """Wait until the stream has what was read, and give that sequence."""

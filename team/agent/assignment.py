@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from bus.messages import Budget
+from bus.messages import Budget, ServerListed
 from team.agent.tools.toolbox import AnyTool
 
 REPAIRS_MAX: Final = 1
@@ -21,6 +21,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         system: The system prompt.
         opening: The first user message.
         tools: What the member may do.
+        servers: What its MCP servers have said their tools are.
         ends_with: The tool that returns the answer; absent: ending the turn is enough.
         model: The model asked for.
         effort: How hard it should think, if its role says.
@@ -41,6 +42,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     budget: Budget
     output_tokens_max: int
+    servers: tuple[ServerListed, ...] = ()
     ends_with: str | None = None
     effort: str | None = None
     claim_seq: int = 0

@@ -202,6 +202,7 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         teammates_max: How many lanes can be worked on at once, for the plan.
         triage: What the plan is held to.
         constraints: Clauses of the goal that bind, for the plan and the synthesis.
+        unavailable: What the contract grants and could not be had, each with the reason.
     """
 
     kind: Kind
@@ -225,6 +226,7 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     constraints: tuple[str, ...] = ()
     teammates_max: int = 0
     triage: TriageBrief | None = None
+    unavailable: tuple[str, ...] = ()
 
 
 def opening(briefing: Briefing) -> str:

@@ -150,6 +150,7 @@ class Agent:
                 tools=(*(tool.name for tool in assignment.tools), RECALL),
                 model=assignment.model,
                 claim_seq=assignment.claim_seq,
+                servers=assignment.servers,
             )
             if body_size(opened) > MESSAGE_BYTES_MAX:
                 opened = msgspec.structs.replace(opened, opening=endings.TOO_LARGE)

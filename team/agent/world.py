@@ -14,6 +14,7 @@ from bus.run_stream import Entry, RunStream
 from team.agent.decision_log import ContextDecisions, WholeLog, in_context
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
+from team.agent.mcp.servers import Servers
 from team.agent.snapshots import Snapshots
 from team.sources import Library, first_problem
 from team.state import Decisions, RunState, Task
@@ -38,6 +39,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         library: The sources, if the run has any.
         proposed: Decision areas in which members only propose.
         reserved: Decision areas in which the lead, too, only proposes.
+        servers: Its MCP servers, if it may have any.
     """
 
     me: str
@@ -50,6 +52,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     library: Library | None = None
     proposed: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
+    servers: Servers | None = None
 
     @property
     def run(self) -> str:

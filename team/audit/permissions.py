@@ -31,6 +31,7 @@ from bus.messages import (
     type_name,
 )
 from bus.run_stream import Record
+from roles.tool_patterns import covers, server_of, server_token
 from team.audit.case import Case, Transcript
 from team.audit.reading import RETURNS
 from team.audit.report import Remark
@@ -75,13 +76,20 @@ def _why_not_tool(case: Case, event: Event) -> str:
         return "which its transcript was not given"
     if event.tool.startswith(RETURNS):
         return ""
-    if contract is not None and event.tool not in contract.tools:
+    if contract is not None and not covers(contract.tools, event.tool):
         return "which its contract does not name"
-    if contract is not None and event.tool in contract.tools_avoided:
+    if contract is not None and covers(contract.tools_avoided, event.tool):
         return "which its contract forbids"
+    return _why_not_by_policy(case, event)
+
+
+def _why_not_by_policy(case: Case, event: Event) -> str:
     assert case.spec is not None
-    allowed = case.spec.project.of_role(case.role_of(event.agent)).tools
-    if allowed is not None and event.tool not in allowed:
+    project, server = case.spec.project, server_of(event.tool)
+    if server and server not in map(server_token, project.mcp.servers):
+        return "of an MCP server that the policy does not allow"
+    allowed = project.of_role(case.role_of(event.agent)).tools
+    if allowed is not None and not covers(allowed, event.tool):
         return "which the policy does not allow its role"
     return ""
 

@@ -20,6 +20,7 @@ from team.cli.common import access_of, describe_run, print_json, read_run
 from team.cli.resumable import run_to_resume
 from team.cli.spending import ask_of, check_budget, may_start, more_command, show_dry_run
 from team.errors import SpecError, StateError
+from team.mcp_files import McpServer
 from team.rules.approvals import waits_only
 from team.runtime.budget import said_of
 from team.runtime.home import run_dir
@@ -34,6 +35,7 @@ from team.runtime.run import (
     prepare,
     skipped_lines,
 )
+from team.runtime.servers import servers_again
 from team.runtime.session import SessionEnd, supervise
 from team.runtime.standing import Standing
 from team.runtime.tape import Replay, check_fits, keep, tape_folder
@@ -78,7 +80,7 @@ def _run_request(options: argparse.Namespace) -> int:
     check_budget(prepared.spec, ask)
     for line in check_fits(prepared) if prepared.replayed is not None else ():
         write_note(f"stale: {line}")
-    warm_up()
+    warm_up(with_mcp=bool(prepared.servers.servers))
     access = access_of(options)
     return asyncio.run(_run(options, access, prepared))
 
@@ -112,8 +114,13 @@ async def _run(options: argparse.Namespace, access: Access, prepared: Prepared) 
             write_note(f"{len(skipped)} files were left out, first: {skipped[0]}")
         _say_policy(prepared)
         _say_standing(prepared.standing)
+        for line in prepared.servers.left_out:
+            write_note(f"left out: {line}")
         _say_provider(prepared.spec)
-        code = await _session(options, access, connection, stream, prepared.spec, prepared.replayed)
+        servers = prepared.servers.servers
+        code = await _session(
+            options, access, connection, stream, prepared.spec, servers, prepared.replayed
+        )
         await keep(stream, prepared, options.record)
         return code
 
@@ -136,9 +143,10 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
         if state.opened is not None and state.opened.replay:
             fix = "replay it again with 'team run --replay', or run it on a model with 'team run'"
             raise StateError(options.run, "it is a replay, which no model may go on with", fix)
-        warm_up()
+        servers = servers_again(state.spec, options.run, Path.cwd())
+        warm_up(with_mcp=bool(servers))
         _say_provider(state.spec)
-        return await _session(options, access, connection, stream, state.spec)
+        return await _session(options, access, connection, stream, state.spec, servers)
 
 
 def _say_policy(prepared: Prepared) -> None:
@@ -167,6 +175,7 @@ async def _session(
     connection: Connection,
     stream: RunStream,
     spec: ResolvedSpec,
+    servers: tuple[McpServer, ...],
     replayed: Recording | None = None,
 ) -> int:
     run = stream.run
@@ -194,6 +203,7 @@ async def _session(
             provider=spec.provider,
             restarts_max=spec.team.policy.restarts_max,
             liveness=spec.team.liveness,
+            servers=servers,
             is_over=is_over,
         )
         if end.how == "no bus":

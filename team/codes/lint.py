@@ -18,6 +18,8 @@ GIVEN_TWICE: Final = "L109"
 BROKEN_ROLE: Final = "L110"
 WRONG_VALUE: Final = "L111"
 NO_EFFECT: Final = "L112"
+BROKEN_JSON: Final = "L131"
+BAD_SERVER: Final = "L132"
 RULE_FAILED: Final = "L190"
 CONTRADICTION: Final = "L201"
 UPHELD: Final = "L202"
@@ -39,6 +41,9 @@ NO_RECORDS: Final = "L217"
 OUTSIDE: Final = "L218"
 UNKNOWN_PROVIDER: Final = "L225"
 NO_KEY: Final = "L226"
+UNKNOWN_SERVER: Final = "L231"
+SERVER_REFUSED: Final = "L232"
+NO_VARIABLE: Final = "L233"
 
 ALONE: Final = (
     Rule(
@@ -125,6 +130,20 @@ ALONE: Final = (
         why="A field with a typo does nothing, and reads as if it did.",
         fix="Take the name that the message proposes, or delete the line.",
         severity="warning",
+    ),
+    Rule(
+        code=BROKEN_JSON,
+        name="broken-json",
+        says="`.mcp.json` is JSON.",
+        why="None of its servers can be started.",
+        fix="Mend the line; nothing else in the file was looked at.",
+    ),
+    Rule(
+        code=BAD_SERVER,
+        name="bad-server",
+        says="An MCP server is defined by a command, or by an address over streamable HTTP.",
+        why="It can't be started, and whoever relies on its tools has none.",
+        fix="Give `command`, or `type` `http` and `url`; `sse` and `ws` are not served.",
     ),
 )
 """What a file gets wrong by itself."""
@@ -275,6 +294,29 @@ TOGETHER: Final = (
         says="A provider that a team's models name has its key and its package on this machine.",
         why="A run here is refused before it begins; elsewhere it may be allowed.",
         fix="Set the variable, or install the package, that the message names.",
+        severity="warning",
+    ),
+    Rule(
+        code=UNKNOWN_SERVER,
+        name="unknown-server",
+        says="An MCP server that is named is defined, under a name that no other is like.",
+        why="It can't be started; the run is refused before it begins.",
+        fix="Mend the name, or define the server in `.mcp.json` or in the role's file.",
+    ),
+    Rule(
+        code=SERVER_REFUSED,
+        name="server-refused",
+        says="A team names only MCP servers that the policy allows.",
+        why="The server is not started, and the instructions may rely on its tools.",
+        fix="Name it in `[mcp] servers` of the policy, or delete it from the team spec.",
+        severity="warning",
+    ),
+    Rule(
+        code=NO_VARIABLE,
+        name="missing-variable",
+        says="A variable that the definition of an MCP server names is set, or has a default.",
+        why="Without it the run is refused before it begins; in CI it may be left unset.",
+        fix="Set it where the team is run, or write `${NAME:-a default}`.",
         severity="warning",
     ),
 )

@@ -9,15 +9,20 @@ from typing import Final
 
 import msgspec
 
+from roles.tool_patterns import covers
 from team.codes.lint import (
     AREA_OF_NOBODY,
+    BAD_SERVER,
+    BROKEN_JSON,
     CONTRADICTION,
     NO_SUCH_SOURCE,
+    NO_VARIABLE,
     OUTSIDE,
     SEAT_TOOLS,
     TOOL_REFUSED,
     UNKNOWN_CHECK,
     UNKNOWN_ROLE,
+    UNKNOWN_SERVER,
     UNKNOWN_TOOL,
     UNUSED_ROLE,
     UPHELD,
@@ -32,10 +37,10 @@ from team.lint.limits import (
     triage_contradictions,
     unknown_checks,
 )
+from team.lint.servers import unknown_tools, wrong_servers
 from team.policy import ProjectPolicy
 from team.sources.locators import is_covered
 from team.spec import TeamSpec
-from team.tool_names import TOOL_NAMES
 from team.written import Document, Keys, Problem
 from team.written.words import names, near
 
@@ -94,13 +99,6 @@ def _used(teams: tuple[TeamSpec, ...]) -> set[str]:
     }
 
 
-def _unknown_tools(project: Project) -> Iterator[Problem]:
-    for keys, tool in _texts_of_roles(project, "tools"):
-        if tool not in TOOL_NAMES:
-            fix = near(tool, sorted(TOOL_NAMES))
-            yield project.document.problem(UNKNOWN_TOOL, keys, f"there is no tool {tool!r}", fix)
-
-
 def _tools(project: Project) -> Iterator[Problem]:
     for name in project.policy.roles:
         yield from _tools_of(project, name)
@@ -117,7 +115,7 @@ def _tools_of(project: Project, name: str) -> Iterator[Problem]:
             SEAT_TOOLS, keys, f"role {name!r} is left without {names(needed)}", "add one of them"
         )
     asked = [tool for tool in found.role.tools or () if not tool.startswith(RETURNING)]
-    refused = [tool for tool in asked if tool not in allowed]
+    refused = [tool for tool in asked if not covers(allowed, tool)]
     if refused and found.origin != "built-in":
         yield project.document.problem(
             TOOL_REFUSED,
@@ -228,7 +226,10 @@ POLICY_RULES: Final[dict[Codes, PolicyRule]] = {
     (UNKNOWN_CHECK,): lambda project: unknown_checks(project.document, project.around.checks),
     (AREA_OF_NOBODY,): _areas,
     (UNKNOWN_ROLE, UNUSED_ROLE): _roles,
-    (UNKNOWN_TOOL,): _unknown_tools,
+    (UNKNOWN_TOOL,): lambda project: unknown_tools(project.document, project.policy),
+    (BROKEN_JSON, BAD_SERVER, UNKNOWN_SERVER, NO_VARIABLE): lambda project: wrong_servers(
+        project.document, project.policy, project.around
+    ),
     (SEAT_TOOLS, TOOL_REFUSED): _tools,
     (NO_SUCH_SOURCE,): _sources,
     (OUTSIDE,): _writes,

@@ -19,6 +19,7 @@ from team.codes.lint import (
     NO_PRICE,
     NO_RECORDS,
     SEAT_TOOLS,
+    SERVER_REFUSED,
     UNKNOWN_CHECK,
     UNKNOWN_PROVIDER,
     UNKNOWN_ROLE,
@@ -39,6 +40,7 @@ from team.lint.limits import (
     unknown_checks,
 )
 from team.lint.role_files import problems_of_role, stands_for_missing
+from team.lint.servers import refused_servers
 from team.places import find_place
 from team.policy import ProjectPolicy, at_provider
 from team.runtime.permitted import dollar_limits, narrowed
@@ -278,6 +280,7 @@ TEAM_RULES: Final[dict[Codes, TeamRule]] = {
     (MODEL_REFUSED, NO_PRICE): _models,
     (UNKNOWN_PROVIDER, NO_KEY): _providers,
     (LOOSER,): _looser,
+    (SERVER_REFUSED,): lambda team: refused_servers(team.document, team.project),
 }
 """What does not fit in a team spec, by the codes under which it is told."""
 

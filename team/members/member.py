@@ -35,6 +35,7 @@ from team.agent.decision_log import ContextDecisions, WholeLog
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
 from team.agent.loop import Agent
+from team.agent.mcp.servers import Servers
 from team.agent.models.call import Caller
 from team.agent.models.cassette.environment import open_tape
 from team.agent.models.priced import price_book
@@ -198,6 +199,14 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         caller = Caller(key.provider, tape=tape, pacer=pacer, book=book, providers=providers)
         stack.push_async_callback(caller.close)
         rules = inbox.state.spec.team.decisions
+        servers = Servers(
+            key.servers,
+            inbox.state.spec.project.mcp,
+            earlier=lambda: [one.opened for one in journal.transcripts.values()],
+            recorded=arrivals.opened,
+            logs=Path(key.log_path),
+        )
+        stack.push_async_callback(servers.close)
         world = World(
             me=key.name,
             stream=stream,
@@ -209,6 +218,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
             library=library,
             proposed=rules.proposed,
             reserved=inbox.state.spec.team.approve.areas,
+            servers=servers,
         )
         member = Member(key, connection, world, journal, caller)
         beating = asyncio.create_task(member.beat())

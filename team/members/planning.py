@@ -122,7 +122,8 @@ def plan_facts(spec: ResolvedSpec, goal: str, mode: Mode, library: Library | Non
 
 def _ability(spec: ResolvedSpec, role: Role) -> Ability:
     models = ", ".join(spec.models_of(role.name))
-    return Ability(model=models, tools=role.allowed(RESEARCH_TOOLS))
+    tools = (*role.allowed(RESEARCH_TOOLS), *spec.server_grants(role.name))
+    return Ability(model=models, tools=tools)
 
 
 def plan_briefing(facts: PlanFacts, state: RunState, number: int) -> Briefing:

@@ -6,6 +6,7 @@ import msgspec
 
 from bus.access import Access
 from bus.connection import RETRY_S
+from team.mcp_files import McpServer
 
 
 class SeatKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,7 @@ class SeatKey(msgspec.Struct, frozen=True, kw_only=True):
         log_path: Where its output goes.
         incarnation: 1 for its first process.
         patience_s: How long it waits for a bus that is away, in seconds.
+        servers: The MCP servers that it may start, with what is secret about them.
     """
 
     run: str
@@ -30,3 +32,4 @@ class SeatKey(msgspec.Struct, frozen=True, kw_only=True):
     log_path: str
     incarnation: int = 1
     patience_s: float = RETRY_S
+    servers: tuple[McpServer, ...] = ()

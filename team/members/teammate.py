@@ -105,6 +105,7 @@ async def _claim(member: Member, task: Task) -> None:
 
 async def _work(member: Member, task: Task) -> None:
     began = time.monotonic()
+    await _start_servers(member, task)
     outcome = await member.agent.work(
         _assignment(member, task), give_up=lambda reason: _failed(member, task, reason)
     )
@@ -119,6 +120,18 @@ async def _work(member: Member, task: Task) -> None:
     head = await member.world.stream.head(task_key(member, task))
     if head is not None:
         await member.inbox.reached(head.seq)
+
+
+async def _start_servers(member: Member, task: Task) -> None:
+    """Have the MCP servers of a task at hand; those that can't be started have no tools."""
+    servers, context = member.world.servers, task_context(task)
+    if servers is None or task.purpose != "research":
+        return
+    role = member.state.roster.seats[member.key.name].role
+    tokens = member.spec.servers_for(role, task.contract.tools)
+    if tokens:
+        member.show("working", f"starts MCP servers: {', '.join(tokens)} ({context})")
+    await servers.ready(context, tokens)
 
 
 async def _fail_if_still_held(member: Member, task: Task, outcome: Outcome) -> None:
@@ -154,6 +167,7 @@ def _assignment(member: Member, task: Task) -> Assignment:
         effort=role.effort,
         budget=task.contract.budget,
         output_tokens_max=member.spec.team.policy.output_tokens_max,
+        servers=() if member.world.servers is None else member.world.servers.of(task_context(task)),
         ends_with=_ENDS_WITH[task.purpose],
         claim_seq=task.claim_seq,
         about=about(task.contract) if is_research else "",
@@ -183,7 +197,15 @@ def _research_briefing(member: Member, task: Task) -> Briefing:
         peers=peers_of(member),
         groups=brief_groups(member.spec.groups, within_of(contract)),
         material=task.material,
+        unavailable=_unavailable(member, task),
     )
+
+
+def _unavailable(member: Member, task: Task) -> tuple[str, ...]:
+    """MCP servers of a task that could not be started, each with the reason."""
+    servers = member.world.servers
+    listed = () if servers is None else servers.of(task_context(task))
+    return tuple(f"MCP server {one.server}: {one.problem}" for one in listed if one.problem)
 
 
 def _judges_briefing(member: Member, task: Task) -> Briefing:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from bus.messages import Contract, Criterion, PlanMade
+from roles.tool_patterns import pattern_of
 from team.codes import plan as codes
 from team.policy import AVOIDED
 from team.rules.constraints import stands_in
@@ -104,9 +105,14 @@ def _tools(given: ContractInput) -> list[str]:
     tools, avoided = given.contract.tools, set(given.contract.tools_avoided)
     return [
         *_if(not tools, "it grants no tool"),
-        *(f"there is no tool {tool!r}" for tool in tools if tool not in given.tools),
+        *(f"there is no tool {tool!r}" for tool in tools if not _is_tool(tool, given)),
         *(f"tool {tool!r} is granted and to be avoided" for tool in tools if tool in avoided),
     ]
+
+
+def _is_tool(name: str, given: ContractInput) -> bool:
+    """Whether a name is one of a tool, or of an MCP server: which tools that has, it says late."""
+    return name in given.tools or pattern_of(name) == name
 
 
 def _budget(given: ContractInput) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Annotated, Final
 import msgspec
 
 from bus.messages import Budget, Contract, Criterion
+from roles.tool_patterns import covers
 from team.codes import plan as codes
 from team.codes.limits import WRITE
 from team.policy import AVOIDED, TriageRules
@@ -295,7 +296,7 @@ def _tools(plan: Plan, facts: PlanFacts) -> list[str]:
         problems += [
             f"lane {lane.title!r} avoids {tool!r}, which is no tool of a lane"
             for tool in lane.tools_avoided
-            if tool not in facts.worker.tools
+            if not covers(facts.worker.tools, tool)
         ]
         if not tools_of(lane, facts.worker.tools):
             problems.append(f"lane {lane.title!r} has no tool left")
@@ -428,7 +429,7 @@ def has_circle(lanes: Sequence[Lane]) -> bool:
 
 def tools_of(lane: Lane, tools: Sequence[str]) -> tuple[str, ...]:
     """Those of a role's tools that a lane leaves to its member."""
-    return tuple(tool for tool in tools if tool not in lane.tools_avoided)
+    return tuple(tool for tool in tools if not covers(lane.tools_avoided, tool))
 
 
 def contract_of(lane: Lane, plan: Plan, tools: Sequence[str], budget: Budget) -> Contract:

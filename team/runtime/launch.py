@@ -26,11 +26,20 @@ UNSEEN: Final = 255
 STARTS_MAX: Final = 5
 START_PAUSE_S: Final = 0.2
 PRELOAD: Final = "team.runtime.preload"
+MCP_PRELOAD: Final = "team.agent.mcp.preload"
+
+_preloaded = [PRELOAD]
 
 
-def warm_up() -> None:
-    """Start the forkserver; it imports in the background while the caller goes on."""
-    multiprocessing.set_forkserver_preload([PRELOAD])
+def warm_up(*, with_mcp: bool = False) -> None:
+    """Start the forkserver; it imports in the background while the caller goes on.
+
+    Args:
+        with_mcp: Whether members will have MCP servers.
+    """
+    if with_mcp and MCP_PRELOAD not in _preloaded:
+        _preloaded.append(MCP_PRELOAD)
+    multiprocessing.set_forkserver_preload(list(_preloaded))
     # Ctrl-C is for the command alone; what is ignored here stays ignored in the forkserver.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -13,6 +13,7 @@ import msgspec
 
 from roles import Role, find_roles
 from roles.front_matter import did_you_mean
+from roles.tool_patterns import meet
 from team.agent.models.needs import Unmet, unmet, unmet_of_default
 from team.agent.models.priced import has_price, price_book
 from team.codes.limits import MODEL
@@ -66,7 +67,7 @@ def narrowed(roles: dict[str, Role], project: ProjectPolicy) -> dict[str, Role]:
 def _narrowed(role: Role, tools: tuple[str, ...] | None) -> Role:
     if tools is None:
         return role
-    left = tools if role.tools is None else tuple(tool for tool in role.tools if tool in tools)
+    left = tools if role.tools is None else meet(role.tools, tools)
     return msgspec.structs.replace(role, tools=left)
 
 

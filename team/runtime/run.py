@@ -51,6 +51,7 @@ from team.runtime.permitted import (
     narrowed,
     policy_of_project,
 )
+from team.runtime.servers import Chosen, choose_servers, with_servers
 from team.runtime.standing import Standing, bring_in, read_standing
 from team.sources import GENERATED, Collection, LibraryInfo, Skipped, build_library, collect
 from team.spec import ResolvedSpec, SourceGroupDoc, TeamSpec, find_spec, load_spec, tightened
@@ -94,7 +95,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A request that was checked, and nothing was started yet.
 
-    `policy` is the file that holds, `replayed` the recording that is replayed.
+    `policy` is the file that holds, `servers` the MCP servers with what is secret about them,
+    `replayed` the recording that is replayed.
     """
 
     run: str
@@ -104,6 +106,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     collection: Collection
     standing: Standing = Standing()
     policy: Path | None = None
+    servers: Chosen = Chosen()
     replayed: Recording | None = None
 
 
@@ -145,11 +148,15 @@ def prepare(request: RunRequest) -> Prepared:
     project, policy = policy_of_project(request.cwd, request.policy)
     team = within(tightened(load_spec(find_spec(request.team, request.cwd)), project), request.ask)
     check_seats(team)
-    roles = narrowed(load_roles(team, request.cwd), project)
+    replayed = check_cassette()
+    roles = load_roles(team, request.cwd)
+    # A replay starts no server: what is secret about one need not be here.
+    known = os.environ if replayed is None else None
+    servers = choose_servers(team, roles, project, request.cwd, known)
+    roles = narrowed(with_servers(roles, servers), project)
     asked = ResolvedSpec(
         team=team, roles=roles, provider="anthropic", model=request.model, project=project
     )
-    replayed = check_cassette()
     provider = _provider(request, asked, replayed)
     check_model_settings(provider)
     if not request.sources:
@@ -163,6 +170,7 @@ def prepare(request: RunRequest) -> Prepared:
         groups=_groups_of(collection),
         model=REHEARSAL_MODEL if provider == "rehearsal" else request.model,
         price_table="" if provider == "rehearsal" else price_table(),
+        servers=servers.docs,
     )
     check_models(spec)
     check_enough(spec, request.ask)
@@ -178,6 +186,7 @@ def prepare(request: RunRequest) -> Prepared:
         collection=collection,
         standing=read_standing((*team.decisions.standing, *request.decisions), request.cwd),
         policy=policy,
+        servers=servers,
         replayed=replayed,
     )
 

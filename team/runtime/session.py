@@ -13,6 +13,7 @@ import msgspec
 from bus.access import Access
 from bus.connection import Connection
 from bus.errors import BusUnavailableError, StorageFullError
+from team.mcp_files import McpServer
 from team.policy import Liveness
 from team.runtime.supervisor import Supervisor
 
@@ -32,6 +33,7 @@ async def supervise(
     provider: str,
     restarts_max: int,
     liveness: Liveness,
+    servers: tuple[McpServer, ...] = (),
     is_over: Callable[[], bool] = lambda: False,
 ) -> SessionEnd:
     """Keep a run's members going until it has a result; SIGINT and SIGTERM stop them cleanly.
@@ -43,6 +45,7 @@ async def supervise(
         provider: Who answers model calls.
         restarts_max: How often a member is started again before it is lost.
         liveness: How long it is waited for what does not move.
+        servers: The MCP servers that its members may start.
         is_over: Asked now and then whether to stop although there is no result.
 
     Returns:
@@ -55,6 +58,7 @@ async def supervise(
         provider=provider,
         restarts_max=restarts_max,
         liveness=liveness,
+        servers=servers,
         is_over=is_over,
     )
     interrupted = False

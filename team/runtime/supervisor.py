@@ -32,6 +32,7 @@ from bus.messages import MemberJoined, MemberLost, MemberStuck, ResultPublished
 from bus.run_stream import Entry, Record, RunStream
 from team.agent.asleep import Sleep
 from team.errors import StateError
+from team.mcp_files import McpServer
 from team.members.seat import SeatKey
 from team.policy import Liveness
 from team.rules.liveness import Deaths, Vigil, Watched
@@ -78,8 +79,10 @@ class Supervisor:
         provider: str,
         restarts_max: int,
         liveness: Liveness,
+        servers: tuple[McpServer, ...] = (),
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._servers = servers
         self._connection = connection
         self._stream = RunStream(connection, run)
         self._run = run
@@ -330,6 +333,7 @@ class Supervisor:
             log_path=str(run_dir(self._run) / "logs" / f"{name}.log"),
             incarnation=before + 1,
             patience_s=self._connection.patience_s,
+            servers=self._servers_of(name),
         )
         self._log_sizes[name] = size_of(Path(key.log_path))
         process = await launch(key)
@@ -338,6 +342,11 @@ class Supervisor:
             self._kill(name, "the lead has replaced it")
         log.info("member.started", member=name, pid=process.pid, incarnation=before + 1)
         return process
+
+    def _servers_of(self, name: str) -> tuple[McpServer, ...]:
+        """What a member's role may start; nobody is handed another role's secrets."""
+        role = self._roster.seats[name].role
+        return tuple(one for one in self._servers if role in one.roles)
 
     async def _why(self, name: str) -> str:
         """The reason that a member itself has given for its end."""

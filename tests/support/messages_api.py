@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import msgspec
 
-from team.agent.models.rehearsal.brain import compose
+from team.agent.models.rehearsal.brain import Composed, compose
 from team.agent.models.rehearsal.transport import message_events, request_problem, respond
 
 KEY = "sk-test-good"
@@ -105,6 +105,16 @@ def error_response(status: int, kind: str, message: str, **headers: str) -> http
     """An error as the API words it."""
     body = {"type": "error", "error": {"type": kind, "message": message}}
     return httpx2.Response(status, json=body, headers=headers)
+
+
+def calling(body: dict[str, Any], calls: Sequence[tuple[str, dict[str, Any]]]) -> httpx2.Response:
+    """A message that calls tools, in place of what the rehearsal model would say."""
+    number = len(body["messages"])
+    blocks = [
+        {"type": "tool_use", "id": f"toolu_{number}_{n}", "name": name, "input": given}
+        for n, (name, given) in enumerate(calls)
+    ]
+    return _streamed(message_events(body, Composed(blocks=blocks, stop_reason="tool_use")), _end)
 
 
 def page() -> httpx2.Response:

@@ -27,7 +27,7 @@ from team.cli.parser import build_parser
 from team.policy import Approvals, DecisionRules, GateRules, Liveness, Policy, TriageRules
 from team.rules.gate import CHECKS
 from team.rules.steps import AnyStep
-from team.spec import Models, RoleNames, TeamSpec
+from team.spec import Models, RoleNames, SeatServers, TeamSpec
 from team.state.board import MOVES
 from team.state.decision import DECISION_MOVES
 from team.views.run_object import RunObject
@@ -256,6 +256,7 @@ def test_every_field_of_a_team_spec_is_described_with_its_default() -> None:
         "decisions": DecisionRules,
         "approve": Approvals,
         "liveness": Liveness,
+        "mcp": SeatServers,
     }
     wanted: dict[str, Any] = {"name": None, "description": TeamSpec(name="x").description}
     for part, kind in parts.items():

@@ -133,6 +133,23 @@ def test_without_any_file_ours_are_sound(tmp_path: Path) -> None:
     assert (report.checked, report.problems) == (4, ())
 
 
+ONE_SERVER = '[mcp]\nservers = ["docs"]\n'
+SERVERS = """\
+{
+ "mcpServers": {
+  "docs": {"command": "serve"},
+  "old": {
+   "type": "sse",
+   "url": "http://host/sse"
+  },
+  "key": {"command": "serve", "env": {"A": "${PEERTEAM_TEST_NOT_SET}", "B": "${NOT_SET:-b}"}},
+  "none": {
+   "args": ["x"]
+  }
+ }
+}
+"""
+
 # --- each rule ---------------------------------------------------------------------------
 
 NO: dict[str, tuple[dict[str, str], list[Found]]] = {
@@ -166,6 +183,33 @@ NO: dict[str, tuple[dict[str, str], list[Found]]] = {
     "L112": (
         {"roles/x.md": a_role("x", "efort: high\n")},
         [("roles/x.md", 4, "L112", "warning")],
+    ),
+    "L131": (
+        {"peerteam.toml": ONE_SERVER, ".mcp.json": '{\n "mcpServers": {,}\n}\n'},
+        [(".mcp.json", 2, "L131", "error"), ("peerteam.toml", 2, "L231", "error")],
+    ),
+    "L132": (
+        {
+            "peerteam.toml": '[mcp]\nservers = ["old", "none", "docs"]\n',
+            ".mcp.json": SERVERS,
+        },
+        [(".mcp.json", 5, "L132", "error"), (".mcp.json", 9, "L132", "error")],
+    ),
+    "L231": (
+        {"peerteam.toml": '[mcp]\nservers = ["dosc", "docs"]\n', ".mcp.json": SERVERS},
+        [("peerteam.toml", 2, "L231", "error")],
+    ),
+    "L232": (
+        {
+            "peerteam.toml": ONE_SERVER,
+            ".mcp.json": SERVERS,
+            "teams/m.toml": SPEC + '[mcp]\nservers = ["docs", "key"]\n',
+        },
+        [("teams/m.toml", 3, "L232", "warning")],
+    ),
+    "L233": (
+        {"peerteam.toml": '[mcp]\nservers = ["key"]\n', ".mcp.json": SERVERS},
+        [(".mcp.json", 8, "L233", "warning")],
     ),
     "L201": (
         {

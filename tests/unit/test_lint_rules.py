@@ -33,6 +33,11 @@ def no_roles_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 
 # --- yes -----------------------------------------------------------------------------------
 
+ITS_SERVER = {
+    ".mcp.json": '{"mcpServers": {"docs": {"type": "http", "url": "${NOT_SET:-http://h}"}}}',
+    "peerteam.toml": '[mcp]\nservers = ["docs"]\nread_only = ["mcp__docs__*"]\n',
+    "teams/m.toml": SPEC + '[mcp]\nservers = ["docs"]\n',
+}
 YES: dict[str, dict[str, str]] = {
     "L101": {"peerteam.toml": "# Nothing.\n"},
     "L102": {"peerteam.toml": "# N\u00f6.\n", "teams/m.toml": SPEC, "roles/x.md": a_role("x")},
@@ -45,6 +50,7 @@ YES: dict[str, dict[str, str]] = {
     "L110": {"roles/x.md": a_role("x")},
     "L111": {"roles/x.md": a_role("x", "maxTurns: 1\neffort: high\n")},
     "L112": {"roles/x.md": a_role("x", "effort: high\ncolor: red\n")},
+    **dict.fromkeys(("L131", "L132", "L231", "L232", "L233"), ITS_SERVER),
     "L201": {
         "teams/m.toml": SPEC + "[policy]\ntokens_max = 500\nrun_tokens_max = 500\n"
         "output_tokens_max = 500\n",

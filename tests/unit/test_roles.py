@@ -116,6 +116,7 @@ def test_every_honoured_field_reaches_the_role(tmp_path: Path) -> None:
         "model: opus",
         "maxTurns: 30",
         "effort: xhigh",
+        "mcpServers: [github, {docs: {command: serve}}]",
     )
 
     role = loaded(tmp_path, content)
@@ -133,6 +134,7 @@ def test_every_honoured_field_reaches_the_role(tmp_path: Path) -> None:
         sha256=hashlib.sha256(content.encode()).hexdigest(),
         honoured=HONOURED,
         ignored=(),
+        mcp_servers=("github", "docs"),
     )
 
 
@@ -175,10 +177,10 @@ def test_claude_codes_reading_tools_become_ours(tmp_path: Path, line: str) -> No
 
 
 def test_claude_codes_other_tools_are_reported_and_not_given(tmp_path: Path) -> None:
-    role = loaded(tmp_path, front("tools: Read, Bash(git log:*, x), mcp__github__*, Agent(a, b)"))
+    role = loaded(tmp_path, front("tools: Read, Bash(git log:*, x), Agent(a, b)"))
 
     assert role.tools == ("read_source",)
-    for tool in ("Bash(git log:*, x)", "mcp__github__*", "Agent(a, b)"):
+    for tool in ("Bash(git log:*, x)", "Agent(a, b)"):
         assert why(role, "tools", tool) == "no such tool here yet"
 
 

@@ -15,7 +15,7 @@ from team.tool_names import RETURNING_TOOLS, TOOL_NAMES
 for module in pkgutil.iter_modules(team.agent.tools.__path__):
     importlib.import_module(f"team.agent.tools.{module.name}")
 TOOLS: list[type[Tool[Any]]] = [
-    tool for tool in Tool.__subclasses__() if tool.__module__.startswith("team.")
+    tool for tool in Tool.__subclasses__() if tool.__module__.startswith("team.agent.tools.")
 ]
 
 

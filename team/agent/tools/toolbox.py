@@ -8,6 +8,8 @@ import structlog
 
 from bus.messages import Contract
 from roles import Role
+from roles.tool_patterns import covers
+from team.agent.mcp.tool import mcp_tools
 from team.agent.tools.base import Tool
 from team.agent.tools.conflict_tools import SubmitComparison, SubmitConflictRuling
 from team.agent.tools.decision_tools import (
@@ -56,6 +58,7 @@ def research_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
         ChallengeDecision(world, areas),
         RebutChallenge(world, areas),
         WithdrawDecision(world, areas),
+        *mcp_tools(world, task_context(task)),
         SubmitFinding(world, task),
     ]
     return _allowed(world, tools, role, task.contract)
@@ -158,8 +161,8 @@ def _permitted(
     kept = set(role.allowed(names))
     by_policy = _policy(world, role).tools
     if by_policy is not None:
-        kept &= set(by_policy)
+        kept = {name for name in kept if covers(by_policy, name)}
     if contract is not None:
-        kept &= set(contract.tools)
-        kept -= set(contract.tools_avoided)
+        kept = {name for name in kept if covers(contract.tools, name)}
+        kept = {name for name in kept if not covers(contract.tools_avoided, name)}
     return kept
