@@ -15,7 +15,6 @@ from team.views.output import write_json
 from team.views.runs import describe_run, glance, read_run, show_run
 
 __all__ = [
-    "NATS_VARIABLE",
     "access_of",
     "describe_run",
     "glance",
