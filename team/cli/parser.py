@@ -10,6 +10,7 @@ import argparse
 from typing import Any
 
 from bus.subjects import NAMES_OF_KIND
+from team.cli.parser_mcp import add_mcp
 
 DESCRIPTION = "Run a team of LLM agents as peers on a message bus, to a gated and cited result."
 EPILOG = """start here:
@@ -396,6 +397,18 @@ def _add_server_commands(commands: Any) -> None:
         "team down",
         has_bus=False,
     )
+    add_mcp(
+        _command(
+            commands,
+            "mcp",
+            "mcp_command:mcp",
+            "serve MCP clients: they start teams, follow them, read what came of it",
+            "team mcp                           a client starts it, over stdin and stdout",
+            "team mcp --http 8123               clients connect to http://127.0.0.1:8123/mcp",
+            "team mcp --allow ../handbook       sources may lie there too",
+            has_json=False,
+        )
+    )
 
 
 def _add_move_commands(commands: Any) -> None:
@@ -471,6 +484,7 @@ def _command(
     *examples: str,
     has_bus: bool = True,
     has_logs: bool = True,
+    has_json: bool = True,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -480,7 +494,8 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(handler=handler, has_logs=has_logs)
-    parser.add_argument("--json", action="store_true", help="print JSON on stdout")
+    if has_json:
+        parser.add_argument("--json", action="store_true", help="print JSON on stdout")
     if has_bus:
         parser.add_argument(
             "--nats",
