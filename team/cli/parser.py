@@ -323,14 +323,22 @@ def _decision_act(
 
 
 def _add_project_commands(commands: Any) -> None:
-    _command(
+    roles = _command(
         commands,
         "roles",
         "project_commands:roles",
         "list the role files there are, and which of them wins",
         "team roles",
         "team roles --json",
+        "team roles --report ~/agents       what each field of each file becomes here",
         has_bus=False,
+    )
+    roles.add_argument(
+        "--report",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="say what became of each field, of all files below DIR or of those that are found",
     )
     check = _command(
         commands,
