@@ -25,6 +25,7 @@ from roles.front_matter import (
     IgnoredField,
     RoleError,
     did_you_mean,
+    near,
     read_fields,
     read_servers,
     short,
@@ -48,6 +49,14 @@ CLAUDE_TOOLS_ELSEWHERE = frozenset(
     "TaskCreate TaskGet TaskList TaskOutput TaskStop TaskUpdate TeamCreate TeamDelete TodoRead "
     "TodoWrite ToolSearch WaitForMcpServers WebFetch WebSearch Workflow Write".split()
 )
+
+UNKNOWN_TOOL_WHY = "no tool of that name is known, here or in Claude Code"
+_HERE = {name.lower(): tool for name, tool in CLAUDE_TOOLS_HERE.items()}
+_ELSEWHERE = frozenset(name.lower() for name in CLAUDE_TOOLS_ELSEWHERE)
+# From this likeness on a name is taken for a slip of the pen, and not for a tool of elsewhere.
+_SLIP = 0.75
+# What people write for a field of ours, too far from its name for "did you mean".
+_MEANT = {"allowedTools": "tools", "allowed-tools": "tools", "allowed_tools": "tools"}
 
 T = TypeVar("T")
 
@@ -106,6 +115,17 @@ def check_role(
     return review.role
 
 
+class GivenField(msgspec.Struct, frozen=True, kw_only=True):
+    """A field as a role file has it."""
+
+    field: str
+    """Its name as written."""
+    line: int
+    """Its line in the file, from 1."""
+    value: str
+    """What was written, on one line and short."""
+
+
 class Review(msgspec.Struct, frozen=True, kw_only=True):
     """All that can be said of a role file."""
 
@@ -115,6 +135,8 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong; `check_role` raises the first."""
     ignored: tuple[IgnoredField, ...] = ()
     """What has no effect, in a broken file too."""
+    given: tuple[GivenField, ...] = ()
+    """Every field it has, in its order, in a broken file too."""
 
 
 def review_role(
@@ -136,8 +158,12 @@ def review_role(
         draft.errors.append(
             RoleError(str(path), "the file has no instructions", fix, line=body_line)
         )
+    given = tuple(
+        GivenField(field=short(field.key), line=field.line, value=field.raw)
+        for field in draft.fields.values()
+    )
     if draft.errors:
-        return Review(errors=tuple(draft.errors), ignored=tuple(draft.ignored))
+        return Review(errors=tuple(draft.errors), ignored=tuple(draft.ignored), given=given)
     role = Role(
         name=name or "",
         description=description or "",
@@ -153,7 +179,7 @@ def review_role(
         ignored=tuple(draft.ignored),
         mcp_servers=servers or (),
     )
-    return Review(role=role, ignored=role.ignored)
+    return Review(role=role, ignored=role.ignored, given=given)
 
 
 class _Draft:
@@ -171,7 +197,10 @@ class _Draft:
             if field.key in self.fields:
                 first = self.fields[field.key].line
                 reason = f"given twice, first on line {first}"
-                self.errors.append(self._error(field, reason, "keep one of them"))
+                if field.key in HONOURED:
+                    self.errors.append(self._error(field, reason, "keep one of them"))
+                else:
+                    self._ignore(field, field.raw, reason)
                 continue
             self.fields[field.key] = field
             if field.key not in HONOURED:
@@ -219,10 +248,14 @@ class _Draft:
 
     def name(self) -> str:
         """Return the role's name."""
-        name = self.words("name", needed=True) or ""
+        written = self.words("name", needed=True) or ""
+        name = re.sub(r"[. ]+", "-", written)
+        if name != written and NAME.fullmatch(name):
+            why = f"a name has no dots and spaces here; it is called {name!r}"
+            self._ignore(self.fields["name"], written, why)
         if not NAME.fullmatch(name):
             fix = "use 1 to 64 ASCII letters, digits, '_' or '-'"
-            self._refuse(self.fields["name"], f"{short(name)!r} can't be a role's name", fix)
+            self._refuse(self.fields["name"], f"{short(written)!r} can't be a role's name", fix)
         return name
 
     def model(self) -> str | None:
@@ -308,11 +341,12 @@ class _Draft:
         of_server = pattern_of(base)
         if of_server is not None and not limit:
             return of_server
-        tool = base if base in self.known_tools else CLAUDE_TOOLS_HERE.get(base)
-        if tool is None and base not in CLAUDE_TOOLS_ELSEWHERE and not base.startswith("mcp__"):
+        tool = base if base in self.known_tools else _HERE.get(base.lower())
+        is_known = tool is not None or base.lower() in _ELSEWHERE or base.startswith("mcp__")
+        if not is_known and near(base, (*self.known_tools, *CLAUDE_TOOLS_HERE), _SLIP):
             self._refuse_tool(field, asked)
         if tool not in self.known_tools:
-            self._ignore(field, asked, "no such tool here yet")
+            self._ignore(field, asked, "no such tool here yet" if is_known else UNKNOWN_TOOL_WHY)
             return None
         if not limit:
             return tool
@@ -325,12 +359,16 @@ class _Draft:
 
     def _refuse_tool(self, field: Field, asked: str) -> NoReturn:
         ours = sorted(self.known_tools)
-        near = did_you_mean(asked, [*ours, *CLAUDE_TOOLS_HERE])
+        meant = did_you_mean(asked, [*ours, *CLAUDE_TOOLS_HERE])
         self._refuse(
-            field, f"there is no tool {short(asked)!r}", f"{near}the tools are {', '.join(ours)}"
+            field, f"there is no tool {short(asked)!r}", f"{meant}the tools are {', '.join(ours)}"
         )
 
 
 def _why_ignored(key: str) -> str:
     """Return why a field has no effect, with the field that may have been meant."""
-    return KEPT.get(key) or f"{did_you_mean(key, (*HONOURED, *KEPT))}no such field here"
+    if key in KEPT:
+        return KEPT[key]
+    meant = _MEANT.get(key)
+    hint = f"did you mean {meant!r}? " if meant else did_you_mean(key, (*HONOURED, *KEPT))
+    return f"{hint}no such field here"

@@ -260,7 +260,7 @@ def _role_paths(place: SearchPlace) -> list[Path]:
         if not place.path.is_dir():
             return []
         every = place.path.rglob("*.md") if place.is_deep else place.path.glob("*.md")
-        return sorted(path for path in every if _is_candidate(path) and _opens_as_role(path))
+        return sorted(path for path in every if _is_candidate(path) and opens_as_role(path))
     except OSError:  # A directory we may not enter holds no role for us.
         return []
 
@@ -274,7 +274,7 @@ def _is_candidate(path: Path) -> bool:
     )
 
 
-def _opens_as_role(path: Path) -> bool:
+def opens_as_role(path: Path) -> bool:
     """Whether a file is meant as a role: it opens with front matter, or has a built-in's name.
 
     One that can't be read may open so; it counts.

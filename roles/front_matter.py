@@ -212,7 +212,7 @@ def _loose_fields(text: str, first_line: int) -> list[Field]:
     chunks: list[tuple[int, str, list[str]]] = []
     for number, line in enumerate(text.split("\n"), first_line):
         opening = _FIELD_LINE.match(line)
-        if opening and _near(opening[1], (*HONOURED, *KEPT), 0.8):
+        if opening and near(opening[1], (*HONOURED, *KEPT), 0.8):
             chunks.append((number, opening[1], [line]))
         elif chunks:
             chunks[-1][2].append(line)
@@ -281,11 +281,11 @@ def _plain_data(node: yaml.Node, left: Iterator[int]) -> Any:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "did you mean …? " or nothing."""
-    near = _near(word, known, 0.6)
-    return f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    found = near(word, known, 0.6)
+    return f"did you mean {' or '.join(map(repr, found))}? " if found else ""
 
 
-def _near(word: str, known: Iterable[str], cutoff: float) -> list[str]:
+def near(word: str, known: Iterable[str], cutoff: float) -> list[str]:
     """Return up to two known words like this one, whatever their case or underscores."""
     plain = {_plain(one): one for one in known}
     return [plain[one] for one in difflib.get_close_matches(_plain(word), plain, 2, cutoff)]

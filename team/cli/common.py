@@ -8,17 +8,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from bus import subjects
 from bus.access import Access, find_access, open_access
 from bus.connection import Connection, connect
-from bus.errors import BusUnavailableError
-from bus.feed import feed_position
-from bus.live import heard_members
-from bus.run_stream import RunStream, open_run
-from team.runtime.home import run_dir, state_dir
-from team.state import RunState, fold
+from team.runtime.home import state_dir
 from team.views.output import write_json
-from team.views.run_object import RunObject, run_object
+from team.views.runs import describe_run, glance, read_run, show_run
+
+__all__ = [
+    "access_of",
+    "describe_run",
+    "glance",
+    "nats_url",
+    "on_bus",
+    "print_json",
+    "read_run",
+    "show_run",
+]
 
 NATS_VARIABLE: Final = "NATS_URL"
 
@@ -52,65 +57,6 @@ async def on_bus(options: argparse.Namespace, *, starts: bool = False) -> AsyncI
     async with connect(access, name=f"team {options.command}") as connection:
         await connection.check_jetstream()
         yield connection
-
-
-async def read_run(connection: Connection, run: str) -> tuple[RunStream, RunState]:
-    """Open a run and fold its whole stream.
-
-    Raises:
-        RunNotFoundError: There is none of that name.
-    """
-    stream = await open_run(connection, run)
-    state = RunState()
-    async for record in stream.read():
-        state.apply(record)
-    return stream, state
-
-
-async def glance(stream: RunStream) -> RunState:
-    """A run by a few of its messages, without reading all of it."""
-    kinds = ("spec", "member", "approval", "decision", "result")
-    patterns = [subjects.pattern(stream.run, kind) for kind in kinds]
-    records = [record for pattern in patterns async for record in stream.read(pattern)]
-    return fold(sorted(records, key=lambda r: r.seq))
-
-
-async def show_run(connection: Connection, run: str) -> tuple[RunState, RunObject]:
-    """Describe a run as it stands now."""
-    _, state = await read_run(connection, run)
-    return state, await describe_run(connection, run, state)
-
-
-async def describe_run(
-    connection: Connection, run: str, state: RunState, *, may_be_live: bool = True
-) -> RunObject:
-    """Describe a folded run, with what only the server and this machine know.
-
-    Args:
-        connection: Any.
-        run: The run.
-        state: The fold of its whole stream.
-        may_be_live: Whether to listen for heartbeats; takes a second.
-    """
-    fetched: dict[str, int] = {}
-    for name in state.roster.seats:
-        try:
-            position = await feed_position(connection, run, name)
-        except BusUnavailableError:
-            continue
-        if position is not None:
-            fetched[name] = position.fetched_seq
-    is_open = may_be_live and state.result is None
-    heard = (await heard_members(connection)).get(run, {}) if is_open else {}
-    report = run_dir(run) / "report.html"
-    return run_object(
-        run,
-        state,
-        is_live=bool(heard),
-        heard=heard,
-        fetched=fetched,
-        report=str(report) if report.exists() else None,
-    )
 
 
 def print_json(value: Any) -> None:

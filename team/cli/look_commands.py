@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from bus.live import Beat, heard_members
 from bus.messages import type_name
-from bus.run_stream import Record, RunStream, list_runs, open_run
+from bus.run_stream import Record, open_run
 from team.cli import exit_codes
-from team.cli.common import glance, on_bus, print_json, show_run
-from team.rules.approvals import awaited
-from team.state import RunState
+from team.cli.common import on_bus, print_json, show_run
 from team.views.columns import columns
 from team.views.follow import Follower
 from team.views.lines import log_line, one_line
-from team.views.members import state_of
 from team.views.output import write_data, write_note
 from team.views.progress import show_progress
-from team.views.run_object import ForkRow, fork_row, status_of
+from team.views.runs import RunRow, run_rows
 from team.views.text import show_text, summary_text
 
 
@@ -46,41 +41,9 @@ def log(options: argparse.Namespace) -> int:
     return asyncio.run(_log(options))
 
 
-class RunRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One run in a list."""
-
-    run: str
-    status: str
-    created_at: str
-    waits_for: tuple[str, ...]
-    silent: tuple[str, ...]
-    goal: str
-    messages: int
-    size_bytes: int
-    replicas: int
-    forked: ForkRow | None
-
-
 async def _ps(options: argparse.Namespace) -> int:
     async with on_bus(options) as connection:
-        infos = await list_runs(connection)
-        live = await heard_members(connection) if infos else {}
-        states = [await glance(RunStream(connection, info.run)) for info in infos]
-        rows = [
-            RunRow(
-                run=info.run,
-                status=status_of(state, is_live=info.run in live),
-                waits_for=tuple(one.id for one in awaited(state)),
-                silent=_silent(state, live.get(info.run, {})),
-                created_at=info.created_at[:19] + "Z",
-                goal=info.label,
-                messages=info.messages,
-                size_bytes=info.size_bytes,
-                replicas=info.replicas,
-                forked=fork_row(state),
-            )
-            for info, state in zip(infos, states, strict=True)
-        ]
+        rows = await run_rows(connection)
     if options.json:
         print_json(rows)
     elif not rows:
@@ -97,13 +60,6 @@ def _standing(row: RunRow) -> str:
     waits = f" for {', '.join(row.waits_for)}" if row.waits_for else ""
     silent = f", silent: {', '.join(row.silent)}" if row.silent else ""
     return f"{row.status}{waits}{silent}"
-
-
-def _silent(state: RunState, heard: Mapping[str, Beat]) -> tuple[str, ...]:
-    """Members of a live run whose process is not heard."""
-    is_open = bool(heard) and state.result is None
-    seats = state.roster.present() if is_open else []
-    return tuple(s.name for s in seats if state_of(s, heard.get(s.name)) == "silent")
 
 
 def _asked(row: RunRow) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bus.subjects import NAMES_OF_KIND
 from team.cli import parser_cost
+from team.cli.parser_mcp import add_mcp
 
 DESCRIPTION = "Run a team of LLM agents as peers on a message bus, to a gated and cited result."
 EPILOG = """start here:
@@ -324,14 +325,22 @@ def _decision_act(
 
 
 def _add_project_commands(commands: Any) -> None:
-    _command(
+    roles = _command(
         commands,
         "roles",
         "project_commands:roles",
         "list the role files there are, and which of them wins",
         "team roles",
         "team roles --json",
+        "team roles --report ~/agents       what each field of each file becomes here",
         has_bus=False,
+    )
+    roles.add_argument(
+        "--report",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="say what became of each field, of all files below DIR or of those that are found",
     )
     check = _command(
         commands,
@@ -397,6 +406,18 @@ def _add_server_commands(commands: Any) -> None:
         "end the embedded NATS server; runs are kept, members at work wait for its return",
         "team down",
         has_bus=False,
+    )
+    add_mcp(
+        _command(
+            commands,
+            "mcp",
+            "mcp_command:mcp",
+            "serve MCP clients: they start teams, follow them, read what came of it",
+            "team mcp                           a client starts it, over stdin and stdout",
+            "team mcp --http 8123               clients connect to http://127.0.0.1:8123/mcp",
+            "team mcp --allow ../handbook       sources may lie there too",
+            has_json=False,
+        )
     )
 
 
@@ -473,6 +494,7 @@ def _command(
     *examples: str,
     has_bus: bool = True,
     has_logs: bool = True,
+    has_json: bool = True,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -482,7 +504,8 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(handler=handler, has_logs=has_logs)
-    parser.add_argument("--json", action="store_true", help="print JSON on stdout")
+    if has_json:
+        parser.add_argument("--json", action="store_true", help="print JSON on stdout")
     if has_bus:
         parser.add_argument(
             "--nats",

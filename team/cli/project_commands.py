@@ -19,6 +19,7 @@ from bus.messages import AnyMessage, type_name
 from bus.server import find_binary
 from bus.streams import most_replicas
 from roles import find_roles
+from roles.report import report_role_file, role_files_below
 from team.agent.models.needs import unmet
 from team.cli import exit_codes
 from team.cli.common import nats_url, print_json
@@ -31,13 +32,16 @@ from team.spec import TeamSpec
 from team.tool_names import TOOL_NAMES
 from team.views.columns import columns
 from team.views.output import write_data
+from team.views.roles import roles_report, roles_report_text
 from team.views.run_object import RunObject
 
 # --- roles -----------------------------------------------------------------------
 
 
 def roles(options: argparse.Namespace) -> int:
-    """List the role files there are."""
+    """List the role files there are, or say what became of each of their fields."""
+    if options.report is not None:
+        return _report(options)
     found = find_roles(Path.cwd(), TOOL_NAMES)
     if options.json:
         print_json(found)
@@ -54,6 +58,22 @@ def roles(options: argparse.Namespace) -> int:
             write_data(
                 f"\n{one.path}: {ignored.field}: {ignored.value!r} has no effect: {ignored.why}"
             )
+    return exit_codes.OK
+
+
+def _report(options: argparse.Namespace) -> int:
+    folder = Path(options.report)
+    if options.report and not folder.is_dir():
+        raise SpecError("--report", "", f"{options.report!r} is no folder", "name one, or none")
+    if options.report:
+        paths = list(role_files_below(folder))
+    else:
+        paths = [Path(one.path) for one in find_roles(Path.cwd(), TOOL_NAMES)]
+    report = roles_report([report_role_file(path, TOOL_NAMES) for path in paths])
+    if options.json:
+        print_json(report)
+    else:
+        write_data(roles_report_text(report))
     return exit_codes.OK
 
 

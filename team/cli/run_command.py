@@ -12,24 +12,23 @@ from bus.access import Access, revive
 from bus.connection import Connection, connect
 from bus.errors import BusLostError
 from bus.run_stream import RunStream, open_run
-from team.agent.models.cassette.environment import refuse_cassette
 from team.agent.models.cassette.format import PROVES
 from team.agent.models.cassette.recording import Recording
 from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
 from team.cli.resumable import run_to_resume
 from team.cli.spending import ask_of, check_budget, may_start, more_command, show_dry_run
-from team.errors import SpecError, StateError
+from team.errors import SpecError
 from team.mcp_files import McpServer
 from team.rules.approvals import waits_only
 from team.runtime.budget import said_of
 from team.runtime.home import run_dir
 from team.runtime.launch import warm_up
 from team.runtime.logs import log_to_file
+from team.runtime.orders import check_can_go_on
 from team.runtime.run import (
     Prepared,
     RunRequest,
-    check_model_settings,
     index_sources,
     open_new_run,
     prepare,
@@ -132,21 +131,14 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
             options.run = await run_to_resume(connection, options.run, is_last=options.last)
         stream = await open_run(connection, options.run)
         _, state = await read_run(connection, options.run)
-        if state.spec is None:
-            why = state.unread[0] if state.unread else "it was never opened"
-            raise StateError(options.run, why, "start it again with 'team run', under another name")
-        refuse_cassette()
-        check_model_settings(state.spec.provider)
+        spec = check_can_go_on(options.run, state)
         if state.result is not None:
             write_note(f"run {options.run} has ended already: {state.result.status}")
             return _finish(options, await describe_run(connection, options.run, state))
-        if state.opened is not None and state.opened.replay:
-            fix = "replay it again with 'team run --replay', or run it on a model with 'team run'"
-            raise StateError(options.run, "it is a replay, which no model may go on with", fix)
-        servers = servers_again(state.spec, options.run, Path.cwd())
+        servers = servers_again(spec, options.run, Path.cwd())
         warm_up(with_mcp=bool(servers))
-        _say_provider(state.spec)
-        return await _session(options, access, connection, stream, state.spec, servers)
+        _say_provider(spec)
+        return await _session(options, access, connection, stream, spec, servers)
 
 
 def _say_policy(prepared: Prepared) -> None:

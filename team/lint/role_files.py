@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from roles import RoleError, review_role_file
+from roles.checks import UNKNOWN_TOOL_WHY
 from team.codes.lint import (
     BROKEN_ROLE,
     GIVEN_TWICE,
@@ -51,9 +52,20 @@ def mistakes(given: RoleFile) -> Iterator[Problem]:
 
 
 def without_effect(given: RoleFile) -> Iterator[Problem]:
-    """Fields that nobody knows, here or in Claude Code; mostly typos."""
+    """Fields and tools that nobody knows, here or in Claude Code; mostly typos."""
     review, shown = review_role_file(given.path, TOOL_NAMES), given.around.shown(given.path)
     for one in review.ignored:
+        if one.why == UNKNOWN_TOOL_WHY:
+            yield Problem(
+                code=NO_EFFECT,
+                path=shown,
+                line=one.line,
+                field=one.field,
+                reason=f"{one.value!r}: {one.why}, so it has no effect",
+                fix="name a tool there is, or delete it",
+                severity=severity_of(NO_EFFECT),
+            )
+            continue
         meant, _, rest = one.why.rpartition("no such field here")
         if not rest:
             yield Problem(

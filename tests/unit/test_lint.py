@@ -399,7 +399,7 @@ def test_a_file_that_can_not_be_read_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_every_mistake_of_a_role_file_is_found(tmp_path: Path) -> None:
-    text = "---\nname: bad one\ntools: Raed, Grpe\nmaxTurns: 0\nefort: high\nmodel: a b\n---\n"
+    text = "---\nname: bad/one\ntools: Raed, Grpe\nmaxTurns: 0\nefort: high\nmodel: a b\n---\n"
 
     said = check(tmp_path, {"roles/x.md": text})
 

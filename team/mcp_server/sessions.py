@@ -1,0 +1,172 @@
+"""Start runs that outlive who asked for them: opened here, worked on by `team resume`.
+
+The run is opened in this process, so that whatever is wrong with the request is the
+answer to it. Its session is a process of its own, in a session of its own: it has this
+server's environment, none of its streams, and does not notice when the server ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from bus.connection import Connection
+from bus.ids import SUPERVISOR
+from bus.messages import MemberJoined
+from bus.run_stream import RunStream, open_run
+from bus.subjects import pattern
+from team.mcp_server.bounds import Bounds, check_arguments
+from team.policy import Limits, tightened_policy
+from team.runtime.home import run_dir
+from team.runtime.permitted import check_models
+from team.runtime.run import Prepared, RunRequest, index_sources, prepare
+
+JOINED_S: Final = 15.0
+"""How long it is waited for a session to say that it is there, in seconds."""
+LOOK_EVERY_S: Final = 0.1
+SAID_CHARACTERS: Final = 600
+"""How much of a session's last words is told."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks for; the fields are those of `team run`.
+
+    Attributes:
+        dollars_max: What the run may cost at most; the policy's limit holds if it is lower.
+        tokens_max: What it may read and write at most, likewise.
+    """
+
+    team: str
+    goal: str
+    sources: tuple[str, ...]
+    mode: Literal["auto", "team", "solo"] = "auto"
+    model: str | None = None
+    run: str | None = None
+    dollars_max: float | None = None
+    tokens_max: int | None = None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that works on a run, as it was started.
+
+    Attributes:
+        pid: The process.
+        log: The file with what it prints.
+        has_joined: Whether it has said in the stream that it supervises the run.
+        last_words: If it ended at once, what it said.
+    """
+
+    pid: int
+    log: Path
+    has_joined: bool
+    last_words: str = ""
+
+
+async def prepare_asked(bounds: Bounds, asked: Asked) -> tuple[Prepared, bytes]:
+    """Check a request, and index its sources; nothing is opened yet.
+
+    Raises:
+        TeamError: The request can't be met as it is.
+        RoleError: A role file is not usable.
+        InvalidNameError: The run's id can't be used.
+    """
+    prepared = await asyncio.to_thread(_prepared, bounds, asked)
+    library, _ = await asyncio.to_thread(index_sources, prepared.collection)
+    return prepared, library
+
+
+def _prepared(bounds: Bounds, asked: Asked) -> Prepared:
+    check_arguments(bounds, asked.team, asked.sources)
+    prepared = prepare(
+        RunRequest(
+            team=asked.team,
+            goal=asked.goal,
+            sources=asked.sources,
+            cwd=bounds.folder,
+            mode=asked.mode,
+            model=asked.model,
+            run=asked.run,
+        )
+    )
+    return _within_budget(prepared, asked)
+
+
+def _within_budget(prepared: Prepared, asked: Asked) -> Prepared:
+    """The run with the client's own limits, which can only be stricter than the policy's."""
+    spec = prepared.spec
+    limits = Limits(run_dollars_max=asked.dollars_max, run_tokens_max=asked.tokens_max)
+    policy = tightened_policy(spec.team.policy, limits)
+    team = msgspec.structs.replace(spec.team, policy=policy)
+    spec = msgspec.structs.replace(spec, team=team)
+    check_models(spec)
+    return msgspec.structs.replace(prepared, spec=spec)
+
+
+async def begin_session(
+    connection: Connection, run: str, folder: Path, nats: str | None
+) -> Session:
+    """Have a run worked on, by a process that nobody waits for.
+
+    Args:
+        connection: To the bus.
+        run: The run, which was opened.
+        folder: Where the process stands.
+        nats: The server it uses, if the user named one; it goes by the environment, since
+            it may hold a password.
+
+    Returns:
+        The process, once it supervises the run, has ended, or was waited for in vain.
+    """
+    stream = await open_run(connection, run)
+    before = await stream.last_seq()
+    log = run_dir(run) / "logs" / "session.log"
+    process = _spawn(run, folder, nats, log)
+    has_joined = False
+    for _ in range(round(JOINED_S / LOOK_EVERY_S)):
+        has_joined = await _has_joined(stream, process.pid, before)
+        if has_joined or process.poll() is not None:
+            break
+        await asyncio.sleep(LOOK_EVERY_S)
+    has_ended = not has_joined and process.poll() not in (None, 0)
+    _reap(process)
+    words = await asyncio.to_thread(_last_words, log) if has_ended else ""
+    return Session(pid=process.pid, log=log, has_joined=has_joined, last_words=words)
+
+
+def _spawn(run: str, folder: Path, nats: str | None, log: Path) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | ({"NATS_URL": nats} if nats else {})
+    with log.open("ab") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "team.cli.main", "resume", run, "--quiet"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+
+
+async def _has_joined(stream: RunStream, pid: int, after_seq: int) -> bool:
+    key = pattern(stream.run, "member", str(SUPERVISOR))
+    async for record in stream.read(key, first_seq=after_seq + 1):
+        if isinstance(record.body, MemberJoined) and record.body.pid == pid:
+            return True
+    return False
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """See to it that the process leaves nothing behind when it ends before this server."""
+    threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
+
+
+def _last_words(log: Path) -> str:
+    return log.read_text(errors="replace").strip()[-SAID_CHARACTERS:]
