@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,9 +14,13 @@ from bus.run_stream import Entry, RunStream
 from team.agent.decision_log import ContextDecisions, WholeLog, in_context
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
+from team.agent.models.cassette.environment import Tape
 from team.agent.snapshots import Snapshots
 from team.sources import Library, first_problem
 from team.state import Decisions, RunState, Task
+
+if TYPE_CHECKING:
+    from team.agent.web.fetcher import Fetcher
 
 
 def task_context(task: Task) -> str:
@@ -35,6 +40,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         decisions: What its contexts are told of them.
         snapshots: What tools have brought from outside.
         library: The sources, if the run has any.
+        web: What fetches pages, if the policy names hosts.
+        tape: Where what comes from outside is recorded, or is had from in a replay.
         proposed: Decision areas in which members only propose.
         reserved: Decision areas in which the lead, too, only proposes.
     """
@@ -47,6 +54,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     decisions: ContextDecisions
     snapshots: Snapshots
     library: Library | None = None
+    web: Fetcher | None = None
+    tape: Tape = None
     proposed: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
 

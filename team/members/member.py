@@ -39,6 +39,7 @@ from team.agent.models.call import Caller
 from team.agent.models.cassette.environment import open_tape
 from team.agent.pacer import RunPacer
 from team.agent.snapshots import Snapshots
+from team.agent.web.fetcher import Fetcher
 from team.agent.world import World
 from team.errors import StateError
 from team.members.library_cache import library_path
@@ -194,7 +195,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         pacer = RunPacer(connection, key.run, key.name)
         caller = Caller(key.provider, tape=tape, pacer=pacer)
         stack.push_async_callback(caller.close)
-        rules = inbox.state.spec.team.decisions
+        rules, web = inbox.state.spec.team.decisions, inbox.state.spec.project.web
         world = World(
             me=key.name,
             stream=stream,
@@ -204,6 +205,8 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
             decisions=ContextDecisions(key.name, journal, rules.digest_tokens),
             snapshots=Snapshots(key.name, stream, library),
             library=library,
+            web=Fetcher(web) if web.hosts else None,
+            tape=tape,
             proposed=rules.proposed,
             reserved=inbox.state.spec.team.approve.areas,
         )

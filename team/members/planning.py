@@ -45,8 +45,9 @@ from team.rules.shortage import lead_stopped, no_plan, plan_context
 from team.rules.triage import triage
 from team.rules.world import teammate_filters, verifier_filters
 from team.sources.narrow import narrowed
+from team.spec import ResolvedSpec
 from team.state import Task
-from team.tool_names import RESEARCH_TOOLS
+from team.tool_names import FETCH, RESEARCH_TOOLS
 
 NOTES_MAX: Final = 10
 """Partial results that a task takes along when it comes back, the newest."""
@@ -91,6 +92,7 @@ def plan_facts(member: Member) -> PlanFacts:
     spec, state, library = member.spec, member.state, member.world.library
     assert state.opened is not None
     lead, worker = spec.role_of_seat("lead"), spec.role_of_seat("worker")
+    tools = worker.allowed(_tools(spec))
     sizes = {} if library is None else library.sizes()
     allowed = spec.project.of_role(worker.name).sources
 
@@ -111,10 +113,16 @@ def plan_facts(member: Member) -> PlanFacts:
         covered=covered,
         rules=spec.team.triage,
         teammates_max=spec.team.policy.teammates_max,
-        lead=Ability(model=spec.model_of(lead.name), tools=lead.allowed(RESEARCH_TOOLS)),
+        lead=Ability(model=spec.model_of(lead.name), tools=lead.allowed(_tools(spec))),
         writable=spec.project.of_role(worker.name).writes,
-        worker=Ability(model=spec.model_of(worker.name), tools=worker.allowed(RESEARCH_TOOLS)),
+        worker=Ability(model=spec.model_of(worker.name), tools=tools),
+        hosts=spec.project.web.hosts if FETCH in tools else (),
     )
+
+
+def _tools(spec: ResolvedSpec) -> tuple[str, ...]:
+    """The tools that a lane may have in this run: `fetch` only where there are hosts for it."""
+    return tuple(tool for tool in RESEARCH_TOOLS if tool != FETCH or spec.project.web.hosts)
 
 
 def _plan_briefing(member: Member, facts: PlanFacts, number: int) -> Briefing:
@@ -125,6 +133,7 @@ def _plan_briefing(member: Member, facts: PlanFacts, number: int) -> Briefing:
         round=number,
         reasons=refusals(member.state, "plan"),
         groups=brief_groups(facts.groups, None),
+        hosts=facts.hosts,
         areas=brief_areas(member.state.decisions),
         teammates_max=facts.teammates_max,
         triage=brief_triage(facts),

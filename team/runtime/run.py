@@ -142,10 +142,9 @@ def prepare(request: RunRequest) -> Prepared:
         request.model, None if replayed is None else replayed.manifest.provider
     )
     check_model_settings(provider)
-    if not request.sources:
-        raise SpecError(
-            "--source", "", "no source is named", "give files, folders or globs with --source"
-        )
+    if not request.sources and not project.web.hosts:
+        fix = "give files, folders or globs with --source, or name [web] hosts in the policy"
+        raise SpecError("--source", "", "no source is named", fix)
     collection = collect(request.sources, request.cwd)
     held = Counter[str]()
     for file in collection.files:
