@@ -38,6 +38,7 @@ from team.audit.report import Remark
 from team.audit.trace import Event
 from team.codes import limits as codes
 from team.rules.hosts import hosts_of, place_of, reach_of
+from team.sources import is_snapshot
 from team.state.board import Board
 from team.state.roster import Roster
 from team.tool_names import FETCH, RECALL
@@ -96,6 +97,8 @@ def _sources(case: Case) -> Iterator[Remark]:
             continue
         contract = case.contract_of(case.transcripts[event.agent, event.context])
         source = _source_of(event)
+        if is_snapshot(source):
+            continue  # whoever was given its name may read it; a contract says who may cite it
         if contract is not None and source and case.is_outside(source, contract):
             what = f"{event.context}: it read {source!r}, outside its contract"
             yield _by(event, codes.SOURCE, what)

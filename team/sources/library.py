@@ -162,7 +162,7 @@ class Library:
         self._kept_lines.append(text.lines)
         document = Document(
             source=text.name,
-            path=text.origin,
+            path=text.name,  # findings are stored by it
             group=SNAPSHOTS,
             title=text.title or text.origin,
             sha256=text.sha256,

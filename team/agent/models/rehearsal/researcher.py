@@ -309,7 +309,7 @@ def _subject(situation: Situation) -> str:
     contract = situation.briefing.contract
     assert contract is not None
     names = [*contract.sources, *(g.title for g in situation.briefing.groups)]
-    subject = contract.objective
+    subject = _URL.sub(" ", contract.objective)
     for name in sorted({*names, *(n.split(".")[-1] for n in names)}, key=len, reverse=True):
         subject = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w)", " ", subject, flags=re.I)
     return subject if words(subject) else contract.objective
