@@ -39,7 +39,7 @@ async def make_call(world: World, context: str, tool: AnyTool, call: ToolCall) -
         BusUnavailableError: What was brought could not be kept in time.
     """
     if not tool.reaches_out:
-        return await tool.call(call.input)
+        return await _look(world, tool, call)
     match world.tape:
         case Lane() as lane:
             return await _again(world, lane, context, call)
@@ -49,6 +49,17 @@ async def make_call(world: World, context: str, tool: AnyTool, call: ToolCall) -
             return answer
         case _:
             return await tool.call(call.input)
+
+
+async def _look(world: World, tool: AnyTool, call: ToolCall) -> ToolAnswer:
+    """Call a tool that stays within the run.
+
+    What it looks up is noted in its order, so those of a turn look one after another there.
+    """
+    if world.tape is None:
+        return await tool.call(call.input)
+    async with world.looks:
+        return await tool.call(call.input)
 
 
 async def _record(

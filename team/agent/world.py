@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         library: The sources, if the run has any.
         web: What fetches pages, if the policy names hosts.
         tape: Where what comes from outside is recorded, or is had from in a replay.
+        looks: Held while a tool looks at the run, where the order of looks is recorded.
         proposed: Decision areas in which members only propose.
         reserved: Decision areas in which the lead, too, only proposes.
     """
@@ -56,6 +58,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     library: Library | None = None
     web: Fetcher | None = None
     tape: Tape = None
+    looks: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     proposed: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
 
