@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from html import escape
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import msgspec
 
 from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.tools.outside import brought
+from team.agent.tools.shown import on_one_line
 from team.agent.web.pages import page_text
 from team.agent.world import World
 from team.errors import FetchError
@@ -16,6 +18,9 @@ from team.tool_names import FETCH
 
 if TYPE_CHECKING:
     from team.agent.web.fetcher import Fetcher
+
+SAID_CHARACTERS_MAX: Final = 600
+"""What is told of why a page was not had."""
 
 
 class FetchInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +69,9 @@ class Fetch(Tool[FetchInput]):
             page = await self._fetcher.fetch(given.url, self._hosts)
             read = await asyncio.to_thread(page_text, page.url, page.content_type, page.body)
         except FetchError as error:
-            return refuse(f"not fetched: {error}", code=error.code)
+            # A host may have a word in it: where it leads to, what it answers.
+            said = escape(on_one_line(str(error)), quote=False)[:SAID_CHARACTERS_MAX]
+            return refuse(f"not fetched: {said}", code=error.code)
         return await brought(
             self._world,
             read.text,

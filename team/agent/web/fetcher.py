@@ -116,7 +116,9 @@ class Fetcher:
         try:
             place = place_of(url, base)
         except ValueError as error:
-            raise FetchError(url[:200], f"this is no address to fetch: {error}", HOST) from error
+            raise FetchError(
+                repr(url[:200]), f"this is no address to fetch: {error}", HOST
+            ) from error
         self._reach(place)
         if within is not None and reach_of(place, within) is None:
             allowed = ", ".join(within) or "none"

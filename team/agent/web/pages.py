@@ -30,6 +30,9 @@ _DROPPED: Final = (
 _HIDDEN: Final = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])"
 )
+_UNSEEN: Final = re.compile(
+    "[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
+)
 _BLANKS: Final = re.compile(r"\n{3,}")
 
 
@@ -88,9 +91,14 @@ def _html(url: str, body: bytes, charset: str | None) -> PageText:
     for image in soup.find_all("img"):
         image.replace_with(str(image.get("alt") or ""))
     converter = MarkdownConverter(
-        heading_style="ATX", wrap=True, wrap_width=HTML_COLUMNS, escape_misc=False
+        heading_style="ATX",
+        wrap=True,
+        wrap_width=HTML_COLUMNS,
+        escape_misc=False,
+        escape_asterisks=False,
+        escape_underscores=False,
     )
-    text = _BLANKS.sub("\n\n", converter.convert_soup(soup)).strip()
+    text = _BLANKS.sub("\n\n", _seen(converter.convert_soup(soup))).strip()
     head = f"# {title}\n\n" if title and title not in text[: len(title) + 4] else ""
     return PageText(text=head + text, title=title[:TITLE_CHARACTERS_MAX])
 
@@ -100,6 +108,11 @@ def _is_hidden(element: object) -> bool:
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
         return True
     return _HIDDEN.search(str(attributes.get("style", "")).lower()) is not None
+
+
+def _seen(text: str) -> str:
+    """A text without characters that nobody sees: marks of order, of no width, tags."""
+    return _UNSEEN.sub("", text)
 
 
 def _pdf(url: str, body: bytes) -> PageText:
@@ -125,7 +138,7 @@ def _decoded(url: str, body: bytes, charset: str | None) -> str:
     text = body.decode(charset or "utf-8", errors="replace")
     if "\0" in text:
         raise FetchError(url, "it is no text, whatever it is said to be")
-    return text.removeprefix("\ufeff")
+    return _seen(text)
 
 
 def _wrapped(text: str) -> str:
