@@ -40,6 +40,7 @@ CLAUDE_TOOLS_HERE = {
     "Grep": "search_sources",
     "Glob": "list_sources",
     "SendMessage": "send_message",
+    "WebFetch": "fetch",
 }
 CLAUDE_TOOLS_ELSEWHERE = frozenset(
     "Agent AskUserQuestion Bash BashOutput CronCreate CronDelete CronList Edit EndConversation "
@@ -47,7 +48,7 @@ CLAUDE_TOOLS_ELSEWHERE = frozenset(
     "ListMcpResources ListMcpResourcesTool Monitor MultiEdit NotebookEdit NotebookRead "
     "PowerShell ReadMcpResource ReadMcpResourceTool ScheduleWakeup Skill SlashCommand Task "
     "TaskCreate TaskGet TaskList TaskOutput TaskStop TaskUpdate TeamCreate TeamDelete TodoRead "
-    "TodoWrite ToolSearch WaitForMcpServers WebFetch WebSearch Workflow Write".split()
+    "TodoWrite ToolSearch WaitForMcpServers WebSearch Workflow Write".split()
 )
 
 UNKNOWN_TOOL_WHY = "no tool of that name is known, here or in Claude Code"

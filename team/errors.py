@@ -42,6 +42,17 @@ class UnknownSourceError(SourceError):
         super().__init__(source, reason, fix)
 
 
+class FetchError(TeamError):
+    """A page of the web was not had, or can't be read.
+
+    Next: fetch another page, or do without; the same one again only if it was busy.
+    """
+
+    def __init__(self, url: str, reason: str, code: str = "") -> None:
+        self.url, self.reason, self.code = url, reason, code
+        super().__init__(f"{url}: {reason}" + (f" ({code})" if code else ""))
+
+
 class LocatorError(TeamError, ValueError):
     """A text does not say where in a source something stands.
 

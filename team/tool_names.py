@@ -25,7 +25,10 @@ PEER_TOOLS: Final = (
 )
 """Tools to deal with a team."""
 
-RESEARCH_TOOLS: Final = (*SOURCE_TOOLS, *PEER_TOOLS, "submit_finding")
+FETCH: Final = "fetch"
+"""Brings pages of the web, where the policy names hosts."""
+
+RESEARCH_TOOLS: Final = (*SOURCE_TOOLS, FETCH, *PEER_TOOLS, "submit_finding")
 """What a role may be given for a lane."""
 
 RETURNING_TOOLS: Final = frozenset(

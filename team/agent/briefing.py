@@ -192,6 +192,7 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         notes: Partial results of earlier rounds, whoever noted them.
         peers: Whom it may write to.
         groups: The sources there are.
+        hosts: Hosts that a lane may fetch from if it names them as sources, `web:<host>`.
         areas: Decision areas there are, for the plan.
         case: The decision to answer for or to rule on.
         conflict: The claims to rule on that may contradict each other.
@@ -216,6 +217,7 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notes: tuple[str, ...] = ()
     peers: tuple[Peer, ...] = ()
     groups: tuple[GroupBrief, ...] = ()
+    hosts: tuple[str, ...] = ()
     areas: tuple[AreaBrief, ...] = ()
     case: DecisionCase | None = None
     conflict: ConflictCase | None = None

@@ -37,6 +37,7 @@ from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
 from team.agent.models.call import Caller, Reply, Request, ToolCall
 from team.agent.outcomes import acted
+from team.agent.outward import make_call
 from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.tools.recall_tools import recalls
 from team.agent.tools.toolbox import AnyTool
@@ -400,7 +401,7 @@ class Agent:
         self._on_state(state, f"{names} ({assignment.context})", len(transcript.turns))
         await self._world.inbox.look()
         refused = _refused(assignment, transcript, turn, tools) | known_of(turn)
-        read = refused | await self._run_reads(tools, turn.calls, refused)
+        read = refused | await self._run_reads(assignment.context, tools, turn.calls, refused)
         for _ in range(CONFLICTS_MAX):
             answers, staged = await self._run_writes(assignment.context, tools, turn, read)
             try:
@@ -452,7 +453,7 @@ class Agent:
         self, context: str, tool: AnyTool, turn: Turn, call: ToolCall
     ) -> ToolAnswer:
         def run() -> Awaitable[ToolAnswer]:
-            return self._unless_interrupted(tool.call(call.input))
+            return self._unless_interrupted(make_call(self._world, context, tool, call))
 
         if tool.effect == "effectful":
             return await run_once(self._journal, context, turn, call, run)
@@ -460,6 +461,7 @@ class Agent:
 
     async def _run_reads(
         self,
+        context: str,
         tools: dict[str, AnyTool],
         calls: Sequence[ToolCall],
         refused: dict[str, ToolAnswer],
@@ -467,8 +469,8 @@ class Agent:
         """Run the read-only tools of a turn at the same time."""
         may = [call for call in calls if call.id not in refused]
         reads = [call for call in may if tools[call.name].effect == "read-only"]
-        running = (self._unless_interrupted(tools[c.name].call(c.input)) for c in reads)
-        answers = await asyncio.gather(*running)
+        running = (make_call(self._world, context, tools[call.name], call) for call in reads)
+        answers = await asyncio.gather(*map(self._unless_interrupted, running))
         return {call.id: answer for call, answer in zip(reads, answers, strict=True)}
 
     async def _close(

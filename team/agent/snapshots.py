@@ -88,6 +88,18 @@ class Snapshots:
         subject = subjects.snapshot(run, snapshot_id(shown.name), self._me)
         return shown, Entry(subject=subject, body=kept)
 
+    async def keep_again(self, kept: SnapshotKept, text: bytes, raw: bytes | None) -> None:
+        """Keep in a replay what the recorded run had kept.
+
+        Raises:
+            BusUnavailableError: No answer in time.
+        """
+        connection, run = self._stream.connection, self._stream.run
+        await put_artifact(connection, run, text)
+        if raw is not None:
+            await put_artifact(connection, run, raw)
+        self._at_hand(kept, text)
+
     async def load(self, sources: Iterable[str]) -> None:
         """Have those texts at hand that are among these sources; what is not there stays unknown.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -15,9 +16,13 @@ from team.agent.decision_log import ContextDecisions, WholeLog, in_context
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
 from team.agent.mcp.servers import Servers
+from team.agent.models.cassette.environment import Tape
 from team.agent.snapshots import Snapshots
 from team.sources import Library, first_problem
 from team.state import Decisions, RunState, Task
+
+if TYPE_CHECKING:
+    from team.agent.web.fetcher import Fetcher
 
 
 def task_context(task: Task) -> str:
@@ -37,6 +42,9 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         decisions: What its contexts are told of them.
         snapshots: What tools have brought from outside.
         library: The sources, if the run has any.
+        web: What fetches pages, if the policy names hosts.
+        tape: Where what comes from outside is recorded, or is had from in a replay.
+        looks: Held while a tool looks at the run, where the order of looks is recorded.
         proposed: Decision areas in which members only propose.
         reserved: Decision areas in which the lead, too, only proposes.
         servers: Its MCP servers, if it may have any.
@@ -50,6 +58,9 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     decisions: ContextDecisions
     snapshots: Snapshots
     library: Library | None = None
+    web: Fetcher | None = None
+    tape: Tape = None
+    looks: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     proposed: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
     servers: Servers | None = None

@@ -22,6 +22,7 @@ from bus.messages import (
     MemberLost,
     MemberStuck,
     Message,
+    SnapshotKept,
     TaskClaimed,
     TaskFailed,
     TaskOpened,
@@ -37,9 +38,11 @@ from team.audit.reading import RETURNS
 from team.audit.report import Remark
 from team.audit.trace import Event
 from team.codes import limits as codes
+from team.rules.hosts import hosts_of, place_of, reach_of
+from team.sources import is_snapshot
 from team.state.board import Board
 from team.state.roster import Roster
-from team.tool_names import RECALL
+from team.tool_names import FETCH, RECALL
 
 _QUOTING: Final = frozenset({"read_source"})
 
@@ -50,6 +53,7 @@ def permission_breaches(case: Case) -> Iterator[Remark]:
         return
     yield from _tools(case)
     yield from _sources(case)
+    yield from _hosts(case)
     yield from _areas(case)
     yield from _models(case)
     yield from _writes(case)
@@ -101,9 +105,38 @@ def _sources(case: Case) -> Iterator[Remark]:
             continue
         contract = case.contract_of(case.transcripts[event.agent, event.context])
         source = _source_of(event)
+        if is_snapshot(source):
+            continue  # whoever was given its name may read it; a contract says who may cite it
         if contract is not None and source and case.is_outside(source, contract):
             what = f"{event.context}: it read {source!r}, outside its contract"
             yield _by(event, codes.SOURCE, what)
+
+
+def _hosts(case: Case) -> Iterator[Remark]:
+    """Pages that were fetched from elsewhere than policy and contract allow."""
+    assert case.spec is not None
+    for snapshot in case.state.snapshots.all:
+        if snapshot.kept.tool != FETCH:
+            continue
+        why = _why_not_host(case, snapshot.member, snapshot.kept)
+        if why:
+            what = f"{snapshot.kept.context}: it fetched {snapshot.kept.origin}, {why}"
+            yield Remark(code=codes.HOST, seqs=(snapshot.seq,), member=snapshot.member, what=what)
+
+
+def _why_not_host(case: Case, member: str, kept: SnapshotKept) -> str:
+    assert case.spec is not None
+    try:
+        place = place_of(kept.origin)
+    except ValueError as error:
+        return f"which is no address of the web: {error}"
+    if reach_of(place, case.spec.project.web.hosts) is None:
+        return "a host that the policy does not name"
+    transcript = case.transcripts.get((member, kept.context))
+    contract = None if transcript is None else case.contract_of(transcript)
+    if contract is None or reach_of(place, hosts_of(contract.sources)) is None:
+        return "a host that no contract of it names"
+    return ""
 
 
 class _Asked(msgspec.Struct, frozen=True, kw_only=True):

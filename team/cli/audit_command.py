@@ -41,7 +41,7 @@ async def _audit(options: argparse.Namespace) -> AuditReport:
     async with on_bus(options) as connection:
         stream = await open_run(connection, options.run)
         records = [record async for record in stream.read()]
-        path = await _library_file(connection, options.run, records)
+        path = await library_file(connection, options.run, records)
         if path is None:
             return audit_records(records)
         with Library.open(path) as library:
@@ -50,7 +50,7 @@ async def _audit(options: argparse.Namespace) -> AuditReport:
             return audit_records(records, library)
 
 
-async def _library_file(connection: Connection, run: str, records: Sequence[Record]) -> Path | None:
+async def library_file(connection: Connection, run: str, records: Sequence[Record]) -> Path | None:
     """The file of the run's sources, fetched if it is not here or not what was stored."""
     opened = fold(records).opened
     ref = opened.sources if opened is not None else None

@@ -12,6 +12,7 @@ from typing import Any
 from bus.subjects import NAMES_OF_KIND
 from team.cli import parser_cost
 from team.cli.parser_mcp import add_mcp
+from team.cli.parser_source import add_source_command
 
 DESCRIPTION = "Run a team of LLM agents as peers on a message bus, to a gated and cited result."
 EPILOG = """start here:
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_run_commands(commands)
     _add_look_commands(commands)
+    add_source_command(_command, commands)
     _add_act_commands(commands)
     _add_decision_commands(commands)
     _add_project_commands(commands)

@@ -24,6 +24,7 @@ AREA: Final = "P203"
 MODEL: Final = "P204"
 WRITE: Final = "P205"
 MESSAGE: Final = "P206"
+HOST: Final = "P207"
 APPROVE_PLAN: Final = "P301"
 APPROVE_AREA: Final = "P302"
 APPROVE_SPENDING: Final = "P303"
@@ -158,6 +159,13 @@ PERMISSIONS: Final = (
         says="A member publishes only kinds of messages that its place in the team has.",
         why="A teammate that gives verdicts or results acts as somebody else.",
         fix="Look at who wrote it with `team log`; the run's folds have ignored it.",
+    ),
+    Rule(
+        code=HOST,
+        name="host-not-allowed",
+        says="Pages are fetched only from hosts that `[web] hosts` and the contract name.",
+        why="A page that a text names may be a trap, or a way out for what the run knows.",
+        fix="Name the host in `[web] hosts`; one of a private network with its port.",
     ),
 )
 

@@ -41,6 +41,7 @@ from team.agent.models.cassette.environment import open_tape
 from team.agent.models.priced import price_book
 from team.agent.pacer import RunPacer
 from team.agent.snapshots import Snapshots
+from team.agent.web.fetcher import Fetcher
 from team.agent.world import World
 from team.errors import StateError
 from team.members.library_cache import library_path
@@ -198,7 +199,6 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         providers = inbox.state.spec.project.providers
         caller = Caller(key.provider, tape=tape, pacer=pacer, book=book, providers=providers)
         stack.push_async_callback(caller.close)
-        rules = inbox.state.spec.team.decisions
         servers = Servers(
             key.servers,
             inbox.state.spec.project.mcp,
@@ -207,6 +207,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
             logs=Path(key.log_path),
         )
         stack.push_async_callback(servers.close)
+        rules, web = inbox.state.spec.team.decisions, inbox.state.spec.project.web
         world = World(
             me=key.name,
             stream=stream,
@@ -216,6 +217,8 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
             decisions=ContextDecisions(key.name, journal, rules.digest_tokens),
             snapshots=Snapshots(key.name, stream, library),
             library=library,
+            web=Fetcher(web) if web.hosts else None,
+            tape=tape,
             proposed=rules.proposed,
             reserved=inbox.state.spec.team.approve.areas,
             servers=servers,

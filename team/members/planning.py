@@ -50,7 +50,7 @@ from team.sources import Library
 from team.sources.narrow import narrowed
 from team.spec import ResolvedSpec
 from team.state import RunState, Task
-from team.tool_names import RESEARCH_TOOLS
+from team.tool_names import FETCH, RESEARCH_TOOLS
 
 NOTES_MAX: Final = 10
 """Partial results that a task takes along when it comes back, the newest."""
@@ -94,6 +94,7 @@ async def plan_run(member: Member) -> None:
 def plan_facts(spec: ResolvedSpec, goal: str, mode: Mode, library: Library | None) -> PlanFacts:
     """What the rules for a plan look at: sizes of sources, models, tools, limits."""
     lead, worker = spec.role_of_seat("lead"), spec.role_of_seat("worker")
+    tools = worker.allowed(_tools(spec))
     sizes = {} if library is None else library.sizes()
     allowed = spec.project.of_role(worker.name).sources
 
@@ -117,12 +118,18 @@ def plan_facts(spec: ResolvedSpec, goal: str, mode: Mode, library: Library | Non
         lead=_ability(spec, lead),
         writable=spec.project.of_role(worker.name).writes,
         worker=_ability(spec, worker),
+        hosts=spec.project.web.hosts if FETCH in tools else (),
     )
+
+
+def _tools(spec: ResolvedSpec) -> tuple[str, ...]:
+    """The tools that a lane may have in this run: `fetch` only where there are hosts for it."""
+    return tuple(tool for tool in RESEARCH_TOOLS if tool != FETCH or spec.project.web.hosts)
 
 
 def _ability(spec: ResolvedSpec, role: Role) -> Ability:
     models = ", ".join(spec.models_of(role.name))
-    tools = (*role.allowed(RESEARCH_TOOLS), *spec.server_grants(role.name))
+    tools = (*role.allowed(_tools(spec)), *spec.server_grants(role.name))
     return Ability(model=models, tools=tools)
 
 
@@ -135,6 +142,7 @@ def plan_briefing(facts: PlanFacts, state: RunState, number: int) -> Briefing:
         round=number,
         reasons=refusals(state, "plan"),
         groups=brief_groups(facts.groups, None),
+        hosts=facts.hosts,
         areas=brief_areas(state.decisions),
         teammates_max=facts.teammates_max,
         triage=brief_triage(facts),

@@ -26,6 +26,7 @@ from team.rules.synthesis import (
 )
 from team.rules.synthesis_gate import Asked, asked_of
 from team.rules.synthesis_room import room_for
+from team.sources.origins import origins
 
 log = structlog.get_logger()
 
@@ -61,7 +62,8 @@ async def synthesize(member: Member) -> None:
     else:
         synthesis = msgspec.json.decode(outcome.answer, type=Synthesis)
         said = tuple(dict.fromkeys((*missing, *synthesis.missing)))
-        text, citations = render(synthesis, admitted, said, rejected_claims(member.state))
+        rejected, known = rejected_claims(member.state), origins(member.state.snapshots)
+        text, citations = render(synthesis, admitted, said, rejected, known)
         result = ResultPublished(
             status="partial" if said else "admitted",
             text=text,

@@ -17,6 +17,7 @@ from team.codes import plan as codes
 from team.policy import AVOIDED
 from team.rules.constraints import stands_in
 from team.rules.grants import why_empty
+from team.rules.hosts import WEB
 from team.tool_names import TOOL_NAMES
 
 OUTPUT_TYPE: Final = "finding.submitted"
@@ -42,7 +43,8 @@ ContractRule = Callable[[ContractInput], list[str]]
 
 def within_of(contract: Contract) -> tuple[str, ...]:
     """What a contract lets its holder read, as the library takes it."""
-    return (*contract.sources, *(AVOIDED + source for source in contract.sources_avoided))
+    sources = tuple(source for source in contract.sources if not source.startswith(WEB))
+    return (*sources, *(AVOIDED + source for source in contract.sources_avoided))
 
 
 def is_checkable(criterion: Criterion) -> bool:

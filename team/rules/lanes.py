@@ -181,9 +181,9 @@ def merge_short(lanes: Sequence[Lane], facts: PlanFacts) -> Shaped:
     least = facts.rules.lane_tokens_min
     while len(kept) > 1:
         sizes = {lane.title: facts.tokens(lane) for lane in kept}
-        by_size = sorted(kept, key=lambda lane: sizes[lane.title])
+        by_size = sorted(kept, key=lambda lane: (bool(lane.web), sizes[lane.title]))
         short = by_size[0]
-        if sizes[short.title] >= least:
+        if sizes[short.title] >= least or short.web:  # what a page holds is known once it is there
             break
         tries = ((other, _tried(kept, short, other, facts)) for other in by_size[1:])
         other, merged = next((tried for tried in tries if tried[1]), (short, None))
@@ -258,7 +258,7 @@ def _in_parts(
             lane,
             title=f"{lane.title[:PART_TITLE_MAX]} ({number} of {len(packed)})",
             output=f"{lane.output} This lane has part {number} of {len(packed)} of the sources.",
-            sources=exact_names([size.source for size in part], every),
+            sources=(*exact_names([size.source for size in part], every), *lane.web),
             sources_avoided=(),
             boundaries=(*lane.boundaries, "The other parts of the sources are other lanes'."),
             acceptance=tuple(_of_a_part(one, len(part)) for one in lane.acceptance),
@@ -358,13 +358,14 @@ def _joint_sources(a: Lane, b: Lane, facts: PlanFacts) -> tuple[tuple[str, ...],
     either = _union(a.sources_avoided, b.sources_avoided)
     if not either:
         return sources, ()
-    wanted = _reads(a, facts) | _reads(b, facts)
+    wanted = (_reads(a, facts) | _reads(b, facts)) - {*a.web, *b.web}
     avoided = tuple(one for one in either if not _named(facts, (one,)) & wanted)
     both = Lane(sources=sources, sources_avoided=avoided)
-    if _reads(both, facts) == wanted:
+    if _named(facts, both.within) == wanted:
         return sources, avoided
     every = [size.source for size in facts.covered(None)]
-    return exact_names([source for source in every if source in wanted], every), avoided
+    exact = exact_names([source for source in every if source in wanted], every)
+    return (*exact, *_union(a.web, b.web)), avoided
 
 
 def _joint_tools(a: Lane, b: Lane, facts: PlanFacts) -> tuple[str, ...]:
@@ -435,7 +436,7 @@ def _named_apart(lanes: Sequence[Lane], merged: Lane) -> Lane:
 
 
 def _reads(lane: Lane, facts: PlanFacts) -> frozenset[str]:
-    return _named(facts, lane.within)
+    return _named(facts, lane.within) | frozenset(lane.web)
 
 
 def _named(facts: PlanFacts, within: tuple[str, ...]) -> frozenset[str]:

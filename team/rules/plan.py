@@ -24,6 +24,7 @@ from team.rules.constraints import stands_in
 from team.rules.contracts import OUTPUT_TYPE, is_checkable
 from team.rules.effort import EFFORTS, Effort, Mode, is_simple, lanes_cap, listed
 from team.rules.gate import CLAIMS_MAX
+from team.rules.hosts import WEB, names_host
 from team.spec import SourceGroupDoc
 
 COMMON_AREA: Final = "team"
@@ -48,7 +49,8 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
         title: A few words; unique in the plan.
         output: What it will return, in one sentence that names no other lane.
         objective: What is to be found out.
-        sources: Source groups or path patterns that it may use.
+        sources: Source groups or path patterns that it may use; hosts to fetch from, as
+            `web:docs.python.org`.
         boundaries: What is out of bounds for it.
         acceptance: How code can tell that it is done.
         covers: Aspects of the goal that it answers, word for word from the plan's.
@@ -75,7 +77,13 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def within(self) -> tuple[str, ...]:
         """What it may read, as the library takes it."""
-        return (*self.sources, *(AVOIDED + source for source in self.sources_avoided))
+        sources = tuple(source for source in self.sources if not source.startswith(WEB))
+        return (*sources, *(AVOIDED + source for source in self.sources_avoided))
+
+    @property
+    def web(self) -> tuple[str, ...]:
+        """The hosts among its sources, as it names them."""
+        return tuple(source for source in self.sources if source.startswith(WEB))
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +139,7 @@ class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
         lead: What the lead brings.
         worker: What a worker brings: the tools of a lane.
         writable: Paths that policy lets a worker write, as patterns.
+        hosts: Hosts of the web that a worker may fetch from, as the policy names them.
     """
 
     goal: str
@@ -142,6 +151,7 @@ class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
     teammates_max: int = 8
     mode: Mode = "auto"
     writable: tuple[str, ...] = ("*",)
+    hosts: tuple[str, ...] = ()
 
     @property
     def window(self) -> int:
@@ -203,7 +213,8 @@ def _sources(plan: Plan, facts: PlanFacts) -> list[str]:
     names = sorted(group.name for group in facts.groups)
     problems = _missing("sources")(plan, facts)
     for lane in plan.lanes:
-        unknown = [s for s in lane.sources if s not in names and not facts.covered((s,))]
+        unknown = [s for s in lane.within if s not in names and not facts.covered((s,))]
+        unknown = [s for s in unknown if s in lane.sources]
         odd = [s for s in (*lane.sources, *lane.sources_avoided) if s.startswith(AVOIDED)]
         problems += [
             f"lane {lane.title!r}: source {source!r} is not one of {', '.join(names)}"
@@ -215,7 +226,15 @@ def _sources(plan: Plan, facts: PlanFacts) -> list[str]:
             f"lane {lane.title!r}: write {source!r} without {AVOIDED!r}, in sources_avoided"
             for source in odd
         ]
-        if lane.sources and not unknown and not odd and not facts.covered(lane.within):
+        problems += [
+            f"lane {lane.title!r}: {host!r} is not one of {', '.join(WEB + h for h in facts.hosts)}"
+            if facts.hosts
+            else f"lane {lane.title!r}: {host!r}: the policy names no host to fetch from"
+            for host in lane.web
+            if not names_host(host.removeprefix(WEB), facts.hosts)
+        ]
+        is_read = lane.sources and not lane.web
+        if is_read and not unknown and not odd and not facts.covered(lane.within):
             problems.append(f"lane {lane.title!r}: nothing is left of its sources")
     return problems
 
@@ -234,7 +253,7 @@ def _acceptance(plan: Plan, facts: PlanFacts) -> list[str]:
             if not is_checkable(one):
                 fix = "give claims_min, sources_min or mentions"
                 problems.append(f"{name}: code can't check {one.text!r}; {fix}")
-            if one.sources_min > there:
+            if one.sources_min > there and not lane.web:
                 asked = f"asks for {one.sources_min} sources"
                 problems.append(f"{name}: {one.text!r} {asked}, the lane has {there}")
             if one.claims_min > CLAIMS_MAX:

@@ -6,7 +6,7 @@ The numbers of citations are given by code alone. What an answer must pass: `syn
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -149,8 +149,16 @@ def render(
     admitted: Sequence[AdmittedClaim],
     missing: Sequence[str],
     rejected: Sequence[str] = (),
+    origins: Mapping[str, str] | None = None,
 ) -> tuple[str, tuple[Citation, ...]]:
     """Write the answer as Markdown with numbered citations.
+
+    Args:
+        synthesis: What the lead has written.
+        admitted: The claims that it may cite.
+        missing: What the answer lacks.
+        rejected: What the gate refused.
+        origins: Where sources are from that were brought from outside, by their names.
 
     Returns:
         The text, and the citations in the order of their numbers.
@@ -175,7 +183,8 @@ def render(
     lines += ["## Evidence", ""]
     citations = tuple(_citation(by_ref[ref]) for ref in numbers)
     for number, citation in enumerate(citations, start=1):
-        place = _shown(f"{citation.source} {citation.locator}")
+        origin = (origins or {}).get(citation.source, "")
+        place = _shown(f"{citation.source} {citation.locator}{origin and f' <{origin}>'}")
         lines.append(f"[{number}] {place} ({citation.member}): “{_shown(citation.quote)}”  ")
     return "\n".join(lines).rstrip() + "\n", citations
 

@@ -21,6 +21,7 @@ from team.codes.lint import VERIFIER_SEAT
 from team.errors import SpecError
 from team.policy import ProjectPolicy, Provider, at_provider
 from team.project import the_policy
+from team.rules.hosts import entry_problem
 from team.spec import ResolvedSpec, TeamSpec
 from team.tool_names import TOOL_NAMES
 
@@ -43,6 +44,11 @@ def policy_of_project(cwd: Path, named: str | None) -> tuple[ProjectPolicy, Path
             if name not in known:
                 fix = f"{did_you_mean(name, known)}known are: {', '.join(known)}"
                 raise SpecError(str(path), f"roles.{name}", "there is no such role", fix)
+    for entry in project.web.hosts:
+        problem = entry_problem(entry)
+        if problem is not None:
+            fix = "write docs.python.org, *.python.org or wiki.internal:443"
+            raise SpecError(str(path), "web.hosts", f"{entry!r}: {problem}", fix)
     return project, path
 
 

@@ -159,10 +159,9 @@ def prepare(request: RunRequest) -> Prepared:
     )
     provider = _provider(request, asked, replayed)
     check_model_settings(provider)
-    if not request.sources:
-        raise SpecError(
-            "--source", "", "no source is named", "give files, folders or globs with --source"
-        )
+    if not request.sources and not project.web.hosts:
+        fix = "give files, folders or globs with --source, or name [web] hosts in the policy"
+        raise SpecError("--source", "", "no source is named", fix)
     collection = collect(request.sources, request.cwd)
     spec = msgspec.structs.replace(
         asked,

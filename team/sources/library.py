@@ -109,6 +109,7 @@ class Library:
         }
         self._names = frozenset(source.document.source for source in self._sources)
         self._kept: dict[str, Source] = {}
+        self._origins: dict[str, str] = {}
         self._kept_lines: list[tuple[str, ...]] = []
         self._text = lru_cache(maxsize=64)(self._load_text)
         self._allowed = lru_cache(maxsize=64)(self._find_allowed)
@@ -162,13 +163,14 @@ class Library:
         self._kept_lines.append(text.lines)
         document = Document(
             source=text.name,
-            path=text.origin,
+            path=text.name,  # findings are stored by it
             group=SNAPSHOTS,
             title=text.title or text.origin,
             sha256=text.sha256,
             pages=None,
             lines=len(text.lines),
         )
+        self._origins[text.name] = text.origin
         row = -len(self._kept_lines)
         self._kept[text.name] = Source(
             document=document, rows={None: (row, len(text.lines))}, views=()
@@ -177,6 +179,10 @@ class Library:
     def has_kept(self, name: str) -> bool:
         """Whether a text from outside is at hand."""
         return name in self._kept
+
+    def origin(self, name: str) -> str:
+        """Where a text from outside is from; empty for a source of the run."""
+        return self._origins.get(name, "")
 
     def groups(self) -> tuple[SourceGroup, ...]:
         """Give the groups in the order of the run's arguments."""

@@ -26,14 +26,15 @@ class Snapshots:
         self._of_id: dict[str, list[Snapshot]] = {}
 
     def apply(self, record: Record) -> None:
-        """Take one record of kind `snapshot` into account."""
-        if isinstance(record.body, SnapshotKept):
+        """Take one record of kind `snapshot` into account, if its id is that of its text."""
+        body, name = record.body, record.subject.names[0]
+        if isinstance(body, SnapshotKept) and body.text.sha256.startswith(name):
             snapshot = Snapshot(
-                id=record.subject.names[0],
+                id=name,
                 seq=record.seq,
                 at=record.at,
                 member=record.subject.author,
-                kept=record.body,
+                kept=body,
             )
             self.all.append(snapshot)
             self._of_id.setdefault(snapshot.id, []).append(snapshot)

@@ -54,6 +54,7 @@ def _citation(row: CitationRow, base: str, anchor: str | None) -> Html:
     return el(
         "li",
         el("p", place(row.source, row.locator, base), class_="place"),
+        el("p", row.origin, class_="muted") if row.origin else "",
         el("blockquote", row.quote),
         el("p", row.claim, class_="says") if says_more else "",
         el("p", chip(row.member), " claim ", ref, class_="muted"),

@@ -79,12 +79,18 @@ def _body(shown: RunObject, state: RunState) -> Html:
             section("decisions", "Decisions", parts.decisions(shown)),
             section("conflicts", "Conflicts", parts.conflicts(shown)),
             section("findings", "Findings", parts.findings(shown, state, base)),
+            *_brought(shown),
             section("tasks", "Tasks", parts.tasks(shown)),
             section("costs", "Costs", costs(shown)),
             section("provenance", "Provenance", _provenance(shown, state)),
         ],
         "\n",
     )
+
+
+def _brought(shown: RunObject) -> list[Html]:
+    """What came from outside, where anything did."""
+    return [section("outside", "From outside", parts.brought(shown))] if shown.brought else []
 
 
 def _base(shown: RunObject) -> str:

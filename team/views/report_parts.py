@@ -229,6 +229,17 @@ def _verdict(by: str, judgement: Judgement) -> Html:
     return el("p", verdict, f" {by}, {judgement.check}: {judgement.reason}", class_="verdict")
 
 
+def brought(shown: RunObject) -> Html:
+    """Texts that tools brought from outside: what each is called here, and where it is from."""
+    if not shown.brought:
+        return muted("No tool brought anything from outside.")
+    rows = [
+        (el("code", row.source), row.origin, row.title, row.member, row.tool, row.at)
+        for row in shown.brought
+    ]
+    return table(("source", "origin", "title", "by", "tool", "when"), rows, name="brought")
+
+
 def tasks(shown: RunObject) -> Html:
     """The board as it stands, with why a task came back or was settled so."""
     if not shown.tasks:

@@ -16,6 +16,8 @@ from team.rules.approvals import Awaited, awaited
 from team.rules.conflicts import current, judgement_on, standing, struck_claims
 from team.rules.steps import missing_lanes, rejected_findings
 from team.rules.synthesis import struck_lines, upheld_claims
+from team.sources import snapshot_name
+from team.sources.origins import at_utc, origins
 from team.state import Letter, RunState, Seat, Submission
 from team.views.decisions import DecisionRow, decision_rows
 from team.views.members import state_of
@@ -130,8 +132,23 @@ class MessageCounts(_Part, frozen=True, kw_only=True):
     letters: tuple[LetterRow, ...]
 
 
+class BroughtRow(_Part, frozen=True, kw_only=True):
+    """One text that a tool brought from outside; `source` is its name, `at` in UTC."""
+
+    source: str
+    origin: str
+    title: str
+    tool: str
+    member: str
+    lines: int
+    at: str
+
+
 class CitationRow(_Part, frozen=True, kw_only=True):
-    """One citation of the synthesis; `number` is its mark in the text."""
+    """One citation of the synthesis; `number` is its mark in the text.
+
+    `origin` says of a text from outside where it is from and when it was brought.
+    """
 
     number: int
     ref: str
@@ -140,6 +157,7 @@ class CitationRow(_Part, frozen=True, kw_only=True):
     source: str
     locator: str
     quote: str
+    origin: str = ""
 
 
 class ResultRow(_Part, frozen=True, kw_only=True):
@@ -179,6 +197,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
         rejected: Findings that the gate refused and claims that it struck out, with reasons.
         conflicts: Claims of different lanes that may contradict each other.
         refusals: What code has refused members before it was done.
+        brought: Texts that tools brought from outside.
         changed_by_peers: Claims that a peer's message changed, a sentence each.
         waits_for: What a person has to answer before it goes on.
         forked: Of which run it is a fork; null unless it is one.
@@ -201,6 +220,7 @@ class RunObject(_Part, frozen=True, kw_only=True):
     rejected: tuple[str, ...]
     conflicts: tuple[ConflictRow, ...]
     refusals: tuple[RefusalRow, ...]
+    brought: tuple[BroughtRow, ...]
     changed_by_peers: tuple[str, ...]
     triage: tuple[str, ...]
     waits_for: tuple[Awaited, ...]
@@ -249,6 +269,7 @@ def run_object(
         triage=state.triage.reasons if state.triage else (),
         waits_for=awaited(state),
         refusals=_refusals(state),
+        brought=brought_rows(state),
         usage=usage_row(state),
         forked=fork_row(state),
         wall_s=round(max(0.0, (state.ended_at or state.last_at) - state.opened_at), 3),
@@ -420,6 +441,7 @@ def _letter(letter: Letter, fetched_seq: int) -> LetterRow:
 
 def _result(state: RunState) -> ResultRow:
     assert state.result is not None
+    known = origins(state.snapshots)
     return ResultRow(
         text=state.result.text,
         citations=tuple(
@@ -431,9 +453,26 @@ def _result(state: RunState) -> ResultRow:
                 source=c.source,
                 locator=c.locator,
                 quote=c.quote,
+                origin=known.get(c.source, ""),
             )
             for number, c in enumerate(state.result.citations, start=1)
         ),
+    )
+
+
+def brought_rows(state: RunState) -> tuple[BroughtRow, ...]:
+    """Every text that a tool brought from outside, in order."""
+    return tuple(
+        BroughtRow(
+            source=snapshot_name(one.kept.text.sha256),
+            origin=one.kept.origin,
+            title=one.kept.title,
+            tool=one.kept.tool,
+            member=one.member,
+            lines=one.kept.lines,
+            at=at_utc(one.at),
+        )
+        for one in state.snapshots.all
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from team.views.columns import columns
 from team.views.lines import one_line
-from team.views.run_object import MemberRow, RunObject
+from team.views.run_object import BroughtRow, MemberRow, RunObject
 from team.views.usage import money, remains, stop_lines, tokens_table, usage_lines
 from team.views.waiting import waiting_lines, waiting_text
 
@@ -52,6 +54,7 @@ def show_text(shown: RunObject) -> str:
         *_table("decisions", _decisions(shown)),
         *_table("conflicts", _conflicts(shown)),
         *_table("mail", _mail(shown)),
+        *_table("brought from outside", brought_lines(shown.brought)),
         *_table("refused", _refused(shown)),
         *_table("usage", tokens_table(shown.usage)),
         "",
@@ -115,6 +118,14 @@ def _decisions(shown: RunObject) -> list[tuple[str, ...]]:
     return [
         (f"{d.area}/{d.key}", f"revision {d.revision}", d.author, d.state, d.statement)
         for d in shown.decisions
+    ]
+
+
+def brought_lines(rows: Sequence[BroughtRow]) -> list[tuple[str, ...]]:
+    """Texts from outside, a line for each: name, who brought it when, from where."""
+    return [
+        (row.source, row.member, row.tool, row.at, one_line(row.origin, 120), f"{row.lines} lines")
+        for row in rows
     ]
 
 

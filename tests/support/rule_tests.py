@@ -33,6 +33,7 @@ FAILING, APPROVALS = _at("unit/test_rules_that_fail"), _at("unit/test_approvals"
 SPENDING, DISPUTES = _at("unit/test_spending"), _at("unit/test_disputes")
 TRIAGE, LANES, EFFORT = _at("unit/test_triage"), _at("unit/test_lanes"), _at("unit/test_effort")
 PLAN, CONTRACTS = _at("unit/test_plan"), _at("unit/test_contracts")
+FETCHING: Final = _at("bus/test_fetch")
 GATE, CHECKS, CANARIES = (
     _at("unit/test_gate"),
     _at("unit/test_gate_checks"),
@@ -131,6 +132,11 @@ _OF_PERMISSIONS: Final = {
         f"{ROSTER}who_may_say_that_a_member_is_gone",
         f"{AUDITED}what_was_kept_is_none",
         f"{FAILING}a_message_that_nobody_can_read_counts_for_nothing",
+    ),
+    "P207": Shown(
+        f"{FETCHING}what_policy_or_contract_does_not_name_is_refused_and_nothing_is_asked",
+        f"{FETCHING}a_page_is_brought_as_data_kept_and_can_be_quoted",
+        f"{FETCHING}a_name_whose_addresses_cannot_be_told_is_not_asked",
     ),
 }
 _OF_APPROVALS: Final = {

@@ -12,16 +12,18 @@ from bus.ids import LEAD, PERSON
 from bus.messages import (
     ApprovalAsked,
     ApprovalGiven,
+    ArtifactRef,
     DecisionRecorded,
     MemberSeated,
     ResultPublished,
+    SnapshotKept,
     TaskSettled,
     TokenCounts,
 )
 from team.audit import AuditReport, audit
 from team.codes import RULES, limits
 from team.codes import audit as audit_codes
-from team.policy import Approvals, ModelRules, ProjectPolicy, RoleRules
+from team.policy import Approvals, ModelRules, ProjectPolicy, RoleRules, WebRules
 from tests.support.audited import (
     LANE_TOOLS,
     Change,
@@ -117,6 +119,24 @@ def later(seconds: float) -> Callable[[Tale], None]:
     return added
 
 
+def fetched(origin: str, context: str = "task:t1:1") -> Callable[[Tale], Any]:
+    """Ada has brought a page from there."""
+    kept = SnapshotKept(
+        tool="fetch",
+        origin=origin,
+        text=ArtifactRef(sha256="a" * 64, size_bytes=3),
+        lines=1,
+        context=context,
+    )
+    return tells("snapshot", "a" * 20, author="ada", body=kept)
+
+
+def on_the_web(*hosts: str) -> dict[str, Change]:
+    """The lane's contract, with hosts among its sources."""
+    return a_lane_that(sources=("docs", *(f"web:{host}" for host in hosts)))
+
+
+WEB = ProjectPolicy(web=WebRules(hosts=("docs.python.org", "*.ietf.org")))
 WRITES = RoleRules(writes=("notes/*",))
 NO_NOTES = ProjectPolicy(roles={"researcher": RoleRules(tools=("search_sources",))})
 ONE_AREA = ProjectPolicy(roles={"researcher": RoleRules(areas=("api",))})
@@ -311,6 +331,36 @@ CASES: dict[str, tuple[Run, Run]] = {
     limits.MESSAGE: (
         lambda: a_sound_run(
             after={"exact": tells("finding", "t1", author="vera", body=a_finding())}
+        ),
+        a_sound_run,
+    ),
+    limits.HOST: (
+        lambda: a_sound_run(
+            on_the_web("*.python.org"),
+            after={"look": fetched("https://docs.python.org.evil.org/3")},
+            spec=a_spec(project=WEB),
+        ),
+        lambda: a_sound_run(
+            on_the_web("docs.python.org"),
+            after={"look": fetched("https://docs.python.org/3/library")},
+            spec=a_spec(project=WEB),
+        ),
+    ),
+    f"{limits.HOST} without a word of the contract": (
+        lambda: a_sound_run(
+            on_the_web("www.ietf.org"),
+            after={"look": fetched("https://docs.python.org/3")},
+            spec=a_spec(project=WEB),
+        ),
+        lambda: a_sound_run(
+            on_the_web("*.ietf.org"),
+            after={"look": fetched("https://www.ietf.org/rfc")},
+            spec=a_spec(project=WEB),
+        ),
+    ),
+    f"{limits.HOST} from what is no address": (
+        lambda: a_sound_run(
+            after={"look": fetched("file:///etc/passwd")}, spec=a_spec(project=WEB)
         ),
         a_sound_run,
     ),

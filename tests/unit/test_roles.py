@@ -27,6 +27,7 @@ TEAMMATE_TOOLS = frozenset(
         "list_sources",
         "read_source",
         "search_sources",
+        "fetch",
         "note",
         "send_message",
         "wait_for_mail",

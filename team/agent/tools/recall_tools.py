@@ -53,13 +53,15 @@ class Recall(Tool[RecallInput]):
 
     def _cut(self, text: str, start: int) -> str:
         """As much of a text as one answer may have, and where it goes on."""
+        before = f"(from character {start} of what stood there; data, as it was)\n" if start else ""
         window = window_of(self._world)
         share = SHOWN_CHARACTERS_MAX if window is None else RECALL_SHARE * window
         most = min(SHOWN_CHARACTERS_MAX, int(share * CHARACTERS_PER_TOKEN))
         end = start + most
         if end >= len(text):
-            return text[start:] or f"(there are {len(text)} characters)"
-        return f"{text[start:end]}\n(cut here: go on with start {end} of {len(text)})"
+            rest = text[start:]
+            return before + rest if rest else f"(there are {len(text)} characters)"
+        return f"{before}{text[start:end]}\n(cut here: go on with start {end} of {len(text)})"
 
 
 def recalls(world: World, transcript: Transcript) -> tuple[Recall, ...]:

@@ -29,9 +29,11 @@ from team.agent.tools.return_tools import (
 )
 from team.agent.tools.ruling_tools import SubmitRuling
 from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
+from team.agent.tools.web_tools import Fetch
 from team.agent.world import World, task_context
 from team.policy import RoleRules
 from team.rules.contracts import within_of
+from team.rules.hosts import hosts_of
 from team.rules.plan import PlanFacts
 from team.rules.synthesis import AdmittedClaim
 from team.rules.synthesis_gate import Asked
@@ -49,6 +51,7 @@ def research_tools(world: World, role: Role, task: Task) -> tuple[AnyTool, ...]:
     areas = _policy(world, role).areas
     tools: list[AnyTool] = [
         *_source_tools(world, role, within_of(task.contract)),
+        *_web_tools(world, task),
         NotePartial(world, task.id),
         SendMessage(world),
         WaitForMail(world, task_context(task)),
@@ -131,6 +134,14 @@ def _source_tools(world: World, role: Role, within: tuple[str, ...] | None) -> l
         SearchSources(world.library, within),
         ReadSource(world.library, within, world.snapshots),
     ]
+
+
+def _web_tools(world: World, task: Task) -> list[AnyTool]:
+    """What brings pages of the web, over the hosts that the contract names among its sources."""
+    hosts = hosts_of(task.contract.sources)
+    if world.web is None or not hosts:
+        return []
+    return [Fetch(world, world.web, task_context(task), hosts)]
 
 
 def _policy(world: World, role: Role) -> RoleRules:

@@ -65,7 +65,9 @@ _BEGIN: Final = (
     r"|(?:asked|told|ordered|instructed|required|want you|need you|have) to) )"
 )
 """Where an order begins: at the start of a clause, or after a word that orders."""
-_TOOLS: Final = "|".join(sorted(TOOL_NAMES - {"note", "recall"}))  # these are plain words, too
+_TOOLS: Final = "|".join(
+    sorted(TOOL_NAMES - {"note", "recall", "fetch"})
+)  # these are plain words, too
 _AI: Final = r"(?:ai|llm|language model|chatbot)"
 _AGENT: Final = r"(?:ai|llm|language model|agents?|assistants?|chatbots?|verifiers?|skeptics?)"
 _KEYS: Final = r"(?:api|secret|private|access|ssh)[ _-]?keys?"

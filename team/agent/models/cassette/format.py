@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from bus.messages import AnyMessage
 from team.errors import SpecError
 
 FORMAT: Final = 3
@@ -124,7 +125,34 @@ class Met(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="met"
     count: int = 0
 
 
-Line = Header | Call | Met
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a tool would send: its subject within the run, and itself."""
+
+    subject: str
+    body: AnyMessage
+
+
+class Brought(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="brought"):
+    """What a tool brought from outside the run; found by its call, wherever it stands.
+
+    Attributes:
+        context: The transcript in which it was called.
+        call_id: The call.
+        content: The text that went back to the model.
+        is_error: Whether it failed.
+        refusal: The code of the rule by which it was refused, if one did.
+        sent: What it would send, each message with its subject within the run.
+    """
+
+    context: str
+    call_id: str
+    content: str
+    is_error: bool = False
+    refusal: str = ""
+    sent: tuple[Sent, ...] = ()
+
+
+Line = Header | Call | Met | Brought
 
 _decoder: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 
@@ -192,13 +220,13 @@ def read_header(path: Path) -> Header:
     raise _broken(path, 1, "the file is empty")
 
 
-def read_lane(path: Path) -> tuple[Call | Met, ...]:
+def read_lane(path: Path) -> tuple[Call | Met | Brought, ...]:
     """All that a file holds after its header, in order.
 
     Raises:
         SpecError: The file can't be read, or a line is broken; names file and line.
     """
-    found: list[Call | Met] = []
+    found: list[Call | Met | Brought] = []
     number = 0
     for number, line in _lines(path):
         decoded = _decoded(path, number, line)

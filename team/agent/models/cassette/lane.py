@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from team.agent.models.cassette.format import (
     CUTS,
+    Brought,
     Call,
     Header,
     Met,
@@ -22,6 +24,14 @@ from team.agent.models.cassette.match import Difference, aligned, difference
 from team.agent.models.cassette.volatile import Alignment
 from team.errors import ReplayError
 
+OUTSIDE: Final = "outside"
+"""The folder of a recording that holds what was brought from outside, by hash."""
+
+
+def outside_file(lane: Path, sha256: str) -> Path:
+    """Where bytes that were brought from outside lie, in the recording of a lane."""
+    return lane.parent.parent / OUTSIDE / sha256
+
 
 class LaneFile:
     """A lane that is written. One process writes it; a header is put where it is new."""
@@ -31,7 +41,7 @@ class LaneFile:
         self._provider = provider
         self._is_first_party = is_first_party
 
-    def append(self, line: Call | Met, secrets: Iterable[str] = ()) -> None:
+    def append(self, line: Call | Met | Brought, secrets: Iterable[str] = ()) -> None:
         """Add a line; secrets that it quotes are blacked out."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         data = encode_line(line, secrets)
@@ -39,6 +49,14 @@ class LaneFile:
             if file.tell() == 0:
                 data = encode_line(self._header()) + data
             file.write(data)
+
+    def keep(self, sha256: str, data: bytes) -> None:
+        """Keep bytes that were brought from outside, by their hash."""
+        file = outside_file(self._path, sha256)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f"{file.name}.{self._path.stem}")
+        partial.write_bytes(data)
+        partial.replace(file)
 
     def _header(self) -> Header:
         return new_header(self._path.stem, self._provider, is_first_party=self._is_first_party)
@@ -48,12 +66,17 @@ class Lane:
     """A lane that is replayed: each line is used once, in its order."""
 
     def __init__(
-        self, path: Path, lines: Iterable[Call | Met], *, is_first_party: bool = True
+        self, path: Path, lines: Iterable[Call | Met | Brought], *, is_first_party: bool = True
     ) -> None:
         self.path = path
         self.member = path.stem
         self.is_first_party = is_first_party
-        self._lines = tuple(lines)
+        every = tuple(lines)
+        self._lines = tuple(line for line in every if not isinstance(line, Brought))
+        self._brought: dict[tuple[str, str], list[Brought]] = {}
+        for line in every:
+            if isinstance(line, Brought):
+                self._brought.setdefault((line.context, line.call_id), []).append(line)
         self._at = 0
         self._alignment = Alignment()
         self._moved = asyncio.Event()
@@ -106,6 +129,36 @@ class Lane:
             )
         self._move()
         return line
+
+    def take_brought(self, context: str, call_id: str) -> Brought | None:
+        """Use up what a call has brought from outside, whenever it came; nothing if it was cut.
+
+        Raises:
+            ReplayError: The call was never made.
+        """
+        left = self._brought.get((context, call_id))
+        if left:
+            return left.pop(0)
+        if self.next_kind in CUTS:
+            return None
+        reason = f"it holds nothing that call {call_id} of {context} has brought from outside"
+        raise ReplayError(str(self.path), self.member, reason)
+
+    def kept(self, sha256: str) -> bytes:
+        """Bytes that were brought from outside.
+
+        Raises:
+            ReplayError: They are not there, or are others.
+        """
+        try:
+            data = outside_file(self.path, sha256).read_bytes()
+        except OSError as error:
+            reason = f"what was brought from outside can't be read ({error.strerror}): {sha256}"
+            raise ReplayError(str(self.path), self.member, reason) from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            reason = f"what was brought from outside is not what it was: {sha256}"
+            raise ReplayError(str(self.path), self.member, reason)
+        return data
 
     async def moved(self) -> None:
         """Wait until a line was used up."""

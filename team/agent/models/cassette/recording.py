@@ -2,6 +2,7 @@
 
     DIR/stream.jsonl            what was recorded of what, then every message of the run
     DIR/members/<member>.jsonl  what one member met: see `lane`
+    DIR/outside/<sha256>        what tools brought from outside, as it was kept
 
 `pack` makes one file of that (a zip, so that any tool can look into it), `unpack` a folder.
 """
@@ -28,6 +29,7 @@ from bus.messages import (
 )
 from bus.run_stream import Record
 from team.agent.models.cassette.format import FORMAT, PROVES, Met, read_lane, version_of
+from team.agent.models.cassette.lane import OUTSIDE
 from team.agent.models.cassette.match import Difference, difference
 from team.agent.models.cassette.volatile import Alignment
 from team.errors import SpecError
@@ -209,7 +211,8 @@ def pack(folder: Path, file: Path) -> None:
     """
     partial = file.with_name(f"{file.name}.partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        held = (*folder.rglob(f"*{SUFFIX}"), *folder.glob(f"{OUTSIDE}/*"))
+        for path in sorted(held):
             archive.write(path, path.relative_to(folder).as_posix())
     partial.replace(file)
 
@@ -334,7 +337,7 @@ def _hash(value: object) -> str:
 def _extract(archive: zipfile.ZipFile, name: str, folder: Path) -> None:
     """Take one file out; what does not belong into a recording is left."""
     parts = PurePosixPath(name).parts
-    if parts != (STREAM,) and not (len(parts) == _DEPTH and parts[0] == MEMBERS):
+    if parts != (STREAM,) and not (len(parts) == _DEPTH and parts[0] in (MEMBERS, OUTSIDE)):
         return
     path = folder.joinpath(*parts)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from bus.messages import Evidence
 from team.agent.briefing import CUT_OFF_SAID, Briefing
 from team.agent.earlier import Earlier, read_earlier
 from team.sources import Locator, parse_locator
-from team.tool_names import RECALL
+from team.tool_names import FETCH, RECALL
 
 _FENCE = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
 _MAIL = re.compile(r"<mail ([^>]*)>\n(.*?)\n?</mail>", re.DOTALL)
@@ -28,6 +28,7 @@ _DECISION = re.compile(
 )
 _WHY = re.compile(r" Why: .*$")
 _LINE = re.compile(r"L(\d+)\| ?(.*)")
+_OUTSIDE = re.compile(r'<outside source="([^"]+)" origin="([^"]*)">')
 _RECALLED = re.compile(r"turn (\d+), call (\d+): [^\n]*\n(.*)", re.DOTALL)
 
 
@@ -118,7 +119,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def passages(self) -> list[Passage]:
         """Everything that searches and reads have shown, in order."""
-        shown = (*self.calls_of("search_sources"), *self.calls_of("read_source"))
+        looks = ("search_sources", "read_source", FETCH)
+        shown = [call for tool in looks for call in self.calls_of(tool)]
         return [passage for call in shown for passage in self.shown_by(call)]
 
     def shown_by(self, call: Done) -> list[Passage]:
@@ -262,6 +264,9 @@ def _mail(text: str) -> Iterator[Mail]:
 
 
 def _passages(call: Done) -> Iterator[Passage]:
+    if call.tool == FETCH:
+        yield from _fetched(call)
+        return
     for part in call.content.split("\n\n== "):
         head, *rest = part.removeprefix("== ").split("\n")
         found = _HEAD.match(f"== {head}")
@@ -273,3 +278,16 @@ def _passages(call: Done) -> Iterator[Passage]:
             yield Passage(
                 source=source, group=group, locator=parse_locator(locator), lines=tuple(lines)
             )
+
+
+def _fetched(call: Done) -> Iterator[Passage]:
+    """What a page shows: one passage of all its lines."""
+    found = _OUTSIDE.match(call.content)
+    lines = [m.group(2) for line in call.content.split("\n") if (m := _LINE.match(line))]
+    if found is not None and lines:
+        yield Passage(
+            source=found.group(1),
+            group=found.group(2),
+            locator=Locator(page=None, first=1, last=len(lines)),
+            lines=tuple(unescape(line) for line in lines),
+        )

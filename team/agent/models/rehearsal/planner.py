@@ -8,6 +8,7 @@ from typing import Any
 from team.agent.briefing import Briefing, GroupBrief
 from team.agent.models.rehearsal.conversation import Situation
 from team.rules.effort import EFFORTS, Effort, listed
+from team.rules.hosts import WEB
 from team.rules.limits_of_text import limit_of
 
 TITLE_CHARACTERS_MAX = 2_000
@@ -24,7 +25,7 @@ def plan(situation: Situation) -> dict[str, Any]:
     """
     briefing = situation.briefing
     named = [group for group in briefing.groups if _named_as(briefing.goal, group)]
-    groups = named or list(briefing.groups)
+    groups = named or list(briefing.groups) or _on_the_web(briefing)
     areas = sorted({"terms", *(area.name for area in briefing.areas)})
     effort = _effort(briefing, len(groups))
     if effort is None:
@@ -38,6 +39,11 @@ def plan(situation: Situation) -> dict[str, Any]:
         for group, aspect in zip(groups, aspects, strict=True)
     ]
     return _plan(briefing, effort, list(dict.fromkeys(aspects)), _staged(briefing.goal, lanes))
+
+
+def _on_the_web(briefing: Briefing) -> list[GroupBrief]:
+    """What stands for the sources where there are none but hosts."""
+    return [GroupBrief(name=WEB + host, title=host, files=0) for host in briefing.hosts]
 
 
 def _effort(briefing: Briefing, lanes: int) -> Effort | None:

@@ -14,10 +14,13 @@ from team.agent.models.rehearsal import conventions
 from team.agent.models.rehearsal.conversation import Mail, Situation
 from team.agent.models.rehearsal.extract import Quote, quotes_for, stem, stems
 from team.rules.plan import words
+from team.tool_names import FETCH
 
 CLAIMS = 5
 PATIENCE = 3
 AREA = "terms"
+
+_URL = re.compile(r"https?://[^\s<>\"']*[\w/]")
 
 Calls = list[tuple[str, dict[str, Any]]]
 
@@ -83,7 +86,15 @@ def _search(situation: Situation) -> Calls:
     subject = sorted(words(_subject(situation)))
     queries = dict.fromkeys([contract.objective, *subject[:3]])
     searches: Calls = [("search_sources", {"query": query, "limit": 8}) for query in queries]
-    return [("list_sources", {}), *searches]
+    return [("list_sources", {}), *searches, *_fetches(situation)]
+
+
+def _fetches(situation: Situation) -> Calls:
+    """The addresses that the objective names, if pages may be fetched."""
+    contract = situation.briefing.contract
+    if contract is None or FETCH not in situation.tools:
+        return []
+    return [(FETCH, {"url": url}) for url in dict.fromkeys(_URL.findall(contract.objective))]
 
 
 def _answer(situation: Situation) -> Calls:
@@ -246,10 +257,10 @@ def _quotes(situation: Situation) -> list[Quote]:
 
 
 def _own_passages(situation: Situation) -> list[Any]:
-    own = len(_search(_without_history(situation))) - 1
+    own = sum(tool == "search_sources" for tool, _ in _search(_without_history(situation)))
     shown = Situation(
         briefing=situation.briefing,
-        done=tuple(situation.calls_of("search_sources")[:own]),
+        done=(*situation.calls_of("search_sources")[:own], *situation.calls_of(FETCH)),
         mail=(),
         texts=(),
         tools=situation.tools,
@@ -298,7 +309,7 @@ def _subject(situation: Situation) -> str:
     contract = situation.briefing.contract
     assert contract is not None
     names = [*contract.sources, *(g.title for g in situation.briefing.groups)]
-    subject = contract.objective
+    subject = _URL.sub(" ", contract.objective)
     for name in sorted({*names, *(n.split(".")[-1] for n in names)}, key=len, reverse=True):
         subject = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w)", " ", subject, flags=re.I)
     return subject if words(subject) else contract.objective
