@@ -10,6 +10,7 @@ import argparse
 from typing import Any
 
 from bus.subjects import NAMES_OF_KIND
+from team.cli.parser_compare import add_compare
 
 DESCRIPTION = "Run a team of LLM agents as peers on a message bus, to a gated and cited result."
 EPILOG = """start here:
@@ -42,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_run_commands(commands)
+    add_compare(_command, commands)
     _add_look_commands(commands)
     _add_act_commands(commands)
     _add_decision_commands(commands)

@@ -1,0 +1,112 @@
+"""What an arm has answered, as it is graded: without titles, marks and lists of evidence."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from bus.messages import Citation, ResultPublished
+
+ASK_FOR_LINE: Final = (
+    "\n\nEnd with one sentence that begins with `Answer:` and gives the answer in the fewest "
+    "words that say it. Write `Answer: unknown` if the sources do not say."
+)
+"""What stands under the goal of a task whose answer is a line, for every arm."""
+ANSWER_CHARACTERS_MAX: Final = 20_000
+"""What is kept and graded of an answer."""
+
+_BODY_ENDS: Final = (
+    "## What is missing",
+    "## Constraints on the lead's word",
+    "## What was rejected",
+    "## Evidence",
+)
+_MARKS: Final = re.compile(r"(?:\s*\[\d{1,6}\])+\s*$")
+_LINE: Final = re.compile(r"\W*answer\W*:\s*(.*)", re.IGNORECASE)
+_ARTICLES: Final = re.compile(r"\b(?:a|an|the)\b")
+_UNKNOWN: Final = frozenset({"unknown", "not known", "not found", "not stated", "no answer"})
+_PUNCTUATION: Final = str.maketrans(dict.fromkeys(string.punctuation + "“”‘’–—…", " "))
+
+
+class Quoted(msgspec.Struct, frozen=True, kw_only=True):
+    """A citation, as far as it is graded."""
+
+    source: str
+    quote: str
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run has answered; an empty text is no answer."""
+
+    text: str = ""
+    quotes: tuple[Quoted, ...] = ()
+
+
+def answered(result: ResultPublished | None, wants: str) -> Answered:
+    """What is graded of a run's result.
+
+    Args:
+        result: The result, if there is one.
+        wants: `line`: the last line that begins with `Answer:`, if there is one; `text`:
+            every sentence that states something.
+    """
+    if result is None or not result.text.strip():
+        return Answered()
+    said = _statements(result.text)
+    lines = [found.group(1).strip() for one in said if (found := _LINE.match(one))]
+    text = lines[-1] if wants == "line" and lines else "\n".join(said)
+    if wants == "line" and normalized(text) in _UNKNOWN:
+        return Answered()
+    quotes = tuple(_quoted(one) for one in result.citations)
+    return Answered(text=text[:ANSWER_CHARACTERS_MAX], quotes=quotes)
+
+
+def _quoted(citation: Citation) -> Quoted:
+    return Quoted(source=citation.source, quote=citation.quote)
+
+
+def _statements(text: str) -> list[str]:
+    """The sentences of an answer's sections; its title may repeat the goal, and is left out."""
+    said: list[str] = []
+    for line in text.splitlines():
+        if line.strip() in _BODY_ENDS:
+            break
+        if line.strip() and not line.startswith("#"):
+            said.append(_MARKS.sub("", line.strip().removeprefix("- ")))
+    return said
+
+
+def normalized(text: str) -> str:
+    """A text as it is compared: lower case, no punctuation, no articles, single spaces."""
+    plain = text.casefold().translate(_PUNCTUATION)
+    return " ".join(_ARTICLES.sub(" ", plain).split())
+
+
+def overlap(one: str, other: str) -> float:
+    """The F1 of the words of two texts, 0 to 1; of two empty ones 1."""
+    ours, theirs = normalized(one).split(), normalized(other).split()
+    if not ours or not theirs:
+        return float(ours == theirs)
+    shared = sum((Counter(ours) & Counter(theirs)).values())
+    return 2 * shared / (len(ours) + len(theirs))
+
+
+def voted(answers: Sequence[Answered]) -> Answered:
+    """The answer of several who did not know of each other.
+
+    Whoever gave none has no vote; if that is more than half of all, there is no answer. What
+    most of the others say, in normalized words, wins. If no two say the same, as with longer
+    texts, the one wins that overlaps most with the others. Of equals, the first.
+    """
+    voting = [one for one in answers if one.text]
+    if 2 * len(voting) < len(answers) or not voting:
+        return Answered()
+    counts = Counter(normalized(one.text) for one in voting)
+    if max(counts.values()) > 1 or len(voting) == 1:
+        return max(voting, key=lambda one: counts[normalized(one.text)])
+    return max(voting, key=lambda one: sum(overlap(one.text, other.text) for other in voting))
