@@ -9,6 +9,7 @@ import hashlib
 import random
 import re
 from collections.abc import Sequence
+from math import ceil
 from typing import Final, Literal
 
 import msgspec
@@ -28,6 +29,21 @@ DEFAULT: Final = "single,single-long,vote3,team,sham"
 VOTERS_MAX: Final = 9
 WEIGHTED_TOKENS: Final = 10
 """How many tokens a price-weighted one can be at most: what is read from a cache costs a tenth."""
+LEAD_CALLS: Final = 2
+"""Calls that the lead's reserve must hold: it may use half of it for a plan."""
+RESERVE_MAX: Final = 0.5
+"""Share of a small budget that is kept for the lead."""
+
+LONG_WORDS: Final = """
+
+## Take your time
+
+The budget in your contract is there to be used; nothing is gained by leaving it unspent. Before
+you return, look for what you have missed: other words for the same, other files, evidence against
+what you found. Check each claim again. Return when further looking has brought nothing new several
+times in a row, or when you are told to wrap up.
+"""
+"""What a member is told that is to spend its budget."""
 
 Column = Literal["weighted", "tokens"]
 _VOTE: Final = re.compile(r"vote([2-9])")
@@ -132,17 +148,21 @@ def run_ids(plan_hash: str, unit: Unit, runs: int) -> tuple[str, ...]:
     return (name,) if runs == 1 else tuple(f"{name}-{one}" for one in range(1, runs + 1))
 
 
-def limits_of(policy: Policy, *, budget: int, column: Column, unit_usd: float | None) -> Policy:
+def limits_of(
+    policy: Policy, *, budget: int, column: Column, unit_usd: float | None, lead_call: float
+) -> Policy:
     """A team's limits for one run of an arm: the budget binds, and nothing else does first.
 
     What a team holds each task to is left to the whole run, so that one agent on one task may
-    use up as much as a team on many.
+    use up as much as a team on many. Where the budget is small, more of it is kept for the
+    lead, which could not make its first call else.
 
     Args:
         policy: The team's own.
         budget: Of one run, in units of the column.
         column: What it counts.
         unit_usd: US dollars of one price-weighted token.
+        lead_call: What one call of the lead may take, in units of the column.
     """
     tokens, usd = budget, policy.run_dollars_max
     if column == "weighted":
@@ -157,7 +177,13 @@ def limits_of(policy: Policy, *, budget: int, column: Column, unit_usd: float | 
         turns_max=policy.turns_max * policy.teammates_max,
         tool_calls_max=policy.tool_calls_max * policy.teammates_max,
         seconds_max=policy.run_seconds_max,
+        reserve_share=max(policy.reserve_share, min(RESERVE_MAX, LEAD_CALLS * lead_call / budget)),
     )
+
+
+def least_budget(lead_call: float, runs: int) -> int:
+    """The smallest budget of an arm of so many runs in which each can be planned and worked on."""
+    return ceil(LEAD_CALLS * lead_call / RESERVE_MAX) * runs
 
 
 def dressed(spec: ResolvedSpec, arm: Arm, limits: Policy) -> ResolvedSpec:
@@ -167,18 +193,7 @@ def dressed(spec: ResolvedSpec, arm: Arm, limits: Policy) -> ResolvedSpec:
     worker = spec.team.roles.worker
     role = spec.roles[worker]
     if arm.is_long:
-        role = change(role, instructions=role.instructions + long_words(limits))
+        role = change(role, instructions=role.instructions + LONG_WORDS)
     if arm.is_sham:
         role = change(role, disallowed_tools=(*role.disallowed_tools, *sorted(MAIL_TOOLS)))
     return change(spec, team=team, roles=spec.roles | {worker: role})
-
-
-def long_words(limits: Policy) -> str:
-    """What a member is told that is to spend its budget."""
-    return (
-        "\n\n## Take your time\n\nYou have a budget of about "
-        f"{limits.run_tokens_max:,} tokens, and nothing is gained by leaving it unspent. Before "
-        "you return, look for what you have missed: other words for the same, other files, "
-        "evidence against what you found. Check each claim again. Return when further looking "
-        "has brought nothing new several times in a row, or when you are told to wrap up.\n"
-    )

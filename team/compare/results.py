@@ -47,6 +47,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         budget: Of one arm for one task and trial, in units of `column`.
         column: What it counts.
         unit_usd: US dollars of one price-weighted token, where these are counted.
+        lead_call: What one call of the lead may take, in units of the column.
         team: The team, as it was asked for.
         setting: Hashes of all that every arm has in common, by what it is.
         models: Who answers, by seat.
@@ -75,6 +76,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     budget: int
     column: Column
     unit_usd: float | None
+    lead_call: float
     team: str
     setting: dict[str, str]
     models: dict[str, str]

@@ -24,6 +24,7 @@ from team.compare.arms import (
     arm_of,
     contrasts_of,
     dressed,
+    least_budget,
     limits_of,
     read_arms,
 )
@@ -39,6 +40,10 @@ from team.spec import ResolvedSpec
 TASKS_MIN: Final = 30
 ALPHA: Final = 0.05
 SEATS: Final = ("lead", "worker", "verifier")
+PLAN_READS: Final = 6_000
+"""Tokens that the lead's first call reads, about."""
+TOKENS_MIN: Final = 100_000
+"""Tokens of one run below which a lane, its verification and the answer do not fit."""
 MILLION: Final = 1_000_000
 PLACEBO_FOLDER: Final = "placebo"
 
@@ -90,6 +95,7 @@ def make_plan(asked: Asked) -> Plan:
         budget=asked.budget,
         column="tokens",
         unit_usd=None,
+        lead_call=0.0,
         team=asked.team,
         setting={},
         models={},
@@ -111,10 +117,13 @@ def make_plan(asked: Asked) -> Plan:
         sources={task.id: _sources_hash(_prepared(draft, task)) for task in tasks},
         column=_column(unit_usd),
         unit_usd=unit_usd,
+        lead_call=_lead_call(first.spec, unit_usd),
         setting=setting_of(first.spec),
         models=models_of(first.spec),
         provider=first.spec.provider,
     )
+    for name in arms:
+        _check_budget(draft, _arm(name))
     specs = [_within_policy(draft, first.spec, _arm(name)) for name in arms]
     return msgspec.structs.replace(draft, limits=specs[0].team.policy)
 
@@ -156,6 +165,31 @@ def _unit_usd(spec: ResolvedSpec) -> float | None:
 
     price = price_usd(models["worker"], TokenCounts(input=MILLION))
     return price / MILLION if price else None
+
+
+def _lead_call(spec: ResolvedSpec, unit_usd: float | None) -> float:
+    """What one call of the lead may take at most before it is made, in units of the column."""
+    written = spec.team.policy.output_tokens_max
+    if unit_usd is None:
+        return float(PLAN_READS + written)
+    from team.agent.models.pricing import price_ceiling_usd  # noqa: PLC0415 - as above
+
+    return (price_ceiling_usd(models_of(spec)["lead"], PLAN_READS, written) or 0.0) / unit_usd
+
+
+def _check_budget(plan: Plan, arm: Arm) -> None:
+    """Refuse a budget in which an arm could not even plan: its answers would say nothing.
+
+    Raises:
+        SpecError: Names the arm and the least that it needs.
+    """
+    least = least_budget(plan.lead_call, arm.runs)
+    if plan.column == "tokens":
+        least = max(least, TOKENS_MIN * arm.runs)
+    if plan.budget < least:
+        parts = f", {plan.budget // arm.runs:,} for each of its runs" if arm.runs > 1 else ""
+        reason = f"{plan.budget:,} is too little for {arm.name}{parts}"
+        raise SpecError("--budget", "", reason, f"ask for {least:,} or more, or leave the arm out")
 
 
 def _check_nobody_is_asked(spec: ResolvedSpec) -> None:
@@ -238,7 +272,13 @@ def _within_policy(plan: Plan, spec: ResolvedSpec, arm: Arm) -> ResolvedSpec:
         SpecError: The policy allows a run less than the budget.
     """
     budget = plan.budget // arm.runs
-    own = limits_of(spec.team.policy, budget=budget, column=plan.column, unit_usd=plan.unit_usd)
+    own = limits_of(
+        spec.team.policy,
+        budget=budget,
+        column=plan.column,
+        unit_usd=plan.unit_usd,
+        lead_call=plan.lead_call,
+    )
     held = tightened_policy(own, spec.project.limits)
     for name in ("run_tokens_max", "run_dollars_max"):
         asked, allowed = getattr(own, name), getattr(held, name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from math import ceil, comb, sqrt
+from math import ceil, comb, exp, log, sqrt
 from statistics import fmean
 from typing import Final
 
@@ -67,7 +67,7 @@ def half_width(disagree: float, n: int) -> float:
     """
     if n == 0:
         return 1.0
-    return min(1.0, max(Z_95 * sqrt(disagree / n), 1 - 0.05 ** (1 / n)))
+    return min(1.0, max(Z_95 * sqrt(disagree / n), 1 - exp(log(0.05) / n)))
 
 
 def tasks_needed(disagree: float, width: float) -> int:
