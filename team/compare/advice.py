@@ -70,13 +70,20 @@ def _beside_single(report: Report, one: Contrast) -> str:
         case "worse":
             return f"{one.arm} is worse than single by {_points(one)} points{cost}: use single."
         case _:
-            times = _arm(report, one.arm).times_single
-            is_dear = times is not None and times > 1
-            share = f" and costs {1 / times:.2f} of {one.arm}" if is_dear and times else ""
             return (
-                f"single is not distinguishable from {one.arm} at n={one.n}{share}: use single. "
+                f"single is not distinguishable from {one.arm} at n={one.n}{_cheaper(report, one)} "
                 f"A difference of up to {100 * one.half_width:.0f} points could hide."
             )
+
+
+def _cheaper(report: Report, one: Contrast) -> str:
+    """Which of two that can't be told apart costs less."""
+    times = _arm(report, one.arm).times_single
+    if times is None:
+        return ": use single."
+    if times < 1:
+        return f", and {one.arm} costs {times:.2f} of single: use either."
+    return f" and costs {1 / times:.2f} of {one.arm}: use single."
 
 
 def _beside_other(one: Contrast) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from team.compare.answers import normalized
 from team.errors import SpecError
 from team.policy import Seconds, Token
 
@@ -173,8 +174,24 @@ def _check(task: Task, place: str, *, allows_commands: bool) -> None:
                     re.compile(pattern)
                 except re.error as error:
                     raise SpecError(place, f"{field}.pattern", str(error), "mend it") from error
+            case Exact(answers=texts) | Overlap(answers=texts):
+                _check_words(texts, place, field)
+            case Contains():
+                _check_words((*grader.all, *grader.any), place, field)
             case Command() if not allows_commands:
                 fix = "give --allow-commands, or take the grader out"
                 raise SpecError(place, field, "it would start a program of yours", fix)
             case _:
                 pass
+
+
+def _check_words(texts: tuple[str, ...], place: str, field: str) -> None:
+    """Refuse what could never be found: words are compared without punctuation and articles.
+
+    Raises:
+        SpecError: Names the text.
+    """
+    for text in texts:
+        if not normalized(text):
+            reason = f"nothing is left of {text!r} without punctuation and articles"
+            raise SpecError(place, field, reason, "use a grader of type regex for it")
