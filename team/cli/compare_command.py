@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ import msgspec
 
 from bus.access import Access
 from bus.connection import connect
-from team.agent.models.cassette.environment import refuse_cassette
+from team.agent.models.cassette.environment import folders
 from team.cli import exit_codes
 from team.cli.common import access_of, print_json
 from team.cli.parser_compare import ENOUGH, TRIALS
@@ -62,7 +62,9 @@ _NOT_AGAIN: Final = (
 
 def compare(options: argparse.Namespace) -> int:
     """Compare arms on a file of tasks."""
-    refuse_cassette()
+    if any(folder is not None for folder in folders()):
+        reason = "a comparison is neither recorded nor replayed"
+        raise SpecError(_COMMAND, "environment", reason, "unset what asks for it")
     if options.resume is not None:
         folder, plan, digest = _taken_up(options)
     else:
@@ -144,9 +146,7 @@ async def _compare(
         try:
             with _stopped_by_signals(session):
                 await session.first()
-                is_rung = not (plan.asks_all or options.all) and (
-                    share_right(session.rows) >= plan.enough
-                )
+                is_rung = _is_enough(options, plan, folder, session.rows)
                 if not is_rung and not session.is_stopping:
                     await session.others()
         finally:
@@ -162,6 +162,17 @@ async def _compare(
     if is_rung:
         write_note(f"go on all the same with: team compare --resume {folder} --all")
     return exit_codes.OK
+
+
+def _is_enough(options: argparse.Namespace, plan: Plan, folder: Path, rows: Sequence[Row]) -> bool:
+    """Whether a single agent is so good that it ends here; that it was overruled is noted."""
+    share = share_right(rows)
+    if plan.asks_all or share < plan.enough:
+        return False
+    if options.all:
+        said = f"all arms were run although a single agent was right on {share:.0%}"
+        add_departure(folder, f"{said}, and {plan.enough:.0%} was to be enough")
+    return not options.all
 
 
 def _write_report(plan: Plan, digest: str, folder: Path, *, is_rung: bool) -> Report:

@@ -5,7 +5,7 @@ A pure function. The default verdict is "not distinguishable"; anything else has
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Final, Literal
@@ -49,6 +49,9 @@ class ArmLine(msgspec.Struct, frozen=True, kw_only=True):
         times_single: That, as a multiple of what a single agent spent on the same tasks.
         is_unequal: Whether it differs by more than a tenth from that.
         lanes: The mean number of lanes.
+        accuracy: Share of the answers that is right.
+        wrong_rate: Share that is wrong, and was given.
+        coverage: Share that was given, right or wrong.
     """
 
     name: str
@@ -62,21 +65,9 @@ class ArmLine(msgspec.Struct, frozen=True, kw_only=True):
     times_single: float | None
     is_unequal: bool
     lanes: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share that is right."""
-        return self.right / self.answers if self.answers else 0.0
-
-    @property
-    def wrong_rate(self) -> float:
-        """Share that is wrong, and was given."""
-        return self.wrong / self.answers if self.answers else 0.0
-
-    @property
-    def coverage(self) -> float:
-        """Share that was given, right or wrong."""
-        return 1 - self.withheld / self.answers if self.answers else 0.0
+    accuracy: float
+    wrong_rate: float
+    coverage: float
 
 
 class Noise(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,17 +78,14 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
         difference: Mean difference of the share of right answers.
         low: Of its 95 % interval.
         high: Of its 95 % interval.
+        envelope: The end of it that is farther from 0: an effect has to be larger.
     """
 
     n: int = 0
     difference: float = 0.0
     low: float = 0.0
     high: float = 0.0
-
-    @property
-    def envelope(self) -> float:
-        """An effect has to be larger than this."""
-        return max(abs(self.low), abs(self.high), abs(self.difference))
+    envelope: float = 0.0
 
 
 class Contrast(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,18 +223,23 @@ def _arm_line(plan: Plan, name: str, rows: Sequence[Row]) -> ArmLine:
         spent = spent.plus(row.spent)
     ratio = _times_single(plan, own, rows)
     taken = [in_column(row.spent, plan.column, plan.unit_usd) for row in own]
+    came = Counter(row.outcome for row in own)
+    count = max(1, len(own))
     return ArmLine(
         name=name,
         answers=len(own),
         planned=len(plan.tasks) * plan.trials,
-        right=sum(row.outcome == "right" for row in own),
-        wrong=sum(row.outcome == "wrong" for row in own),
-        withheld=sum(row.outcome == "withheld" for row in own),
+        right=came["right"],
+        wrong=came["wrong"],
+        withheld=came["withheld"],
         spent=spent,
-        mean_spent=fmean(taken) if taken else 0.0,
+        mean_spent=sum(taken) / count,
         times_single=ratio,
         is_unequal=ratio is not None and abs(ratio - 1) > UNEQUAL,
-        lanes=fmean(row.lanes for row in own) if own else 0.0,
+        lanes=sum(row.lanes for row in own) / count,
+        accuracy=came["right"] / count,
+        wrong_rate=came["wrong"] / count,
+        coverage=(came["right"] + came["wrong"]) / count,
     )
 
 
@@ -280,7 +273,9 @@ def _noise(plan: Plan, scores: dict[str, dict[str, float]]) -> Noise:
     if not differences:
         return Noise()
     low, high = interval(differences, plan.seed)
-    return Noise(n=len(differences), difference=fmean(differences), low=low, high=high)
+    mean = fmean(differences)
+    envelope = max(abs(low), abs(high), abs(mean))
+    return Noise(n=len(differences), difference=mean, low=low, high=high, envelope=envelope)
 
 
 def _contrasts(plan: Plan, scores: dict[str, dict[str, float]]) -> list[Contrast]:

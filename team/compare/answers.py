@@ -12,11 +12,9 @@ import msgspec
 
 from bus.messages import Citation, ResultPublished
 
-ASK_FOR_LINE: Final = (
-    "\n\nEnd with one sentence that begins with `Answer:` and gives the answer in the fewest "
-    "words that say it. Write `Answer: unknown` if the sources do not say."
-)
-"""What stands under the goal of a task whose answer is a line, for every arm."""
+NO_LINE: Final = "(there is no sentence that begins with Answer:)"
+"""What is graded where a line was asked for and none was given: else every candidate that the
+text mentions would count."""
 ANSWER_CHARACTERS_MAX: Final = 20_000
 """What is kept and graded of an answer."""
 
@@ -52,14 +50,14 @@ def answered(result: ResultPublished | None, wants: str) -> Answered:
 
     Args:
         result: The result, if there is one.
-        wants: `line`: the last line that begins with `Answer:`, if there is one; `text`:
-            every sentence that states something.
+        wants: `line`: the last sentence that begins with `Answer:`; `text`: every sentence
+            that states something.
     """
     if result is None or not result.text.strip():
         return Answered()
     said = _statements(result.text)
     lines = [found.group(1).strip() for one in said if (found := _LINE.match(one))]
-    text = lines[-1] if wants == "line" and lines else "\n".join(said)
+    text = "\n".join(said) if wants == "text" else (lines or [NO_LINE])[-1]
     if wants == "line" and normalized(text) in _UNKNOWN:
         return Answered()
     quotes = tuple(_quoted(one) for one in result.citations)

@@ -45,6 +45,16 @@ times in a row, or when you are told to wrap up.
 """
 """What a member is told that is to spend its budget."""
 
+LINE_WORDS: Final = """
+
+## The form of the answer
+
+End the last section of the synthesis with one sentence that begins with `Answer:` and gives the
+answer in the fewest words that say it, citing what it rests on. Where the claims do not say, it is
+`Answer: unknown`.
+"""
+"""What the lead is told, in every arm, where a task wants its answer as a line."""
+
 Column = Literal["weighted", "tokens"]
 _VOTE: Final = re.compile(r"vote([2-9])")
 
@@ -186,14 +196,28 @@ def least_budget(lead_call: float, runs: int) -> int:
     return ceil(LEAD_CALLS * lead_call / RESERVE_MAX) * runs
 
 
-def dressed(spec: ResolvedSpec, arm: Arm, limits: Policy) -> ResolvedSpec:
-    """A spec as an arm has it: its limits, what its worker is told, what its peers may do."""
+def dressed(
+    spec: ResolvedSpec, arm: Arm, limits: Policy, *, wants_line: bool = False
+) -> ResolvedSpec:
+    """A spec as an arm has it: its limits, what its members are told, what its peers may do.
+
+    Args:
+        spec: The team as all arms have it.
+        arm: The arm.
+        limits: Of one run.
+        wants_line: Whether the lead is asked for a line that gives the answer, in any arm. The
+            goal stays as it is: code reads it to rule on lanes.
+    """
     change = msgspec.structs.replace
     team = change(spec.team, policy=limits)
+    roles = dict(spec.roles)
+    if wants_line:
+        name = spec.team.roles.lead
+        roles[name] = change(roles[name], instructions=roles[name].instructions + LINE_WORDS)
     worker = spec.team.roles.worker
-    role = spec.roles[worker]
+    role = roles[worker]
     if arm.is_long:
         role = change(role, instructions=role.instructions + LONG_WORDS)
     if arm.is_sham:
         role = change(role, disallowed_tools=(*role.disallowed_tools, *sorted(MAIL_TOOLS)))
-    return change(spec, team=team, roles=spec.roles | {worker: role})
+    return change(spec, team=team, roles=roles | {worker: role})

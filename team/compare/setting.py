@@ -16,7 +16,6 @@ import msgspec
 
 from bus.messages import TokenCounts
 from team.agent.models.priced import has_price
-from team.compare.answers import ASK_FOR_LINE
 from team.compare.arms import (
     WEIGHTED_TOKENS,
     Arm,
@@ -208,7 +207,7 @@ def prepare_run(plan: Plan, folder: Path, task: Task, arm: Arm, run: str) -> Pre
     """
     placebo = (str(folder / PLACEBO_FOLDER / PLACEBO_FILE),) if arm.is_sham else ()
     prepared = _prepared(plan, task, arm.mode, placebo=placebo, run=run)
-    spec = _within_policy(plan, prepared.spec, arm)
+    spec = _within_policy(plan, prepared.spec, arm, wants_line=task.answer == "line")
     return msgspec.structs.replace(prepared, spec=spec)
 
 
@@ -240,10 +239,9 @@ def _prepared(
     plan: Plan, task: Task, mode: Mode = "solo", *, placebo: tuple[str, ...] = (), run: str = "c"
 ) -> Prepared:
     base = Path(plan.tasks_file).parent
-    asked = ASK_FOR_LINE if task.answer == "line" else ""
     request = RunRequest(
         team=plan.team,
-        goal=task.goal.strip() + asked,
+        goal=task.goal.strip(),
         sources=(*(str(base / source) for source in task.sources), *placebo),
         cwd=Path(plan.cwd),
         mode=mode,
@@ -265,7 +263,9 @@ def _arm(name: str) -> Arm:
     return arm
 
 
-def _within_policy(plan: Plan, spec: ResolvedSpec, arm: Arm) -> ResolvedSpec:
+def _within_policy(
+    plan: Plan, spec: ResolvedSpec, arm: Arm, *, wants_line: bool = False
+) -> ResolvedSpec:
     """A spec as an arm has it, within the project's policy.
 
     Raises:
@@ -290,4 +290,4 @@ def _within_policy(plan: Plan, spec: ResolvedSpec, arm: Arm) -> ResolvedSpec:
             reason = f"the project's policy lets a run have {name} = {allowed:g}, not {asked:g}"
             fix = f"ask for {int(most) * arm.runs} at most, or raise it in the policy"
             raise SpecError("--budget", "", reason, fix)
-    return dressed(spec, arm, held)
+    return dressed(spec, arm, held, wants_line=wants_line)

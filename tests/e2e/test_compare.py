@@ -56,7 +56,9 @@ async def test_the_mechanics_hold_on_real_runs(cli: Cli, lanes: list[Path]) -> N
     assert done.returncode == 0, done.stderr
     assert report["claim"] == "mechanics only: no model, no claim"
     assert report["is_complete"]
-    assert report["noise"] == {"n": 3, "difference": 0.0, "low": 0.0, "high": 0.0}
+    assert report["noise"] == {"n": 3} | dict.fromkeys(
+        ("difference", "low", "high", "envelope"), 0.0
+    )
     assert all(one["verdict"] is None for one in report["contrasts"])
     arms = {one["name"]: one for one in report["arms"]}
     assert arms["single"]["right"] == 2
@@ -151,6 +153,13 @@ def test_it_ends_with_one_agent_where_that_is_right_enough(cli: Cli, lanes: list
     assert "team compare --resume" in done.stderr
     assert {row.arm for row in read_rows(cli.cwd / "cmp")} == {"single"}
     assert "[3/3] single" in done.stderr
+    assert "one agent alone was right on 67% of 3 answers" in done.stdout.lower()
+    again, report = _compare(cli, "--resume", "cmp", "--all")
+    assert again.returncode == 0, again.stderr
+    assert report["is_complete"]
+    assert report["departures"] == [
+        "all arms were run although a single agent was right on 67%, and 60% was to be enough"
+    ]
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bus.messages import Budget, PlanMade, PlannedTask
 from team.compare import results
 from team.compare.arms import (
+    LINE_WORDS,
     LONG_WORDS,
     SINGLE,
     Unit,
@@ -150,6 +151,9 @@ def test_arms_differ_in_what_they_say_and_in_nothing_else() -> None:
     assert plain.roles == spec.roles
     told = dressed(spec, long, limits).roles["researcher"].instructions
     assert told == spec.roles["researcher"].instructions + LONG_WORDS
+    lined = dressed(spec, single, limits, wants_line=True).roles
+    assert lined["lead"].instructions == spec.roles["lead"].instructions + LINE_WORDS
+    assert lined["researcher"] == spec.roles["researcher"]
     mute = dressed(spec, sham, limits).roles["researcher"]
     assert set(mute.disallowed_tools) == MAIL_TOOLS
 

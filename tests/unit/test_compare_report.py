@@ -55,7 +55,7 @@ def a_contrast(**changes: Any) -> Contrast:
     return msgspec.structs.replace(contrast, **changes)
 
 
-QUIET = Noise(n=40, difference=0.0, low=-0.05, high=0.05)
+QUIET = Noise(n=40, difference=0.0, low=-0.05, high=0.05, envelope=0.05)
 
 
 # ------------------------------------------------------------------ verdicts
@@ -78,7 +78,7 @@ def test_the_default_is_not_distinguishable() -> None:
 
 
 def test_an_effect_within_what_a_single_agent_differs_from_itself_is_none_whatever_p_says() -> None:
-    loud = Noise(n=40, difference=0.1, low=-0.1, high=0.3)
+    loud = Noise(n=40, difference=0.1, low=-0.1, high=0.3, envelope=0.3)
 
     verdict, why = verdict_of(a_contrast(p_adjusted=1e-9), loud, a_comparison())
 
@@ -117,6 +117,8 @@ def test_every_answer_is_right_wrong_or_withheld(marks: str, chance: Any) -> Non
     mixed = "".join(chance.choice("rw-") for _ in marks)
     report, _ = a_report(len(marks), single=marks, single_again=mixed, team=mixed)
 
+    noise = report.noise
+    assert noise.envelope >= max(abs(noise.difference), abs(noise.low), abs(noise.high))
     for arm in report.arms:
         assert arm.right + arm.wrong + arm.withheld == arm.answers == len(marks)
         assert arm.accuracy + arm.wrong_rate == pytest.approx(arm.coverage)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.messages import Citation, ResultPublished
-from team.compare.answers import Answered, Quoted, answered, normalized, overlap, voted
+from team.compare.answers import NO_LINE, Answered, Quoted, answered, normalized, overlap, voted
 from team.compare.commands import run_command
 from team.compare.graders import grade, outcome_of
 from team.compare.tasks import (
@@ -168,10 +168,15 @@ def test_an_answer_line_stands_for_all_of_it() -> None:
     assert normalized(answered(a_result(bold), "line").text) == "paris"
 
 
-def test_without_an_answer_line_the_text_is_graded() -> None:
+def test_where_a_line_was_asked_for_a_text_that_mentions_every_candidate_is_not_right() -> None:
     text = TEXT.replace("- Answer: Paris [1][2]\n", "")
 
-    assert answered(a_result(text), "line").text == "It stands in Paris."
+    said = answered(a_result(text), "line")
+
+    assert said.text == NO_LINE
+    graded = grade(Contains(any=("Paris",)), said)
+    assert graded is not None
+    assert not graded.passed
 
 
 @pytest.mark.parametrize("said", ["unknown", "Unknown.", "not found"])
