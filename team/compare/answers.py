@@ -25,6 +25,7 @@ _BODY_ENDS: Final = (
     "## Evidence",
 )
 _MARKS: Final = re.compile(r"(?:\s*\[\d{1,6}\])+\s*$")
+_NUMBER: Final = re.compile(r"\d+")
 _LINE: Final = re.compile(r"\W*answer\W*:\s*(.*)", re.IGNORECASE)
 _ARTICLES: Final = re.compile(r"\b(?:a|an|the)\b")
 _UNKNOWN: Final = frozenset({"unknown", "not known", "not found", "not stated", "no answer"})
@@ -45,22 +46,30 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     quotes: tuple[Quoted, ...] = ()
 
 
-def answered(result: ResultPublished | None, wants: str) -> Answered:
+def answered(result: ResultPublished | None, wants: str, void: str = "") -> Answered:
     """What is graded of a run's result.
 
     Args:
         result: The result, if there is one.
         wants: `line`: the last sentence that begins with `Answer:`; `text`: every sentence
             that states something.
+        void: A source that says nothing: what rests on it alone is no part of the answer.
     """
     if result is None or not result.text.strip():
         return Answered()
-    said = _statements(result.text)
+    voids = {
+        number
+        for number, one in enumerate(result.citations, start=1)
+        if void and one.source == void
+    }
+    said = _statements(result.text, voids)
+    if not said:
+        return Answered()
     lines = [found.group(1).strip() for one in said if (found := _LINE.match(one))]
     text = "\n".join(said) if wants == "text" else (lines or [NO_LINE])[-1]
     if wants == "line" and normalized(text) in _UNKNOWN:
         return Answered()
-    quotes = tuple(_quoted(one) for one in result.citations)
+    quotes = tuple(_quoted(one) for one in result.citations if not void or one.source != void)
     return Answered(text=text[:ANSWER_CHARACTERS_MAX], quotes=quotes)
 
 
@@ -68,15 +77,27 @@ def _quoted(citation: Citation) -> Quoted:
     return Quoted(source=citation.source, quote=citation.quote)
 
 
-def _statements(text: str) -> list[str]:
-    """The sentences of an answer's sections; its title may repeat the goal, and is left out."""
+def _statements(text: str, voids: set[int]) -> list[str]:
+    """The sentences of an answer's sections; its title may repeat the goal, and is left out.
+
+    Args:
+        text: The answer.
+        voids: Numbers of citations that count for nothing.
+    """
     said: list[str] = []
     for line in text.splitlines():
         if line.strip() in _BODY_ENDS:
             break
-        if line.strip() and not line.startswith("#"):
+        if line.strip() and not line.startswith("#") and not _is_void(line, voids):
             said.append(_MARKS.sub("", line.strip().removeprefix("- ")))
     return said
+
+
+def _is_void(line: str, voids: set[int]) -> bool:
+    """Whether a sentence cites something, and nothing but what counts for nothing."""
+    found = _MARKS.search(line)
+    cited = {int(number) for number in _NUMBER.findall(found.group())} if found else set[int]()
+    return bool(cited) and cited <= voids
 
 
 def normalized(text: str) -> str:

@@ -229,7 +229,8 @@ class Comparison:
             if self.is_stopping:
                 return None
         records, state = await _folded(stream)
-        return _ended(name, records, state, task, why)
+        void = str(_placebo(self._folder).resolve()) if arm.is_sham else ""
+        return _ended(name, records, state, answered(state.result, task.answer, void), why)
 
     async def _opened(self, arm: Arm, task: Task, name: str) -> RunStream:
         try:
@@ -304,8 +305,12 @@ def _arm(unit: Unit) -> Arm:
     return arm
 
 
+def _placebo(folder: Path) -> Path:
+    return folder / PLACEBO_FOLDER / PLACEBO_FILE
+
+
 def _lay_placebo(folder: Path) -> None:
-    path = folder / PLACEBO_FOLDER / PLACEBO_FILE
+    path = _placebo(folder)
     path.parent.mkdir(exist_ok=True)
     write_whole(path, PLACEBO_TEXT.encode())
 
@@ -318,18 +323,19 @@ async def _folded(stream: RunStream) -> tuple[list[Record], RunState]:
     return records, state
 
 
-def _ended(run: str, records: Sequence[Record], state: RunState, task: Task, why: str) -> Ended:
+def _ended(
+    run: str, records: Sequence[Record], state: RunState, answer: Answered, why: str
+) -> Ended:
     result = state.result
     role = state.spec.team.roles.worker if state.spec is not None else ""
     workers = {seat.name for seat in state.roster.seats.values() if seat.role == role}
     until = state.ended_at or state.last_at
     seconds = max(0.0, until - state.opened_at - idle_s(state, until))
-    has_text = result is not None and bool(result.text.strip())
-    missing = "; ".join(result.missing) if result is not None and not has_text else ""
+    missing = "; ".join(result.missing) if result is not None and not answer.text else ""
     return Ended(
         run=run,
         status="stalled" if result is None else result.status,
-        answer=answered(result, task.answer),
+        answer=answer,
         spent=spending_of(records, workers, seconds),
         lanes=len(state.board.of_purpose("research")),
         reason=why if result is None else missing,

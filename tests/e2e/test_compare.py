@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from bus.messages import UsageSpent
-from team.compare.results import PLAN, RESULTS, Row, read_plan, read_rows
+from team.compare.results import RESULTS, Row, read_plan, read_rows
 from tests.support.cli import Cli, assert_nothing_twice
-from tests.support.compared import three_tasks
+from tests.support.compared import some_tasks
 from tests.support.messages_api import KEY, by_name, messages_api
 
 PATIENCE_S = 110.0
@@ -44,7 +44,7 @@ async def _assert_sums(cli: Cli, rows: list[Row]) -> None:
 @pytest.mark.slow
 async def test_the_mechanics_hold_on_real_runs(cli: Cli, lanes: list[Path]) -> None:
     """A/A is exactly 0, the placebo beats nobody, sums are those of the streams, no claim."""
-    three_tasks(cli.cwd, lanes)
+    some_tasks(cli.cwd, lanes, 2)
 
     done, report = await asyncio.to_thread(
         _compare,
@@ -56,16 +56,16 @@ async def test_the_mechanics_hold_on_real_runs(cli: Cli, lanes: list[Path]) -> N
     assert done.returncode == 0, done.stderr
     assert report["claim"] == "mechanics only: no model, no claim"
     assert report["is_complete"]
-    assert report["noise"] == {"n": 3} | dict.fromkeys(
+    assert report["noise"] == {"n": 2} | dict.fromkeys(
         ("difference", "low", "high", "envelope"), 0.0
     )
     assert all(one["verdict"] is None for one in report["contrasts"])
     arms = {one["name"]: one for one in report["arms"]}
-    assert arms["single"]["right"] == 2
+    assert arms["single"]["right"] == 1
     assert arms["sham"]["right"] <= arms["single"]["right"]
     assert arms["vote2"]["right"] == arms["single"]["right"]
     rows = read_rows(cli.cwd / "cmp")
-    assert len(rows) == 15
+    assert len(rows) == 10
     await _assert_sums(cli, rows)
     by_arm = {name: [row for row in rows if row.arm == name] for name in arms}
     assert {name: sum(row.spent.tokens for row in own) for name, own in by_arm.items()} == {
@@ -104,7 +104,7 @@ async def _assert_placebo(cli: Cli, sham: Row, singles: list[Row]) -> None:
 async def test_what_is_stopped_or_killed_goes_on_and_nothing_is_paid_twice(
     cli: Cli, lanes: list[Path]
 ) -> None:
-    three_tasks(cli.cwd, lanes)
+    some_tasks(cli.cwd, lanes, 2)
     begin = ("compare", "tasks.jsonl", "--budget", "200000", "--arms", "team", "--trials", "1")
     slowly = {"PEERTEAM_REHEARSAL_LATENCY_MS": "60"}
 
@@ -115,7 +115,7 @@ async def test_what_is_stopped_or_killed_goes_on_and_nothing_is_paid_twice(
         assert process.returncode == 130, said
         assert f"team compare --resume {cli.cwd / 'cmp'}" in said
     stopped = len(read_rows(cli.cwd / "cmp"))
-    assert stopped < 9
+    assert stopped < 6
     with cli.start("compare", "--resume", "cmp", "--all", "-q", **slowly) as process:
         await _until_rows(cli, stopped + 1)
         os.killpg(process.pid, signal.SIGKILL)
@@ -125,7 +125,7 @@ async def test_what_is_stopped_or_killed_goes_on_and_nothing_is_paid_twice(
     assert report["is_complete"]
     assert report["departures"] == []
     rows = read_rows(cli.cwd / "cmp")
-    assert len({row.unit for row in rows}) == len(rows) == 9
+    assert len({row.unit for row in rows}) == len(rows) == 6
     await _assert_sums(cli, rows)
 
 
@@ -142,23 +142,22 @@ async def _until_rows(cli: Cli, count: int) -> None:
 
 @pytest.mark.slow
 def test_it_ends_with_one_agent_where_that_is_right_enough(cli: Cli, lanes: list[Path]) -> None:
-    three_tasks(cli.cwd, lanes)
+    some_tasks(cli.cwd, lanes, 2)
 
     done = cli.run(
         *("compare", "tasks.jsonl", "--budget", "300000", "--arms", "team", "--trials", "1"),
-        *("--enough", "0.6", "--out", "cmp"),
+        *("--enough", "0.5", "--out", "cmp"),
     )
 
     assert done.returncode == 0, done.stderr
     assert "team compare --resume" in done.stderr
     assert {row.arm for row in read_rows(cli.cwd / "cmp")} == {"single"}
-    assert "[3/3] single" in done.stderr
-    assert "one agent alone was right on 67% of 3 answers" in done.stdout.lower()
+    assert "[2/2] single" in done.stderr
     again, report = _compare(cli, "--resume", "cmp", "--all")
     assert again.returncode == 0, again.stderr
     assert report["is_complete"]
     assert report["departures"] == [
-        "all arms were run although a single agent was right on 67%, and 60% was to be enough"
+        "all arms were run although a single agent was right on 50%, and 50% was to be enough"
     ]
 
 
@@ -167,9 +166,7 @@ async def test_a_model_with_a_price_is_counted_and_held_in_dollars(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """The rehearsal model's words over real HTTP, under a name that has a price."""
-    three_tasks(cli.cwd, lanes)
-    line = (cli.cwd / "tasks.jsonl").read_text().splitlines()[0]
-    (cli.cwd / "tasks.jsonl").write_text(line + "\n")
+    some_tasks(cli.cwd, lanes, 1)
 
     async with messages_api(by_name) as api:
         cli.environment |= {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
@@ -194,7 +191,7 @@ def test_runs_that_stall_one_after_another_stop_it_and_are_no_answers(
     cli: Cli, lanes: list[Path]
 ) -> None:
     """A key that is refused says nothing about any arm."""
-    three_tasks(cli.cwd, lanes)
+    some_tasks(cli.cwd, lanes, 2)
     begin = ("compare", "tasks.jsonl", "--budget", "300000", "--arms", "team", "--trials", "1")
 
     done = cli.run(*begin, "--out", "cmp", PEERTEAM_REHEARSAL_FAULTS="refuse-key@lead")
@@ -203,19 +200,3 @@ def test_runs_that_stall_one_after_another_stop_it_and_are_no_answers(
     assert "3 runs in a row have stalled" in done.stderr
     assert "team compare --resume" in done.stderr
     assert read_rows(cli.cwd / "cmp") == []
-
-
-def test_bad_input_is_refused_before_anything_starts(cli: Cli, lanes: list[Path]) -> None:
-    three_tasks(cli.cwd, lanes)
-
-    no_budget = cli.run("compare", "tasks.jsonl")
-    no_tasks = cli.run("compare", "--budget", "1")
-    changed = cli.run("compare", "--resume", "nowhere", "--seed", "1")
-    nowhere = cli.run("compare", "--resume", "nowhere")
-
-    assert [done.returncode for done in (no_budget, no_tasks, changed, nowhere)] == [2, 2, 2, 2]
-    assert "--budget: there is none" in no_budget.stderr
-    assert "no tasks are named" in no_tasks.stderr
-    assert "seed: it can't be changed with --resume" in changed.stderr
-    assert PLAN in nowhere.stderr
-    assert not cli.home.exists() or not any(cli.home.iterdir())

@@ -80,19 +80,20 @@ def rows_of(arm: str, outcomes: str, *, tokens: int = 1_000, trial: int = 1) -> 
     ]
 
 
-def three_tasks(folder: Path, lanes: Sequence[Path], **changes: Any) -> Path:
-    """A file of three tasks: two that the rehearsal model happens to get right, one that it can't.
+def some_tasks(folder: Path, lanes: Sequence[Path], count: int = 3, **changes: Any) -> Path:
+    """A file of tasks: one that the rehearsal model happens to get right, one that it can't, …
 
     Args:
         folder: Where the file goes.
         lanes: Folders of sources.
+        count: How many tasks, at most three.
         changes: Fields that each task has besides.
     """
     sources = [str(lane) for lane in lanes]
     tasks = [
         ("refuse", "When may a task refuse to cancel?", {"any": ["next point of waiting"]}),
-        ("signal", "How is a worker ended?", {"all": ["by a signal"]}),
         ("moon", "How far is the moon?", {"all": ["384,400 km"]}),
+        ("signal", "How is a worker ended?", {"all": ["by a signal"]}),
     ]
     lines = [
         {
@@ -102,7 +103,7 @@ def three_tasks(folder: Path, lanes: Sequence[Path], **changes: Any) -> Path:
             "graders": [{"type": "contains"} | grader],
         }
         | changes
-        for name, goal, grader in tasks
+        for name, goal, grader in tasks[:count]
     ]
     path = folder / "tasks.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))

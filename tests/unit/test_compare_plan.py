@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.messages import Budget, PlanMade, PlannedTask
+from team.cli import exit_codes
+from team.cli.main import main
 from team.compare import results
 from team.compare.arms import (
     LINE_WORDS,
@@ -32,6 +34,7 @@ from team.compare.results import add_row, read_plan, read_rows, write_plan
 from team.compare.setting import Asked, departures_of, make_plan, prepare_run
 from team.compare.sham import PEERS, sham_plan
 from team.compare.spending import Spending, in_column, spending_of
+from team.compare.tasks import Command
 from team.errors import SourceError, SpecError
 from team.policy import Policy
 from team.rules.contracts import planned_problems
@@ -44,7 +47,7 @@ from tests.support.builders import (
     a_usage,
     opens,
 )
-from tests.support.compared import a_comparison, rows_of, three_tasks
+from tests.support.compared import a_compared_task, a_comparison, rows_of, some_tasks
 
 # ------------------------------------------------------------------ arms
 
@@ -318,7 +321,7 @@ def _asked(folder: Path, **changes: object) -> Asked:
 def project(tmp_path: Path, lanes: list[Path]) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
-    three_tasks(folder, lanes)
+    some_tasks(folder, lanes)
     return folder
 
 
@@ -416,8 +419,60 @@ def test_every_change_after_the_plan_is_a_departure(project: Path, lanes: list[P
 def test_sources_that_are_not_there_are_told_before_anything_is_spent(project: Path) -> None:
     path = project / "tasks.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    lines[2]["sources"] = ["nowhere"]
+    lines[1]["sources"] = ["nowhere"]
     path.write_text("\n".join(json.dumps(line) for line in lines))
 
     with pytest.raises(SourceError, match="nowhere"):
         make_plan(_asked(project))
+
+
+# ------------------------------------------------------------------ the command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("tasks.jsonl",), "--budget: there is none"),
+        (("--budget", "1"), "no tasks are named"),
+        (("tasks.jsonl", "--budget", "1"), "too little for single"),
+        (("none.jsonl", "--budget", "1"), "there is no such file"),
+        (("--resume", "none", "--seed", "1"), "seed: it can't be changed with --resume"),
+        (("--resume", "none"), "name the folder of a comparison"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_starts(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("PEERTEAM_HOME", str(project / "home"))
+    model = () if "--resume" in arguments else ("--model", "rehearsal")
+
+    assert main(["compare", *arguments, *model]) == exit_codes.BAD_INPUT
+
+    assert words in capsys.readouterr().err
+    assert not (project / "home").exists()
+
+
+def test_a_comparison_is_neither_recorded_nor_replayed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PEERTEAM_RECORD", str(project / "tape"))
+
+    assert main(["compare", "tasks.jsonl", "--budget", "300000"]) == exit_codes.BAD_INPUT
+
+    assert "neither recorded nor replayed" in capsys.readouterr().err
+
+
+def test_programs_are_allowed_anew_when_a_comparison_is_taken_up(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = a_compared_task(graders=(Command(argv=("true",)),))
+    write_plan(project / "cmp", a_comparison(1, tasks=(task,)))
+
+    assert main(["compare", "--resume", str(project / "cmp")]) == exit_codes.BAD_INPUT
+
+    assert "give --allow-commands again" in capsys.readouterr().err

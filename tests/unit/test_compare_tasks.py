@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,6 +189,23 @@ def test_an_arm_may_withhold_its_answer(said: str) -> None:
 
 def test_no_result_and_one_without_a_text_are_no_answer() -> None:
     assert answered(None, "text") == answered(a_result(""), "line") == Answered()
+
+
+def test_what_rests_on_a_page_that_says_nothing_is_no_part_of_the_answer() -> None:
+    """A placebo team whose one working lane was refused has withheld its answer."""
+    blank = msgspec.structs.replace(a_result().citations[0], source="/x/left-blank.md")
+    both = msgspec.structs.replace(
+        a_result("## A\n\n- It stands in Paris. [1]\n- It is blank. [2]\n- Both. [1][2]\n"),
+        citations=(a_result().citations[0], blank),
+    )
+    alone = msgspec.structs.replace(a_result("- It is blank. [1]\n"), citations=(blank,))
+
+    said = answered(both, "text", "/x/left-blank.md")
+
+    assert said.text == "It stands in Paris.\nBoth."
+    assert [one.source for one in said.quotes] == ["/src/a.md"]
+    assert answered(alone, "text", "/x/left-blank.md") == Answered()
+    assert answered(alone, "line", "/x/left-blank.md") == Answered()
 
 
 @given(WORDS, WORDS)
