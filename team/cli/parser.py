@@ -11,6 +11,7 @@ from typing import Any
 
 from bus.subjects import NAMES_OF_KIND
 from team.cli import parser_cost
+from team.cli.parser_compare import add_compare
 from team.cli.parser_mcp import add_mcp
 from team.cli.parser_source import add_source_command
 
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_run_commands(commands)
+    add_compare(_command, commands)
     _add_look_commands(commands)
     add_source_command(_command, commands)
     _add_act_commands(commands)
