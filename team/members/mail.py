@@ -68,7 +68,8 @@ def pocket_budget(member: Member, context: str) -> Budget:
     for name, transcript in member.journal.transcripts.items():
         if name != context and not name.startswith("task:"):
             usd = member.agent.cost_usd(transcript)
-            spent = spent.plus(Amount(tokens=transcript.tokens, usd=inf if usd is None else usd))
+            tokens = transcript.tokens_at_most
+            spent = spent.plus(Amount(tokens=tokens, usd=inf if usd is None else usd))
     return from_pocket(state.roster.seats[me].pocket, spent)
 
 
