@@ -22,7 +22,6 @@ import structlog
 
 from bus.codec import MESSAGE_BYTES_MAX, body_size
 from bus.errors import ConflictError, TooLargeError
-from bus.ids import LEAD
 from bus.messages import ContextClosed, ContextOpened, TurnReplied
 from bus.run_stream import Entry
 from team.agent import compaction, endings, permits, repeating, stops
@@ -131,15 +130,8 @@ class Agent:
             )
             if end is not None:
                 await self._close(assignment, end, give_up)
-        await self._look_after_work()
+        await self._world.inbox.look()
         return outcome
-
-    async def _look_after_work(self) -> None:
-        """Take in what has come; the lead what it has spent, too: its next budget is the rest."""
-        if self._world.me == LEAD:
-            await self._world.inbox.reached(self._journal.usage_seq)
-        else:
-            await self._world.inbox.look()
 
     async def _open(self, assignment: Assignment) -> Transcript:
         """Begin an assignment, or take it up; one that can't be stored ends at once."""

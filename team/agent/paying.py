@@ -14,9 +14,8 @@ Source: docs/policy.md, "Dollars".
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -35,8 +34,6 @@ from team.rules.limits import NextCall, Ruling, Used, rule
 
 ANSWER_TOKENS_MIN: Final = 2_000
 """Below this an answer is no longer cut to what is left: it could not return much."""
-
-T = TypeVar("T")
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +87,7 @@ class Payments:
         try:
             most = self._sizes.at_most(request, transcript)
             offer = self._ruled(assignment, transcript, request, added, seconds, most)
-            if offer.is_too_dear:
+            if offer.is_too_dear and self._may_fit(assignment, offer):
                 counted = await self._caller.count(request)
                 if counted is not None:
                     counted = bound.of_counted(counted)
@@ -137,26 +134,31 @@ class Payments:
         most: int,
     ) -> Offer:
         """The same call with less room for its answer, if what is left lets it say anything."""
-        budget, used = assignment.budget, offer.used
-
-        def fits(written: int) -> bool:
-            shorter = msgspec.structs.replace(offer.request, max_tokens=written)
-            limit = self._bound(shorter, most)
-            if limit is None or used.tokens + limit.tokens > budget.tokens_max:
-                return False
-            if budget.usd_max is None:
-                return True
-            known = used.usd is not None and limit.usd is not None
-            return known and (used.usd or 0.0) + (limit.usd or 0.0) <= budget.usd_max
-
-        low, high = min(ANSWER_TOKENS_MIN, offer.request.max_tokens), offer.request.max_tokens
-        if not fits(low):
+        low, high = _least(offer.request), offer.request.max_tokens
+        if not self._fits(assignment, offer, most, low):
             return offer
         while low < high:
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if fits(middle) else (low, middle - 1)
+            low, high = (
+                (middle, high) if self._fits(assignment, offer, most, middle) else (low, middle - 1)
+            )
         shorter = msgspec.structs.replace(offer.request, max_tokens=low)
         return self._ruled(assignment, transcript, shorter, added, seconds, most)
+
+    def _may_fit(self, assignment: Assignment, offer: Offer) -> bool:
+        """Whether a call could be made at all, however little it should read."""
+        return self._fits(assignment, offer, 0, _least(offer.request))
+
+    def _fits(self, assignment: Assignment, offer: Offer, read: int, written: int) -> bool:
+        """Whether a call that reads so much may be made with so much room for its answer."""
+        shorter = msgspec.structs.replace(offer.request, max_tokens=written)
+        limit, budget, used = self._bound(shorter, read), assignment.budget, offer.used
+        if limit is None or used.tokens + limit.tokens > budget.tokens_max:
+            return False
+        if budget.usd_max is None:
+            return True
+        known = used.usd is not None and limit.usd is not None
+        return known and (used.usd or 0.0) + (limit.usd or 0.0) <= budget.usd_max
 
     def _bound(self, request: Request, read: int | None) -> Bound | None:
         searches = bound.searches_of(request.tools)
@@ -206,7 +208,7 @@ class Payments:
                 tokens=carried_tokens + lost.unsettled_tokens + lost.tokens.total + limit.tokens,
                 usd=sum(known) if len(known) == len(parts) else None,
             )
-            await _to_its_end(self._journal.pay(reserved))
+            await self._journal.pay(reserved)
 
         return reserve
 
@@ -255,18 +257,13 @@ class Payments:
         return self._world.entry("usage", body=usage)
 
 
+def _least(request: Request) -> int:
+    """How much room an answer must have at least."""
+    return min(ANSWER_TOKENS_MIN, request.max_tokens)
+
+
 def _together(
     one: tuple[int, float | None], other: tuple[int, float | None]
 ) -> tuple[int, float | None]:
     usd = None if one[1] is None or other[1] is None else one[1] + other[1]
     return one[0] + other[0], usd
-
-
-async def _to_its_end(storing: Awaitable[T]) -> T:
-    """Await something short that a cancel must not leave half known: stored, and not counted."""
-    task = asyncio.ensure_future(storing)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise

@@ -31,6 +31,7 @@ def open_mail(member: Member) -> str | None:
 
 async def answer_mail(member: Member, context: str) -> None:
     """Deal with mail that came when there was no task at hand."""
+    await member.paid()
     me = member.key.name
     role_name = member.state.roster.seats[me].role
     role = member.role(role_name)
