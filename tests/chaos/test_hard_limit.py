@@ -28,7 +28,7 @@ from tests.support.invariants import last_pids
 from tests.support.messages_api import KEY, messages_api
 
 RUN = "dear"
-PATIENCE_S = 200.0
+PATIENCE_S = 500.0
 ENDED = (exit_codes.OK, exit_codes.PARTIAL, exit_codes.REJECTED)
 GOAL = "How do these depots cancel requests and shut down?"
 
@@ -51,7 +51,7 @@ def lay_out(folder: Path, lanes: int) -> list[Path]:
     return found
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("members", "usd_max", "seed", "kills"),
     [
