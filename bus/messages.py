@@ -1062,6 +1062,8 @@ class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
         request_id: The provider's id of the call.
         tokens: Tokens by kind.
         lost: What tries of it took whose answer broke off, as far as the provider has said.
+        unsettled_tokens: What tries of it may have taken beyond that, at most: nobody has said.
+        unsettled_usd: The same in US dollars; absent where the model's price is unknown.
         cost_usd: US dollars, these tries included; absent where the model's price is unknown.
         took_s: From request to last byte, in seconds.
         is_estimated: Whether tokens were estimated (the rehearsal model does).
@@ -1072,6 +1074,8 @@ class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
     model: str
     tokens: TokenCounts
     lost: TokenCounts = TokenCounts()
+    unsettled_tokens: Count = 0
+    unsettled_usd: Measure | None = 0.0
     request_id: str = ""
     cost_usd: Measure | None = None
     took_s: Measure = 0.0
@@ -1080,7 +1084,7 @@ class UsageSpent(Message, frozen=True, kw_only=True, tag="usage.spent"):
     @property
     def is_in_vain(self) -> bool:
         """Whether the call never gave an answer: no turn has what it took."""
-        return bool(self.lost.total) and not self.tokens.total and not self.request_id
+        return not self.tokens.total and not self.request_id
 
 
 AnyMail = Question | Answer | Challenge | Rebuttal | Note

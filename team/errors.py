@@ -150,6 +150,12 @@ class ModelError(TeamError):
         self.model, self.reason, self.fix = model, reason, fix
         self.lost = TokenCounts()
         """What tries in vain have taken, as far as the provider has said."""
+        self.unsettled_tokens = 0
+        """What they may have taken beyond that, at most."""
+        self.unsettled_usd: float | None = 0.0
+        """The same in US dollars; absent where the price is unknown."""
+        self.is_free = False
+        """Whether the provider has taken nothing for this try: it said so, or was not reached."""
         super().__init__(f"model {model!r}: {reason}; {fix}")
 
 

@@ -49,6 +49,9 @@ class Arrivals:
         del kind
         return None
 
+    async def cut_before_turn(self) -> None:
+        """Wait for the cancel or stop that came before a write had its turn; for replays only."""
+
     async def turn(self, entries: Sequence[Entry]) -> None:
         """Wait until it is the turn of a write."""
 
@@ -122,6 +125,11 @@ class ReplayingArrivals(Arrivals):
         await self._reaches(met.seq)
         return met.seq
 
+    async def cut_before_turn(self) -> None:
+        """Wait for what cut short the write that would come now, if something did."""
+        if self._lane.next_kind in CUTS:
+            await asyncio.sleep(TURN_WAIT_S)  # what is done here is cut short before that is over
+
     async def turn(self, entries: Sequence[Entry]) -> None:
         """Wait until everything that was stored before a write is, and nothing more.
 
@@ -172,8 +180,7 @@ class ReplayingArrivals(Arrivals):
             # The recorded member was ended here, once all was done.
             await self._reaches(len(self._kept))
             raise StopRequestedError(self._lane.member)
-        if self._lane.next_kind in CUTS:
-            await asyncio.sleep(TURN_WAIT_S)  # what is done here is cut short before that is over
+        await self.cut_before_turn()
         met = self._lane.take(*kinds)
         self.now = met.at
         return met
@@ -244,8 +251,19 @@ class OrderedStream(RunStream):
 
         Raises:
             ReplayError: They are not what was recorded, or meet something else.
+
+        Cancelling: safe; what has begun is stored and noted first.
         """
         encode_all(entries)  # what is too large has no turn: nothing of it was noted
+        await self._arrivals.cut_before_turn()
+        storing = asyncio.ensure_future(self._commit_in_turn(entries, retry_s))
+        try:
+            return await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            await storing
+            raise
+
+    async def _commit_in_turn(self, entries: Sequence[Entry], retry_s: float | None) -> int:
         await self._arrivals.turn(entries)
         try:
             seq = await super().commit(entries, retry_s=retry_s)

@@ -9,7 +9,8 @@ Turns that left a context stay here: what is sent to a model is the opening, the
 that stands for them, and the turns since.
 
 A call that never gave an answer is no turn. What it took is in the member's own `usage`, which
-is read with the journal: it counts against the same limits.
+is read with the journal: it counts against the same limits. So is what a call may take, stored
+before it is made; that names what it follows, too, so that of twins only one pays.
 
 Source: docs/protocol.md, "Turns".
 """
@@ -26,6 +27,7 @@ from bus import subjects
 from bus.codec import as_stored
 from bus.errors import ConflictError, FencedError
 from bus.messages import (
+    AnyMessage,
     CallBegun,
     CallEnded,
     ContextClosed,
@@ -36,12 +38,14 @@ from bus.messages import (
     ToolOutcome,
     TurnActed,
     TurnReplied,
+    UsageReserved,
     UsageSpent,
 )
 from bus.run_stream import Entry, Record, RunStream
 from team.agent.models.call import ToolCall, tool_calls
 from team.agent.thinking import sent_back
 from team.rules.stakes import Known
+from team.state.unsettled import Unsettled
 
 JournalBody = (
     ContextOpened
@@ -91,7 +95,9 @@ class Transcript(msgspec.Struct, kw_only=True):
         closed: How it ended without an answer, if it did.
         compacted: What stands for the turns that left the context, if any did.
         compacted_at: How many turns there were when they left.
+        compacted_before: What stood for such turns when the last call was made.
         lost: What calls have taken that never gave an answer.
+        unsettled: What calls may have taken beyond what is known.
     """
 
     opened: ContextOpened
@@ -100,7 +106,9 @@ class Transcript(msgspec.Struct, kw_only=True):
     closed: ContextClosed | None = None
     compacted: ContextCompacted | None = None
     compacted_at: int = 0
+    compacted_before: ContextCompacted | None = None
     lost: TokenCounts = TokenCounts()
+    unsettled: Unsettled = Unsettled()
 
     @property
     def upto(self) -> int:
@@ -135,6 +143,11 @@ class Transcript(msgspec.Struct, kw_only=True):
         return self.lost.total + sum(
             turn.replied.tokens.total + turn.replied.lost.total for turn in self.turns
         )
+
+    @property
+    def tokens_at_most(self) -> int:
+        """Tokens of all its calls, with what they may have taken that nobody has settled."""
+        return self.tokens + self.unsettled.tokens
 
     @property
     def told(self) -> list[DecisionTold]:
@@ -183,24 +196,30 @@ class Journal:
 
     Attributes:
         last_seq: Sequence of the last message that was stored with an entry, 0 before one was.
+        usage_seq: Sequence of the last thing that was said of what calls take, 0 before any was.
     """
 
     def __init__(self, stream: RunStream, me: str) -> None:
         self.transcripts: dict[str, Transcript] = {}
-        self.last_seq = 0
+        self.last_seq = self.usage_seq = 0
         self._stream = stream
         self._me = me
         self._subject = subjects.journal(stream.run, me)
+        self._usage = subjects.usage(stream.run, me)
         self._head_seq = 0
 
     async def load(self) -> None:
-        """Read the journal from the stream, and what was paid beside it."""
+        """Read the journal from the stream, and what was paid beside it.
+
+        That first: what a twin has paid since then will refuse this one's next call.
+        """
+        paid = [record async for record in self._stream.read(str(self._usage))]
         async for record in self._stream.read(str(self._subject)):
             self._head_seq = record.seq
             self._take(record)
-        if self.transcripts:
-            async for record in self._stream.read(str(subjects.usage(self._stream.run, self._me))):
-                self._take(record)
+        for record in paid:
+            self.usage_seq = record.seq
+            self._take(record)
 
     @property
     def taken_in(self) -> set[str]:
@@ -224,29 +243,62 @@ class Journal:
             BusUnavailableError: No answer in time. Retry with the same entries.
         """
         entry = Entry(subject=self._subject, body=body, expect=self._head_seq)
+        paid = [other for other in others if other.subject == self._usage]
+        fenced = [msgspec.structs.replace(one, expect=self.usage_seq) for one in paid]
+        rest = [other for other in others if other.subject != self._usage]
         try:
-            last_seq = await self._stream.commit([entry, *others])
+            last_seq = await self._stream.commit([entry, *fenced, *rest])
         except ConflictError:
-            head = await self._stream.head(str(self._subject))
-            seen = 0 if head is None else head.seq
-            if seen != self._head_seq:
-                raise FencedError(self._me, self._head_seq, seen) from None
+            await self._look_for_twin(self._subject, self._head_seq)
+            if paid:
+                await self._look_for_twin(self._usage, self.usage_seq)
             raise
         self.last_seq, self._head_seq = last_seq, last_seq - len(others)
         # What a fresh process would read, not what this one wrote: the same to the byte.
         self._apply(as_stored(self._subject, body), at=time.time())
+        for number, one in enumerate(paid, start=1):
+            self.usage_seq = self._head_seq + number
+            self._count(as_stored(self._usage, one.body))
         return last_seq
 
-    def keep_lost(self, usage: UsageSpent) -> None:
-        """Count what a call took that never gave an answer; what a turn has counts already."""
+    async def pay(self, usage: UsageReserved | UsageSpent) -> None:
+        """Store what a call may take before it is made, or what one took without an answer.
+
+        Raises:
+            FencedError: Another process acts as this member, and pays. Exit; make no call.
+            BusUnavailableError: No answer in time. Make no call.
+        """
+        entry = Entry(subject=self._usage, body=usage, expect=self.usage_seq)
+        try:
+            self.usage_seq = self.last_seq = await self._stream.append(entry)
+        except ConflictError:
+            await self._look_for_twin(self._usage, self.usage_seq)
+            raise
+        self._count(as_stored(self._usage, usage))
+
+    async def _look_for_twin(self, subject: subjects.Subject, expected: int) -> None:
+        head = await self._stream.head(str(subject))
+        seen = 0 if head is None else head.seq
+        if seen != expected:
+            raise FencedError(self._me, expected, seen) from None
+
+    def _count(self, usage: AnyMessage) -> None:
+        """Count what a call may take, or took in vain; what a turn took is in the turn."""
+        assert isinstance(usage, UsageReserved | UsageSpent)
         transcript = self.transcripts.get(usage.context)
-        if transcript is not None and usage.is_in_vain:
+        if transcript is None:
+            return
+        if isinstance(usage, UsageReserved):
+            transcript.unsettled = transcript.unsettled.reserve(usage)
+            return
+        transcript.unsettled = transcript.unsettled.settle(usage)
+        if usage.is_in_vain:
             transcript.lost = transcript.lost.plus(usage.lost)
 
     def _take(self, record: Record) -> None:
         body = record.body
-        if isinstance(body, UsageSpent):
-            self.keep_lost(body)
+        if isinstance(body, UsageReserved | UsageSpent):
+            self._count(body)
         elif isinstance(body, JournalBody):
             self._apply(body, at=record.at)
 
@@ -265,6 +317,8 @@ class Journal:
             case TurnActed():
                 transcript.turns[-1].acted = body
             case ContextCompacted():
+                if not transcript.is_just_compacted:
+                    transcript.compacted_before = transcript.compacted
                 transcript.compacted, transcript.compacted_at = body, len(transcript.turns)
             case ContextClosed():
                 transcript.closed = body

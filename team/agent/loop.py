@@ -22,27 +22,21 @@ import structlog
 
 from bus.codec import MESSAGE_BYTES_MAX, body_size
 from bus.errors import ConflictError, TooLargeError
-from bus.messages import (
-    ContextClosed,
-    ContextOpened,
-    TokenCounts,
-    TurnReplied,
-    UsageSpent,
-)
+from bus.messages import ContextClosed, ContextOpened, TurnReplied
 from bus.run_stream import Entry
 from team.agent import compaction, endings, permits, repeating, stops
 from team.agent.assignment import Assignment, Outcome
 from team.agent.effects import known_of, run_once
 from team.agent.inbox import Taken
 from team.agent.journal import Journal, Transcript, Turn
-from team.agent.models.call import Caller, Reply, Request, ToolCall
+from team.agent.models.call import UNBOUND, Caller, Reply, Request, ToolCall
 from team.agent.outcomes import acted
 from team.agent.outward import make_call
+from team.agent.paying import Offer, Payments
 from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.tools.recall_tools import recalls
 from team.agent.tools.toolbox import AnyTool
 from team.agent.world import World
-from team.codes.limits import TOKENS
 from team.errors import (
     ModelAwayError,
     ModelBusyError,
@@ -53,7 +47,6 @@ from team.errors import (
 )
 from team.rules.clock import worked_s
 from team.rules.digest import Digest
-from team.rules.limits import Ruling, rule
 from team.tool_names import RECALL, WAIT
 
 log = structlog.get_logger()
@@ -105,6 +98,7 @@ class Agent:
         self._world = world
         self._journal = journal
         self._caller = caller
+        self._payments = Payments(world, journal, caller)
         self._on_text = on_text
         self._on_state = on_state
 
@@ -184,28 +178,21 @@ class Agent:
         self, assignment: Assignment, transcript: Transcript, coming: _Coming, *, is_crowded: bool
     ) -> Outcome | None:
         """Call the model once, to wrap up if code, the lead or a limit says so, and commit."""
-        request = self._request(assignment, transcript, coming.added)
-        ruling = self._rule(assignment, transcript, request, coming.added)
-        if ruling.verdict == "stop":
-            reason = f"budget: {ruling.reason} ({ruling.code})"
-            return Outcome(returned=False, reason=reason, refusal=ruling.code)
+        offer = await self._offer(assignment, transcript, coming)
         asked = coming.taken.wrap_up or (_CROWDED if is_crowded else "")
-        if asked or ruling.verdict == "wrap up":
-            coming.added.append(endings.wrap_up(assignment, asked or ruling.reason))
-            request = self._request(assignment, transcript, coming.added)
-        number = len(transcript.turns) + 1
+        if offer.ruling.verdict == "wrap up" or (asked and offer.ruling.verdict == "go"):
+            coming.added.append(endings.wrap_up(assignment, asked or offer.ruling.reason))
+            offer = await self._offer(assignment, transcript, coming)
+        if offer.ruling.verdict == "stop":
+            reason = f"budget: {offer.ruling.reason} ({offer.ruling.code})"
+            return Outcome(returned=False, reason=reason, refusal=offer.ruling.code)
+        request, number = offer.request, len(transcript.turns) + 1
         self._on_state("working", f"thinking ({assignment.context})", number)
-
-        def may_lose(lost: TokenCounts) -> bool:
-            after = self._rule(assignment, transcript, request, coming.added, lost)
-            return after.verdict != "stop"
-
         began = time.monotonic()
-        patience_s = permits.patience_s(assignment.budget, self._seconds(transcript))
         try:
-            reply = await self._call(request, number, patience_s, may_lose)
+            reply = await self._call(assignment, transcript, offer, number)
         except ModelError as error:
-            await self._tell_lost(assignment.context, number, request, error)
+            await self._payments.settle(assignment.context, number, offer, error)
             if isinstance(error, ModelTooLongError):
                 read = permits.read_tokens(request, transcript, coming.added)
                 need = compaction.refused(error.reason, read)
@@ -217,8 +204,23 @@ class Agent:
             if isinstance(error, ModelBusyError | ModelReplyError):
                 return Outcome(returned=False, reason=str(error))
             raise
-        await self._commit_reply(assignment.context, number, coming, reply)
+        await self._commit_reply(assignment.context, number, coming, reply, offer)
+        self._payments.answered(offer, transcript)
         return None
+
+    async def _offer(
+        self, assignment: Assignment, transcript: Transcript, coming: _Coming
+    ) -> Offer:
+        """What the next call would be, and whether it may be made."""
+        return await self._unless_interrupted(
+            self._payments.offer(
+                assignment,
+                transcript,
+                self._request(assignment, transcript, coming.added),
+                coming.added,
+                self._seconds(transcript),
+            )
+        )
 
     async def _compact(
         self, transcript: Transcript, request: Request, need: compaction.Need, read: int
@@ -239,42 +241,6 @@ class Agent:
     def _seconds(self, transcript: Transcript) -> float:
         """For how long a transcript has been worked on; that the run had stopped is no work."""
         return worked_s(self._world.state, transcript.at, self._world.inbox.now)
-
-    async def _tell_lost(
-        self, context: str, number: int, request: Request, error: ModelError
-    ) -> None:
-        """Say, and keep, what a call has taken that never gave an answer."""
-        if not error.lost.total:
-            return
-        usage = UsageSpent(
-            context=context,
-            turn=number,
-            model=request.model,
-            tokens=TokenCounts(),
-            lost=error.lost,
-            cost_usd=self._caller.cost_usd(request.model, error.lost),
-            is_estimated=self._caller.is_estimating,
-        )
-        await self._world.stream.append(self._world.entry("usage", body=usage))
-        self._journal.keep_lost(usage)
-
-    def _rule(
-        self,
-        assignment: Assignment,
-        transcript: Transcript,
-        request: Request,
-        added: list[str],
-        lost: TokenCounts = permits.NOTHING,
-    ) -> Ruling:
-        """May the next call be made? What can't be found out is a no."""
-        try:
-            seconds = self._seconds(transcript)
-            used = permits.used_by(transcript, assignment.ends_with, seconds, self._caller, lost)
-            call = permits.next_call(self._world, request, transcript, added, self._caller)
-        except Exception as error:
-            reason = f"what the call would take can't be told: {error!r}"
-            return Ruling(verdict="stop", reason=reason, code=TOKENS)
-        return rule(assignment.budget, used, call)
 
     def _coming(self, assignment: Assignment, transcript: Transcript) -> _Coming:
         """What enters before the next call: a nudge, mail, the digest of decisions."""
@@ -307,11 +273,7 @@ class Agent:
         return known | {tool.name: tool for tool in recalls(self._world, transcript)}
 
     async def _call(
-        self,
-        request: Request,
-        number: int,
-        patience_s: float,
-        may_lose: Callable[[TokenCounts], bool],
+        self, assignment: Assignment, transcript: Transcript, offer: Offer, number: int
     ) -> Reply:
         def on_wait(reason: str, seconds: float) -> None:
             if seconds > 0:
@@ -322,11 +284,13 @@ class Agent:
 
         return await self._unless_interrupted(
             self._caller.call(
-                request,
+                offer.request,
                 on_text=self._on_text,
                 on_wait=on_wait,
-                patience_s=patience_s,
-                may_lose=may_lose,
+                patience_s=permits.patience_s(assignment.budget, self._seconds(transcript)),
+                may_lose=self._payments.may_lose(assignment, offer),
+                reserve=self._payments.reserving(assignment.context, number, offer),
+                bound=offer.bound or UNBOUND,
             )
         )
 
@@ -348,7 +312,9 @@ class Agent:
         inbox.note_interruption()
         raise StopRequestedError(self._world.me)
 
-    async def _commit_reply(self, context: str, number: int, coming: _Coming, reply: Reply) -> None:
+    async def _commit_reply(
+        self, context: str, number: int, coming: _Coming, reply: Reply, offer: Offer
+    ) -> None:
         replied = TurnReplied(
             context=context,
             turn=number,
@@ -364,18 +330,7 @@ class Agent:
             tokens=reply.tokens,
             lost=reply.lost,
         )
-        usage = UsageSpent(
-            context=context,
-            turn=number,
-            model=reply.model,
-            tokens=reply.tokens,
-            lost=reply.lost,
-            request_id=reply.request_id,
-            cost_usd=reply.cost_usd,
-            took_s=round(reply.took_s, 4),
-            is_estimated=reply.is_estimated,
-        )
-        spent = self._world.entry("usage", body=usage)
+        spent = self._payments.spent(replied, offer, reply)
         try:
             await self._journal.commit(replied, [spent])
         except TooLargeError:
@@ -505,8 +460,8 @@ class Agent:
         ]
 
     def cost_usd(self, transcript: Transcript) -> float | None:
-        """What the calls of a transcript have cost in US dollars, if that is known."""
-        return permits.cost_usd(transcript, self._caller.cost_usd)
+        """What the calls of a transcript have cost in US dollars at most, if that is known."""
+        return permits.usd_at_most(transcript, self._caller.cost_usd)
 
 
 def _refused(

@@ -12,13 +12,14 @@ import msgspec
 
 from bus.messages import ActRefused, Budget, TokenCounts
 from bus.run_stream import Entry
+from team.agent import sizing
 from team.agent.journal import Transcript, Turn
-from team.agent.models.call import Caller, Request, ToolCall
+from team.agent.models.bound import Bound
+from team.agent.models.call import Caller, Lost, Request, ToolCall
 from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.world import World
 from team.codes.limits import TOOL
 from team.rules.limits import (
-    CHARACTERS_PER_TOKEN,
     WRAP_UP_SHARE,
     NextCall,
     Used,
@@ -26,28 +27,39 @@ from team.rules.limits import (
 )
 from team.spec import ResolvedSpec
 
-NOTHING: Final = TokenCounts()
 REASON_CHARACTERS_MAX: Final = 1_000
 """What a refusal's event keeps of its reason."""
 
 
-def used_by(
-    transcript: Transcript,
-    ends_with: str | None,
-    seconds: float,
-    caller: Caller,
-    lost: TokenCounts = NOTHING,
-) -> Used:
-    """What a transcript has used up so far, and the call that is being tried has lost."""
-    spent = cost_usd(transcript, caller.cost_usd)
-    more = caller.cost_usd(transcript.opened.model, lost) if lost.total else 0.0
+def used_by(transcript: Transcript, ends_with: str | None, seconds: float, caller: Caller) -> Used:
+    """What a transcript has used up so far, at most: what nobody has settled counts in full."""
     return Used(
         turns=len(transcript.turns),
-        tokens=transcript.tokens + lost.total,
+        tokens=transcript.tokens_at_most,
         seconds=seconds,
         tool_calls=sum(len(_counted(turn, ends_with)) for turn in transcript.turns),
-        usd=None if spent is None or more is None else spent + more,
+        usd=usd_at_most(transcript, caller.cost_usd),
     )
+
+
+def used_after(used: Used, lost: Lost, model: str, caller: Caller) -> Used:
+    """What is used up once tries in vain are counted, at what they may have taken."""
+    cost = caller.cost_usd(model, lost.tokens) if lost.tokens.total else 0.0
+    is_known = used.usd is not None and cost is not None and lost.unsettled_usd is not None
+    usd = (used.usd or 0.0) + (cost or 0.0) + (lost.unsettled_usd or 0.0)
+    return msgspec.structs.replace(
+        used,
+        tokens=used.tokens + lost.tokens.total + lost.unsettled_tokens,
+        usd=usd if is_known else None,
+    )
+
+
+def usd_at_most(
+    transcript: Transcript, price: Callable[[str, TokenCounts], float | None]
+) -> float | None:
+    """What the calls of a transcript have cost, and may have, in US dollars, if that is known."""
+    spent, unsettled = cost_usd(transcript, price), transcript.unsettled.usd
+    return None if spent is None or unsettled is None else spent + unsettled
 
 
 def patience_s(budget: Budget, seconds: float) -> float:
@@ -76,14 +88,15 @@ def cost_usd(
 
 
 def next_call(
-    world: World, request: Request, transcript: Transcript, added: Sequence[str], caller: Caller
+    world: World, request: Request, limit: Bound | None, expected: int, usd_expected: float | None
 ) -> NextCall:
-    """Estimate the next model call."""
-    read = read_tokens(request, transcript, added)
+    """What the next model call takes: at most, and probably."""
     spec = world.state.spec  # nobody is seated without one; a bare world has no policy
     return NextCall(
-        tokens=read + request.max_tokens,
-        usd=caller.ceiling_usd(request.model, read, request.max_tokens),
+        tokens=None if limit is None else limit.tokens,
+        usd=None if limit is None else limit.usd,
+        tokens_expected=expected,
+        usd_expected=usd_expected,
         output_tokens=request.max_tokens,
         output_tokens_max=None if spec is None else spec.team.policy.output_tokens_max,
         model=request.model,
@@ -92,8 +105,8 @@ def next_call(
 
 
 def read_tokens(request: Request, transcript: Transcript, added: Sequence[str]) -> int:
-    """About what a call reads; where the last one was counted, by that count."""
-    return max(request.estimated_input_tokens(), _read_again(transcript, added))
+    """About what a call reads, by what was counted of its context before."""
+    return sizing.expected(request, transcript, added)
 
 
 def _is_model_allowed(world: World, spec: ResolvedSpec, model: str) -> bool:
@@ -161,13 +174,3 @@ def refusal_entry(
 def _counted(turn: Turn, ends_with: str | None) -> list[ToolCall]:
     """The calls of a turn that count against the limit."""
     return [call for call in turn.calls if call.name != ends_with]
-
-
-def _read_again(transcript: Transcript, added: Sequence[str]) -> int:
-    """What the last call read and wrote, as it was counted, and what has come since."""
-    if not transcript.turns or transcript.is_just_compacted:
-        return 0
-    last = transcript.turns[-1]
-    outcomes = last.acted.outcomes if last.acted is not None else ()
-    size = len(msgspec.json.encode((outcomes, added)))
-    return last.replied.tokens.total + int(size / CHARACTERS_PER_TOKEN)

@@ -20,6 +20,7 @@ from bus.messages import (
     TaskOpened,
     TurnActed,
     TurnReplied,
+    UsageReserved,
     UsageSpent,
 )
 from bus.run_stream import Record
@@ -38,6 +39,7 @@ from team.rules.outside import may_cite
 from team.sources import Library, is_snapshot, quote_problem, snapshot_id
 from team.spec import ResolvedSpec
 from team.state import RunState, Submission, fold
+from team.state.unsettled import Unsettled
 
 _TASK_CONTEXT: Final = re.compile(r"task:([^:]+):(\d+)")
 
@@ -58,12 +60,14 @@ class Transcript(msgspec.Struct, kw_only=True):
         context: Its name.
         entries: All journal records of it, in order.
         usage: What its model calls took, in order.
+        unsettled: What they may have taken beyond that.
     """
 
     member: str
     context: str
     entries: list[At] = []
     usage: list[tuple[int, UsageSpent]] = []
+    unsettled: Unsettled = Unsettled()
 
     @property
     def opened(self) -> ContextOpened | None:
@@ -136,8 +140,13 @@ class Case:
                 case ContextOpened() | TurnReplied() | TurnActed() | ContextClosed():
                     one = _transcript(found, member, body.context)
                     one.entries.append(At(seq=record.seq, at=record.at, body=body))
+                case UsageReserved():
+                    one = _transcript(found, member, body.context)
+                    one.unsettled = one.unsettled.reserve(body)
                 case UsageSpent():
-                    _transcript(found, member, body.context).usage.append((record.seq, body))
+                    one = _transcript(found, member, body.context)
+                    one.usage.append((record.seq, body))
+                    one.unsettled = one.unsettled.settle(body)
                 case _:
                     pass
         return found

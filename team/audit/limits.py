@@ -21,6 +21,7 @@ from bus.messages import (
     TaskSettled,
     TaskSubmitted,
     TurnReplied,
+    UsageReserved,
     UsageSpent,
 )
 from team.audit.case import Case, Transcript
@@ -30,6 +31,7 @@ from team.codes import limits as codes
 from team.policy import Policy
 from team.rules.premises import CHECK as PREMISES
 from team.state.roster import Roster
+from team.state.unsettled import Unsettled
 
 SLACK_S: Final = 5.0
 """How far clocks and storing may be apart before a time counts as passed, in seconds."""
@@ -123,10 +125,11 @@ def _over_budget(case: Case, transcript: Transcript, budget: Budget) -> Iterator
         what = f"{len(turns)} model calls, granted were {budget.turns_max}"
         yield _on(transcript, codes.TURNS, turns[budget.turns_max :], what)
     yield from _over_tool_calls(transcript, budget)
-    total = transcript.tokens
+    rest = transcript.unsettled.tokens
     paid = tuple(seq for seq, _ in transcript.usage)
-    if total > budget.tokens_max:
-        what = f"{total} tokens, granted were {budget.tokens_max}"
+    if transcript.tokens + rest > budget.tokens_max:
+        more = f" and {rest} not settled" if rest else ""
+        what = f"{transcript.tokens} tokens{more}, granted were {budget.tokens_max}"
         yield _on(transcript, codes.TOKENS, paid[-1:], what)
     yield from _over_dollars(transcript, budget)
     yield from _over_seconds(case, transcript, budget)
@@ -154,9 +157,14 @@ def _over_dollars(transcript: Transcript, budget: Budget) -> Iterator[Remark]:
         what = f"the price of {len(unknown)} calls is not known, granted were ${budget.usd_max:g}"
         yield _on(transcript, codes.DOLLARS, unknown, what)
     total = sum(usage.cost_usd or 0.0 for _, usage in transcript.usage)
-    if total > budget.usd_max + _CENT:
-        what = f"${total:.6f}, granted were ${budget.usd_max:g}"
-        yield _on(transcript, codes.DOLLARS, [transcript.usage[-1][0]], what)
+    rest = transcript.unsettled.usd
+    if rest is None:
+        what = f"the price of a call is not known, granted were ${budget.usd_max:g}"
+        yield _on(transcript, codes.DOLLARS, [seq for seq, _ in transcript.usage], what)
+    elif total + rest > budget.usd_max + _CENT:
+        more = f" and ${rest:.6f} not settled" if rest else ""
+        what = f"${total:.6f}{more}, granted were ${budget.usd_max:g}"
+        yield _on(transcript, codes.DOLLARS, [seq for seq, _ in transcript.usage[-1:]], what)
 
 
 def _over_seconds(case: Case, transcript: Transcript, budget: Budget) -> Iterator[Remark]:
@@ -224,7 +232,8 @@ def granted(case: Case) -> list[Granted]:
     round, or its end.
     """
     slices: dict[str, _Slice] = {}
-    spent: dict[tuple[str, str], tuple[int, float]] = {}
+    known: dict[tuple[str, str], tuple[int, float]] = {}
+    rest: dict[tuple[str, str], Unsettled] = {}
     found: list[Granted] = []
     for record in case.records:
         body, author, name = record.body, record.subject.author, (*record.subject.names, "")[0]
@@ -237,13 +246,29 @@ def granted(case: Case) -> list[Granted]:
                 slices.pop(name, None)
             case TaskSubmitted() | TaskFailed() if name in slices and slices[name].holder == author:
                 del slices[name]
+            case UsageReserved():
+                place = (author, body.context)
+                rest[place] = rest.get(place, Unsettled()).reserve(body)
             case UsageSpent():
-                tokens, usd = spent.get((author, body.context), (0, 0.0))
+                place = (author, body.context)
+                tokens, usd = known.get(place, (0, 0.0))
                 more = body.tokens.total + body.lost.total, body.cost_usd or 0.0
-                spent[author, body.context] = (tokens + more[0], usd + more[1])
+                known[place] = (tokens + more[0], usd + more[1])
+                rest[place] = rest.get(place, Unsettled()).settle(body)
             case _:
                 continue
-        found.append(_sum(record.seq, slices, spent))
+        found.append(_sum(record.seq, slices, _at_most(known, rest)))
+    return found
+
+
+def _at_most(
+    known: dict[tuple[str, str], tuple[int, float]], rest: dict[tuple[str, str], Unsettled]
+) -> dict[tuple[str, str], tuple[int, float]]:
+    """What each context has spent, what nobody has settled included."""
+    found = dict(known)
+    for place, one in rest.items():
+        tokens, usd = known.get(place, (0, 0.0))
+        found[place] = (tokens + one.tokens, usd + (one.usd or 0.0))
     return found
 
 

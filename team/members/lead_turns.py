@@ -22,6 +22,7 @@ async def lead_turns(
     member: Member, context: str, briefing: Briefing, tools: tuple[AnyTool, ...], ends_with: str
 ) -> Outcome:
     """Do one assignment of the lead, or go on with it where the journal leaves off."""
+    await member.paid()
     role = member.spec.role_of_seat("lead")
     outcome = await member.agent.work(
         Assignment(

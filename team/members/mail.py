@@ -31,6 +31,7 @@ def open_mail(member: Member) -> str | None:
 
 async def answer_mail(member: Member, context: str) -> None:
     """Deal with mail that came when there was no task at hand."""
+    await member.paid()
     me = member.key.name
     role_name = member.state.roster.seats[me].role
     role = member.role(role_name)
@@ -68,7 +69,8 @@ def pocket_budget(member: Member, context: str) -> Budget:
     for name, transcript in member.journal.transcripts.items():
         if name != context and not name.startswith("task:"):
             usd = member.agent.cost_usd(transcript)
-            spent = spent.plus(Amount(tokens=transcript.tokens, usd=inf if usd is None else usd))
+            tokens = transcript.tokens_at_most
+            spent = spent.plus(Amount(tokens=tokens, usd=inf if usd is None else usd))
     return from_pocket(state.roster.seats[me].pocket, spent)
 
 

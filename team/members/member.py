@@ -102,6 +102,14 @@ class Member:
         """Commit, then wait until this member's own picture of the run includes it."""
         await self.inbox.reached(await self.world.stream.commit(entries))
 
+    async def paid(self) -> None:
+        """Wait until the lead's own picture of the run includes all that it has paid.
+
+        Its next budget is what is left; what others may spend, they count from their journals.
+        """
+        if self.key.name == LEAD:
+            await self.inbox.reached(self.journal.usage_seq)
+
     def role(self, name: str) -> Role:
         """A role file of the run."""
         return self.spec.roles[name]

@@ -29,6 +29,8 @@ FLOOR_TOKENS: Final = 20_000
 """Tokens below which a slice is not worth granting: two calls that say little."""
 FLOOR_USD: Final = 0.01
 """US dollars below which a slice is not worth granting."""
+GRAIN_USD: Final = 1e-9
+"""What the order in which dollars are summed may make of them."""
 LATER_SHARE: Final = 0.5
 """Share of a lane's part of what is left that is kept for what comes after."""
 POCKETS_SHARE: Final = 0.1
@@ -96,8 +98,8 @@ def exposure(state: RunState, back: str | None = None) -> Amount:
 
     Args:
         state: The lead's fold of the run, or the fold of its whole stream.
-        back: A task that is taken from a holder who is gone: what that one has not used
-            of it is not counted.
+        back: A task that is taken from a holder whose process has ended: what that one has
+            not used of it is not counted.
     """
     return given_out(state, back).plus(_reserve_left(state))
 
@@ -299,16 +301,20 @@ def overspent(
 
 
 def _overspent(budget: Budget, spent: Spent) -> Iterable[str]:
-    if not spent.tokens <= budget.tokens_max:
-        yield f"{spent.tokens} tokens, granted were {budget.tokens_max}"
+    """What was reserved and never settled counts: no reservation is made beyond a slice."""
+    if not spent.tokens_at_most <= budget.tokens_max:
+        held = f" and {spent.unsettled_tokens} not settled" if spent.unsettled_tokens else ""
+        yield f"{spent.tokens} tokens{held}, granted were {budget.tokens_max}"
     if not spent.calls <= budget.turns_max:
         yield f"{spent.calls} turns, granted were {budget.turns_max}"
     if budget.usd_max is None:
         return
-    if spent.cost_usd is None:
+    usd = spent.usd_at_most
+    if usd is None:
         yield f"an unknown price, granted were ${budget.usd_max:.4f}"
-    elif not spent.cost_usd <= budget.usd_max:
-        yield f"${spent.cost_usd:.4f}, granted were ${budget.usd_max:.4f}"
+    elif not usd <= budget.usd_max + GRAIN_USD:
+        held = f" and ${spent.unsettled_usd:.4f} not settled" if spent.unsettled_usd else ""
+        yield f"${spent.cost_usd:.4f}{held}, granted were ${budget.usd_max:.4f}"
 
 
 # --- within ----------------------------------------------------------------------
@@ -349,7 +355,7 @@ def _others(state: RunState) -> list[str]:
 def _exposure_of(state: RunState, member: str, back: str | None) -> Amount:
     """What a member has spent, or may still use up: slice by slice, and its pocket."""
     ledger, seat = state.ledger, state.roster.seats.get(member)
-    back = None if state.roster.is_in(member) else back
+    back = back if state.roster.is_gone(member) else None
     spent = {c: _amount_spent(s) for (name, c), s in ledger.by_context.items() if name == member}
     total = _beside_tasks(spent)
     if seat is not None and seat.pocket is not None:
@@ -382,7 +388,9 @@ def _spent_by(state: RunState, member: str, but: str | None = None) -> Amount:
 
 
 def _amount_spent(spent: Spent) -> Amount:
-    return Amount(tokens=spent.tokens, usd=inf if spent.cost_usd is None else spent.cost_usd)
+    """What is gone for certain or perhaps: a call that was not settled counts in full."""
+    usd = spent.usd_at_most
+    return Amount(tokens=spent.tokens_at_most, usd=inf if usd is None else usd)
 
 
 def _amount_of(budget: Budget) -> Amount:

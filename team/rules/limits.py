@@ -35,7 +35,11 @@ TOO_DEAR: Final = "and the next call may cost"
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):
-    """What an assignment has used so far; US dollars are absent where a price is unknown."""
+    """What an assignment has used so far; US dollars are absent where a price is unknown.
+
+    Tokens and dollars are what it may have taken at most: calls that nobody has settled count
+    in full.
+    """
 
     turns: int = 0
     tokens: int = 0
@@ -48,16 +52,20 @@ class NextCall(msgspec.Struct, frozen=True, kw_only=True):
     """The model call that is to be made.
 
     Attributes:
-        tokens: What it will read and may write, estimated.
-        usd: What that may cost at the listed price; absent where that is unknown.
+        tokens: The most that it can read and write together; absent where nothing bounds it.
+        usd: The most that it can cost at the listed price; absent where that is unknown.
+        tokens_expected: What it will probably take, if that is less.
+        usd_expected: What that would cost.
         output_tokens: What it may write.
         output_tokens_max: What policy lets one call write; absent: no word on it.
         model: The model asked for.
         is_model_allowed: Whether policy lets that model answer.
     """
 
-    tokens: int
+    tokens: int | None
     usd: float | None = 0.0
+    tokens_expected: int | None = None
+    usd_expected: float | None = None
     output_tokens: int = 0
     output_tokens_max: int | None = None
     model: str = ""
@@ -105,13 +113,15 @@ def _turns(budget: Budget, used: Used, _: NextCall) -> Ruling:
 
 
 def _tokens(budget: Budget, used: Used, call: NextCall) -> Ruling:
-    after = used.tokens + call.tokens
-    if after > budget.tokens_max:
+    if call.tokens is None:
+        return _stop("what the next call would read has no bound")
+    if not used.tokens + call.tokens <= budget.tokens_max:
         return _stop(
             f"{used.tokens} of {budget.tokens_max} tokens are used and the next call "
             f"may take {call.tokens}"
         )
-    if after > budget.tokens_max * (1 - WRAP_UP_SHARE):
+    expected = call.tokens if call.tokens_expected is None else call.tokens_expected
+    if _is_near(used.tokens, expected, call.tokens, budget.tokens_max):
         return _wrap_up("tokens are nearly used up")
     return _GO
 
@@ -122,12 +132,21 @@ def _dollars(budget: Budget, used: Used, call: NextCall) -> Ruling:
         return _GO
     if used.usd is None or call.usd is None:
         return _stop(f"the price of {call.model!r} is unknown and there is a limit of ${most:.4f}")
-    after = used.usd + call.usd
-    if not after <= most:  # what is no number is a no, too
+    if not used.usd + call.usd <= most:  # what is no number is a no, too
         return _stop(f"${used.usd:.4f} of ${most:.4f} are spent {TOO_DEAR} ${call.usd:.4f}")
-    if after > 0 and after > most * (1 - WRAP_UP_SHARE):
+    expected = call.usd if call.usd_expected is None else call.usd_expected
+    if _is_near(used.usd, expected, call.usd, most):
         return _wrap_up("the money is nearly spent")
     return _GO
+
+
+def _is_near(used: float, expected: float, at_most: float, limit: float) -> bool:
+    """Whether this may be the last call: little would be left, or not enough for one like it."""
+    after = used + expected
+    if not after > 0:
+        return False
+    has_estimate = expected < at_most
+    return after > limit * (1 - WRAP_UP_SHARE) or (has_estimate and after + at_most > limit)
 
 
 def _seconds(budget: Budget, used: Used, _: NextCall) -> Ruling:

@@ -28,7 +28,7 @@ from bus.errors import BusError
 from bus.feed import Feed, create_feed, delete_feed
 from bus.ids import LEAD, SUPERVISOR
 from bus.live import BEAT_EVERY_S, Beat, Roll, send_beat
-from bus.messages import MemberJoined, MemberLost, MemberStuck, ResultPublished
+from bus.messages import MemberLost, MemberStuck, ResultPublished
 from bus.run_stream import Entry, Record, RunStream
 from team.agent.asleep import Sleep
 from team.errors import StateError
@@ -309,11 +309,11 @@ class Supervisor:
         return f"it died {deaths} times within {within_s:g} s of work; the last time: {how}"
 
     async def _see_off(self, name: str) -> None:
-        """A process that took its seat in the moment it was replaced is lost once more."""
-        own = await self._stream.head(str(subjects.member(self._run, name, name)))
-        has_joined = own is not None and isinstance(own.body, MemberJoined)
-        if own is not None and has_joined and own.seq > self._replaced[name]:
-            await self._lost(name, "the lead had replaced it")
+        """Say that the process of a member that was replaced has ended: it spends no more.
+
+        It may have taken its seat in the moment it was replaced: then it is lost once more.
+        """
+        await self._lost(name, "the lead had replaced it")
 
     def _check_watchers(self) -> None:
         """A watcher that failed would leave its member dead without a word."""

@@ -32,6 +32,8 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         left: Why it left; absent while it is in.
         lost: Why it was given up; absent unless it was.
         lost_seq: Where in the stream that was said; 0 unless it was.
+        is_gone: Whether its last process is known to have ended: it, or who keeps it alive, has
+            said so. One that the lead gives up may be frozen in the middle of a call.
         stuck: How it was last seen to get nowhere; absent while it moves.
         stuck_seq: Where in the stream that was said; 0 unless it was.
         told_seq: Where it was told so; 0 unless it was.
@@ -51,6 +53,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     left: str | None = None
     lost: str | None = None
     lost_seq: int = 0
+    is_gone: bool = False
     stuck: MemberStuck | None = None
     stuck_seq: int = 0
     told_seq: int = 0
@@ -98,14 +101,19 @@ class Roster:
                     left=None,
                     lost=None,
                     lost_seq=0,
+                    is_gone=False,
                     stuck=None,
                     stuck_seq=0,
                     told_seq=0,
                 )
             case MemberLeft(reason=reason) if seat and author == name:
-                self.seats[name] = change(seat, left=reason, pocket=None)
+                self.seats[name] = change(seat, left=reason, pocket=None, is_gone=True)
             case MemberLost(reason=reason) if seat and author in (name, SUPERVISOR, LEAD):
-                self.seats[name] = change(seat, lost=reason, lost_seq=record.seq, pocket=None)
+                if seat.lost is None or author != SUPERVISOR:
+                    seat = change(seat, lost=reason, lost_seq=record.seq)
+                is_gone = seat.is_gone or author != LEAD or name == LEAD
+                pocket = None if is_gone else seat.pocket
+                self.seats[name] = change(seat, is_gone=is_gone, pocket=pocket)
             case MemberStuck() as stuck if seat and author == SUPERVISOR:
                 self.seats[name] = change(seat, stuck=stuck, stuck_seq=record.seq)
             case _:
@@ -126,6 +134,11 @@ class Roster:
         """Whether a member has a seat that it neither left nor lost."""
         seat = self.seats.get(name)
         return seat is not None and seat.is_in
+
+    def is_gone(self, name: str) -> bool:
+        """Whether a member makes no more calls for certain; nobody of that name makes none."""
+        seat = self.seats.get(name)
+        return seat is None or seat.is_gone
 
     def present(self, role: str | None = None) -> list[Seat]:
         """Members that are in, in the order they were seated; of one role, if named."""

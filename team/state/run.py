@@ -133,7 +133,7 @@ class RunState:
         name = record.subject.names[0] if record.subject.names else ""
         if record.subject.kind == "task" and name in self.board.tasks:
             self.ledger.follow(self.board.tasks[name], self.roster)
-        if record.subject.kind == "member" and not self.roster.is_in(name):
+        if record.subject.kind == "member" and self.roster.is_gone(name):
             self.ledger.give_back(name)
 
     def _move_heads(self, record: Record) -> None:

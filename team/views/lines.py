@@ -48,6 +48,7 @@ from bus.messages import (
     TaskSubmitted,
     TurnActed,
     TurnReplied,
+    UsageReserved,
     UsageSpent,
     VerdictGiven,
     WrapUp,
@@ -198,7 +199,13 @@ def _spent(body: UsageSpent, _: str) -> str:
     cost = "unknown cost" if body.cost_usd is None else f"${body.cost_usd:.4f}"
     lost = f" ({body.lost.total} in answers that broke off)" if body.lost.total else ""
     tokens = body.tokens.total + body.lost.total
-    return f"{tokens} tokens{lost}, {cost}, {body.took_s:.2f} s"
+    more = f", {body.unsettled_tokens} more at most" if body.unsettled_tokens else ""
+    return f"{tokens} tokens{lost}{more}, {cost}, {body.took_s:.2f} s"
+
+
+def _reserved(body: UsageReserved, _: str) -> str:
+    cost = "unknown cost" if body.usd is None else f"${body.usd:.4f}"
+    return f"reserves {body.tokens} tokens, {cost} for turn {body.turn} of {body.context}"
 
 
 _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
@@ -244,6 +251,7 @@ _WORDING: Final[dict[Any, Callable[[Any, str], str]]] = {
         f"lets turns 1 to {body.upto} leave context {body.context}: {body.reason}"
     ),
     ContextClosed: lambda body, _: f"closes context {body.context}: {body.reason}",
+    UsageReserved: _reserved,
     UsageSpent: _spent,
 }
 """How each message is told; mail and control are told above."""

@@ -20,6 +20,7 @@ from bus.messages import (
     TaskFailed,
     TurnActed,
     TurnReplied,
+    UsageReserved,
     UsageSpent,
 )
 from bus.run_stream import BATCH_MESSAGES_MAX, Entry, RunStream
@@ -95,7 +96,13 @@ async def test_reply_too_large_is_paid_for_and_not_returned(stream: RunStream) -
     assert "too large" in outcome.reason
     assert model.asked == 1
     bodies = [record.body for record in await all_of(stream.read())]
-    assert [type(b) for b in bodies] == [ContextOpened, TurnReplied, UsageSpent, ContextClosed]
+    assert [type(b) for b in bodies] == [
+        ContextOpened,
+        UsageReserved,
+        TurnReplied,
+        UsageSpent,
+        ContextClosed,
+    ]
 
 
 async def test_turn_whose_tools_give_too_much_is_told_so(stream: RunStream) -> None:

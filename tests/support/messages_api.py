@@ -18,13 +18,20 @@ import httpx2
 import msgspec
 
 from team.agent.models.rehearsal.brain import MODEL, Composed, compose
-from team.agent.models.rehearsal.transport import message_events, request_problem, respond
+from team.agent.models.rehearsal.transport import (
+    COUNTING,
+    counted,
+    message_events,
+    request_problem,
+    respond,
+)
 
 KEY = "sk-test-good"
 TRIES_SPOILED = 2
 """How many tries of one call `faults_by_seed` may spoil: fewer than a caller makes."""
 
 Script = Callable[[dict[str, Any], int], httpx2.Response | None]
+Counting = Callable[[dict[str, Any]], httpx2.Response]
 
 
 class CutError(Exception):
@@ -32,9 +39,16 @@ class CutError(Exception):
 
 
 class MessagesApi:
-    """The server's side: what it was asked, by what it answers, which calls it has served."""
+    """The server's side: what it was asked, by what it answers, which calls it has served.
 
-    def __init__(self, script: Script = lambda body, number: None) -> None:
+    `counts` answers the requests to count; without it the server has no such address.
+    """
+
+    def __init__(
+        self, script: Script = lambda body, number: None, counts: Counting | None = counted
+    ) -> None:
+        self.counted: list[dict[str, Any]] = []
+        self._counts = counts
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.served: list[bytes] = []
@@ -57,8 +71,8 @@ class MessagesApi:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while (request := await _read(reader)) is not None:
-                headers, body = request
-                response = self._answer(headers, msgspec.json.decode(body))
+                path, headers, body = request
+                response = self._answer(path, headers, msgspec.json.decode(body))
                 await _send(writer, response)
                 if response.headers.get("content-type") == "text/event-stream":
                     self.served.append(body)
@@ -69,7 +83,12 @@ class MessagesApi:
         finally:
             writer.close()
 
-    def _answer(self, headers: dict[str, str], body: dict[str, Any]) -> httpx2.Response:
+    def _answer(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> httpx2.Response:
+        if path.endswith(COUNTING):
+            self.counted.append(body)
+            if self._counts is None:
+                return error_response(404, "not_found_error", "no such address")
+            return self._counts(body)
         self.requests.append(body)
         key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key")
         self.keys.append(key or "")
@@ -85,9 +104,11 @@ class MessagesApi:
 
 
 @asynccontextmanager
-async def messages_api(script: Script = lambda body, number: None) -> AsyncIterator[MessagesApi]:
+async def messages_api(
+    script: Script = lambda body, number: None, counts: Counting | None = counted
+) -> AsyncIterator[MessagesApi]:
     """Serve the Messages API on a free loopback port."""
-    api = MessagesApi(script)
+    api = MessagesApi(script, counts)
     server = await asyncio.start_server(api.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     api.url = f"http://127.0.0.1:{port}"
@@ -248,12 +269,13 @@ async def _send(writer: asyncio.StreamWriter, response: httpx2.Response) -> None
     await writer.drain()
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, str], bytes] | None:
+async def _read(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes] | None:
     line = await reader.readline()
     if not line:
         return None
-    headers = {":path": line.decode().split(" ")[1]}
+    target = line.decode().split()[1]
+    path, headers = target.partition("?")[0], {":path": target}
     while (line := (await reader.readline()).decode().strip()) != "":
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    return headers, await reader.readexactly(int(headers.get("content-length", "0")))
+    return path, headers, await reader.readexactly(int(headers.get("content-length", "0")))

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.messages import MemberLost, TaskClaimed, TaskFailed, TokenCounts
+from bus.ids import LEAD, SUPERVISOR
+from bus.messages import (
+    MemberLost,
+    TaskClaimed,
+    TaskFailed,
+    TokenCounts,
+    UsageReserved,
+    UsageSpent,
+)
 from team.state import Ledger, Spent
 from team.state.ledger import read_tokens
 from tests.support.builders import a_budget, a_record, a_story, a_usage, opens
@@ -125,16 +133,20 @@ def test_a_budget_waits_with_its_task_is_held_by_a_claim_and_ends_with_it() -> N
     assert held.slices[place].budget == a_budget()
 
 
-@pytest.mark.parametrize(("is_lost", "state"), [(False, "taken"), (True, "ended")])
-def test_what_is_taken_back_from_a_member_that_is_in_is_not_ended(
-    is_lost: bool, state: str
+@pytest.mark.parametrize(
+    ("lost_by", "state"),
+    [(None, "taken"), (LEAD, "taken"), (SUPERVISOR, "ended"), ("ada", "ended")],
+)
+def test_what_is_taken_back_is_ended_once_its_holder_makes_no_more_calls(
+    lost_by: str | None, state: str
 ) -> None:
+    """Whom the lead gives up may be frozen in a call: that its process ended, others must say."""
     story = a_story()
     story.seat("ada")
     story.tell("task", "t1", body=opens(offered_to="ada"))
     story.tell("task", "t1", author="ada", body=TaskClaimed())
-    if is_lost:
-        story.tell("member", "ada", body=MemberLost(reason="gone"))
+    if lost_by:
+        story.tell("member", "ada", author=lost_by, body=MemberLost(reason="gone"))
     story.tell("task", "t1", body=opens(offered_to="bea"))
 
     assert story.state.ledger.slices["ada", "task:t1:1"].state == state
@@ -155,3 +167,65 @@ def test_usage_that_claims_less_than_nothing_gives_nothing_back() -> None:
 
     assert Spent().plus(forged) == Spent(calls=1)
     assert Spent().plus(a_usage(input=10, output=5)).plus(forged).tokens == 15
+
+
+# --- what nobody has settled ----------------------------------------------------------
+
+
+def reserves(turn: int, tokens: int, usd: float | None = 0.25) -> UsageReserved:
+    return UsageReserved(context="task:t1:1", turn=turn, model="m1", tokens=tokens, usd=usd)
+
+
+def takes(turn: int, tokens: int = 0, unsettled: int = 0, usd: float | None = 0.0) -> UsageSpent:
+    return UsageSpent(
+        context="task:t1:1",
+        turn=turn,
+        model="m1",
+        tokens=TokenCounts(input=tokens),
+        unsettled_tokens=unsettled,
+        unsettled_usd=usd,
+        request_id="req-1" if tokens else "",
+        cost_usd=0.5 if tokens else 0.0,
+    )
+
+
+def at_most(*said: UsageReserved | UsageSpent) -> tuple[int, float | None]:
+    ledger = Ledger()
+    for seq, body in enumerate(said, start=1):
+        ledger.apply(a_record(seq, "usage", author="ada", body=body))
+    spent = ledger.by_context["ada", "task:t1:1"]
+    assert spent.tokens == ledger.total.tokens
+    assert ledger.unsettled.unsettled_tokens == spent.tokens_at_most - spent.tokens
+    return spent.tokens_at_most, spent.usd_at_most
+
+
+def test_a_call_that_was_reserved_counts_in_full_until_it_is_settled() -> None:
+    assert at_most(reserves(1, 900)) == (900, 0.25)
+    assert at_most(reserves(1, 900), takes(1, 300)) == (300, 0.5)
+    assert at_most(reserves(1, 900), takes(1, 300), reserves(2, 50)) == (350, 0.75)
+
+
+def test_a_later_reservation_of_a_turn_takes_the_place_of_the_one_before() -> None:
+    assert at_most(reserves(1, 900), reserves(1, 1_000)) == (1_000, 0.25)
+    assert at_most(reserves(1, 900), reserves(2, 1_000)) == (1_900, 0.5)
+
+
+def test_what_nobody_can_say_of_tries_that_broke_off_stays() -> None:
+    """In a turn that was answered after them, and in one that never was."""
+    assert at_most(reserves(1, 900), takes(1, 300, 400, 0.125)) == (700, 0.625)
+    assert at_most(reserves(1, 900), takes(1, 0, 400, 0.125)) == (400, 0.125)
+    assert at_most(takes(1, 0, 400, 0.125), takes(1, 0, 400, 0.125)) == (800, 0.25)
+
+
+def test_a_reservation_of_unknown_price_makes_what_was_spent_unknown() -> None:
+    assert at_most(reserves(1, 900, None)) == (900, None)
+    assert at_most(reserves(1, 900, None), takes(1, 300)) == (300, 0.5)
+    assert at_most(takes(1, 0, 400, None)) == (400, None)
+
+
+def test_a_call_that_was_given_up_is_no_turn() -> None:
+    ledger = Ledger()
+    ledger.apply(a_record(1, "usage", author="ada", body=takes(1, 0, 400)))
+    ledger.apply(a_record(2, "usage", author="ada", body=takes(1, 300)))
+
+    assert ledger.total.calls == 1

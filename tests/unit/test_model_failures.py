@@ -21,6 +21,7 @@ from team.agent.models.call import (
     DISCARDED,
     REPLY_TRIES,
     Caller,
+    Lost,
     Reply,
     _Attempt,
     _Tries,
@@ -354,9 +355,9 @@ async def test_what_a_broken_answer_took_is_counted_as_far_as_it_was_told() -> N
 
 
 async def test_a_caller_that_has_lost_enough_tries_no_more() -> None:
-    asked = list[TokenCounts]()
+    asked = list[Lost]()
 
-    def may_lose(lost: TokenCounts) -> bool:
+    def may_lose(lost: Lost) -> bool:
         asked.append(lost)
         return False
 
@@ -364,8 +365,8 @@ async def test_a_caller_that_has_lost_enough_tries_no_more() -> None:
         with pytest.raises(ModelReplyError) as caught:
             await call(caller, may_lose=may_lose)
 
-    assert asked == [TokenCounts(input=50, output=2)]
-    assert caught.value.lost == asked[0]
+    assert [one.tokens for one in asked] == [TokenCounts(input=50, output=2)]
+    assert caught.value.lost == asked[0].tokens
 
 
 async def test_a_wait_is_told_before_it_and_its_end_after_it() -> None:

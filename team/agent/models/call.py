@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal, Protocol
 
 import anthropic
@@ -16,13 +16,14 @@ import msgspec
 
 from bus.messages import TokenCounts
 from team.agent.models.arguments import Keep, arguments
+from team.agent.models.bound import Bound
 from team.agent.models.cassette.environment import Tape
 from team.agent.models.cassette.lane import Lane
 from team.agent.models.client import REHEARSAL
 from team.agent.models.endpoints import Endpoints
 from team.agent.models.failures import exhausted_s, is_thinking_refused, model_error, pause_s
 from team.agent.models.priced import TABLE_ONLY, PriceBook
-from team.agent.models.pricing import price_ceiling_usd, price_usd
+from team.agent.models.pricing import price_usd
 from team.agent.models.reading import DELTAS, counted, problem_of_calls
 from team.agent.thinking import has_thinking, without_thinking
 from team.errors import (
@@ -41,6 +42,23 @@ BEGUN_TRIES: Final = 8
 """How many answers to one call may begin, and be paid, and then end in a busy provider."""
 PATIENCE_S: Final = 600.0
 """How long a busy provider is waited for where nobody says otherwise, in seconds."""
+COUNT_S: Final = 20.0
+"""How long the provider may take to count a request, in seconds."""
+COUNTED_FIELDS: Final = (
+    "cache_control",
+    "messages",
+    "model",
+    "output_config",
+    "system",
+    "thinking",
+    "tool_choice",
+    "tools",
+)
+"""What of a request the counting endpoint takes."""
+NO_SUCH_ENDPOINT: Final = (404, 405, 501)
+"""What a server answers that does not count."""
+UNBOUND: Final = Bound(read=0, written=0)
+"""Of a call that nobody has bounded, as tests make them."""
 DISCARDED: Final = "\n[this answer broke off: it does not count, and is asked for again]\n"
 
 Ending = Literal["ok", "busy", "failed"]
@@ -66,6 +84,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         stop_details: What the provider says of that, if anything.
         tokens: What the call took.
         lost: What tries before it took, whose answer broke off.
+        unsettled_tokens: What these may have taken beyond that, at most.
+        unsettled_usd: The same in US dollars; absent where the price is unknown.
         cost_usd: US dollars of all that; absent where the price is unknown.
         took_s: From request to last byte, in seconds.
     """
@@ -77,11 +97,37 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     stop_details: str = ""
     tokens: TokenCounts
     lost: TokenCounts = TokenCounts()
+    unsettled_tokens: int = 0
+    unsettled_usd: float | None = 0.0
     model: str
     request_id: str
     cost_usd: float | None
     took_s: float
     is_estimated: bool
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """What tries in vain have taken.
+
+    Attributes:
+        tokens: As far as the provider has said.
+        unsettled_tokens: What they may have taken beyond that, at most.
+        unsettled_usd: The same in US dollars; absent where the price is unknown.
+    """
+
+    tokens: TokenCounts = TokenCounts()
+    unsettled_tokens: int = 0
+    unsettled_usd: float | None = 0.0
+
+    def plus(self, other: Lost) -> Lost:
+        """Both together."""
+        known = self.unsettled_usd is not None and other.unsettled_usd is not None
+        usd = (self.unsettled_usd or 0.0) + (other.unsettled_usd or 0.0)
+        return Lost(
+            tokens=self.tokens.plus(other.tokens),
+            unsettled_tokens=self.unsettled_tokens + other.unsettled_tokens,
+            unsettled_usd=usd if known else None,
+        )
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +185,7 @@ class Caller:
         self._endpoints = Endpoints(provider, providers or {}, transport, tape)
         self._lane = tape if isinstance(tape, Lane) else None
         self._pacer = pacer if self._lane is None else None
+        self._without_counting: set[str] = set()
 
     @property
     def is_estimating(self) -> bool:
@@ -153,11 +200,36 @@ class Caller:
         """What a call has cost in US dollars, or nothing where the price is unknown."""
         return 0.0 if self._provider == REHEARSAL else price_usd(model, tokens, self._book)
 
-    def ceiling_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
-        """The most that a call can cost in US dollars, or nothing where that is unknown."""
-        if self._provider == REHEARSAL:
-            return 0.0
-        return price_ceiling_usd(model, input_tokens, output_tokens, self._book)
+    def asks_for_hour(self, request: Request) -> bool:
+        """Whether a request has something kept in the cache for an hour, which costs more."""
+        return b'"ttl":"1h"' in msgspec.json.encode(self._arguments(request))
+
+    async def count(self, request: Request) -> int | None:
+        """How many tokens a request has by its provider's count; nothing if that can't be had.
+
+        A server without such an endpoint is not asked again by this process.
+
+        Cancelling: safe.
+        """
+        endpoint = self._endpoints.of(request.model)
+        may = endpoint.can.count or not endpoint.name  # what the default is, is not known
+        if not may or endpoint.key in self._without_counting:
+            return None
+        asked = {k: v for k, v in self._arguments(request).items() if k in COUNTED_FIELDS}
+        try:
+            told = await endpoint.client.messages.count_tokens(**asked, timeout=COUNT_S)
+        except anthropic.APIStatusError as error:
+            if error.status_code in NO_SUCH_ENDPOINT:
+                self._without_counting.add(endpoint.key)
+            return None
+        except (anthropic.AnthropicError, httpx2.HTTPError):
+            return None  # the count is a help: without it the bound is a wider one
+        tokens: Any = told.input_tokens  # the SDK does not check what a server says
+        return tokens if isinstance(tokens, int) and tokens > 0 else None
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        endpoint = self._endpoints.of(request.model)
+        return arguments(request, endpoint.can, endpoint.model_there(request.model))
 
     async def call(
         self,
@@ -166,7 +238,9 @@ class Caller:
         on_text: Callable[[str], None],
         on_wait: Callable[[str, float], None],
         patience_s: float = PATIENCE_S,
-        may_lose: Callable[[TokenCounts], bool] = lambda _: True,
+        may_lose: Callable[[Lost], bool] = lambda _: True,
+        reserve: Callable[[Lost], Awaitable[None]] | None = None,
+        bound: Bound = UNBOUND,
     ) -> Reply:
         """Make one call, again and again while that may help.
 
@@ -177,6 +251,8 @@ class Caller:
             on_wait: Called with a reason and seconds before each wait, and with 0 s after it.
             patience_s: For how long a busy provider is waited for, in seconds.
             may_lose: Asked with what tries in vain have taken whether there may be another.
+            reserve: Awaited right before each try, with what those before it have taken.
+            bound: What one try takes at most.
 
         Raises:
             ModelRefusedError: It would fail the same way again.
@@ -191,15 +267,20 @@ class Caller:
             attempt = _Attempt()
             try:
                 await self._may_call(request.model, tries.deadline, on_wait)
+                if reserve is not None:
+                    await reserve(tries.lost)
                 reply = await self._try(request, on_text, attempt)
             except ModelError as error:
                 if is_thinking_refused(error) and has_thinking(request.messages):
                     bare = without_thinking(request.messages)
                     request = msgspec.structs.replace(request, messages=bare)
                     continue
+                tries.lost = tries.lost.plus(self._taken_by(attempt, error, request, bound))
                 pause = tries.pause_s(error, attempt)
                 if pause is None or not may_lose(tries.lost):
-                    error.lost = tries.lost
+                    error.lost = tries.lost.tokens
+                    error.unsettled_tokens = tries.lost.unsettled_tokens
+                    error.unsettled_usd = tries.lost.unsettled_usd
                     raise
                 if attempt.has_text:
                     on_text(DISCARDED)
@@ -246,7 +327,8 @@ class Caller:
     ) -> Reply:
         began, attempt = time.monotonic(), attempt or _Attempt()
         endpoint = self._endpoints.of(request.model)
-        given = arguments(request, endpoint.can, endpoint.model_there(request.model))
+        given = self._arguments(request)
+        attempt.is_sent = True
         try:
             async with endpoint.client.messages.stream(**given) as stream:
                 async for event in stream:
@@ -256,23 +338,49 @@ class Caller:
                 request_id = stream.request_id or ""
                 attempt.exhausted_s = exhausted_s(stream.response.headers, time.time())
         except Exception as error:
-            attempt.count_lost(request)
             raise model_error(request.model, error, endpoint.place) from error
         if not attempt.is_whole:
-            attempt.count_lost(request)
             raise ModelReplyError(request.model, "the stream ended before the message did")
         took_s = time.monotonic() - began
-        try:
-            return self._reply(request, message, request_id, took_s, attempt.inputs)
-        except ModelReplyError:
-            attempt.count_lost(request)
-            raise
+        return self._reply(request, message, request_id, took_s, attempt.inputs)
 
-    def _with_lost(self, request: Request, reply: Reply, lost: TokenCounts) -> Reply:
+    def _taken_by(
+        self, attempt: _Attempt, error: ModelError, request: Request, bound: Bound
+    ) -> Lost:
+        """What a try in vain took, and may have taken.
+
+        Until a provider has said how much it wrote, it may have written as much as it might.
+        """
+        said = attempt.tokens
+        is_told = attempt.has_counted and 0 < said.output < said.total
+        if is_told or not attempt.is_sent:
+            return Lost(tokens=said)
+        if error.is_free and not attempt.has_begun:
+            return Lost()
+        if not said.total - said.output or bound.searches:
+            most, usd = bound.tokens, bound.usd
+        else:
+            whole = msgspec.structs.replace(said, output=max(said.output, request.max_tokens))
+            most, usd = whole.total, self.cost_usd(request.model, whole)
+        cost = self.cost_usd(request.model, said)
+        return Lost(
+            tokens=said,
+            unsettled_tokens=max(0, most - said.total),
+            unsettled_usd=None if usd is None or cost is None else max(0.0, usd - cost),
+        )
+
+    def _with_lost(self, request: Request, reply: Reply, lost: Lost) -> Reply:
         """A reply together with what was paid in vain before it."""
-        cost = self.cost_usd(self._book.name_of(request.model, reply.model), lost)
-        total = None if cost is None or reply.cost_usd is None else reply.cost_usd + cost
-        return msgspec.structs.replace(reply, lost=lost, cost_usd=total) if lost.total else reply
+        if not (lost.tokens.total or lost.unsettled_tokens):
+            return reply
+        cost = self.cost_usd(self._book.name_of(request.model, reply.model), lost.tokens)
+        return msgspec.structs.replace(
+            reply,
+            lost=lost.tokens,
+            unsettled_tokens=lost.unsettled_tokens,
+            unsettled_usd=lost.unsettled_usd,
+            cost_usd=None if cost is None or reply.cost_usd is None else reply.cost_usd + cost,
+        )
 
     def _reply(
         self,
@@ -313,7 +421,8 @@ class _Attempt:
     """What has come of one try, also of one that breaks off."""
 
     def __init__(self) -> None:
-        self.has_begun = self.has_text = self.is_whole = False
+        self.is_sent = self.has_begun = self.has_text = self.is_whole = False
+        self.has_counted = False
         self.tokens = TokenCounts()
         self.inputs: dict[int, str] = {}
         self.exhausted_s: float | None = None
@@ -330,6 +439,7 @@ class _Attempt:
             case "message_delta":
                 written = max(self.tokens.output, event.usage.output_tokens or 0)
                 self.tokens = msgspec.structs.replace(self.tokens, output=written)
+                self.has_counted = self.tokens.total > 0 and event.delta.stop_reason is not None
             case "message_stop":
                 self.is_whole = True
 
@@ -339,12 +449,6 @@ class _Attempt:
         elif delta.type not in DELTAS:
             # The SDK passes over it: what it says would be missing from the answer.
             raise ValueError(f"a part of the answer is a {delta.type!r}, which can't be read")
-
-    def count_lost(self, request: Request) -> None:
-        """What has begun was read, and is paid, whether or not the provider has said so."""
-        if self.has_begun:
-            read = request.estimated_input_tokens
-            self.tokens, _ = counted(self.tokens, read=read, written=b"")
 
 
 class _Tries:
@@ -356,14 +460,13 @@ class _Tries:
     def __init__(self, deadline: float, lane: Lane | None = None) -> None:
         self.deadline = deadline
         self._lane = lane
-        self.lost = TokenCounts()
+        self.lost = Lost()
         self._failed = self._broken = self._begun = 0
 
     def pause_s(self, error: ModelError, attempt: _Attempt) -> float | None:
         """Count a failure: how long to wait before the next try; nothing: there is none."""
         self._failed += 1
         self._begun += attempt.has_begun
-        self.lost = self.lost.plus(attempt.tokens)
         if isinstance(error, ModelBusyError):
             pause = pause_s(self._failed, error.retry_after_s)
             is_over = self._begun >= BEGUN_TRIES or not self._has_time(pause)

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import anthropic
 import httpx2
 
+from team.agent.models.cassette.record import NOT_SENT
 from team.errors import (
     ModelBusyError,
     ModelError,
@@ -34,6 +35,7 @@ _OK: Final = 200
 _SERVER_ERROR: Final = 500
 _BUSY_STATUS: Final = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 _BAD_REQUEST: Final = 400
+_TIMED_OUT: Final = 408
 _TOO_LARGE: Final = 413
 _TOO_LONG: Final = re.compile(
     r"prompt is too long|input is too long|maximum context length"
@@ -77,13 +79,32 @@ DEFAULT_PLACE: Final = Place(key="ANTHROPIC_API_KEY", address="ANTHROPIC_BASE_UR
 
 
 def model_error(model: str, error: Exception, place: Place = DEFAULT_PLACE) -> ModelError:
-    """Say in words of the team what went wrong.
+    """Say in words of the team what went wrong, and whether it may have cost something.
 
     Args:
         model: The model asked for.
         error: What the SDK, a cloud's library, or HTTP below them raised.
         place: What the errors name.
     """
+    told = _told(model, error, place)
+    told.is_free = _is_free(error)
+    return told
+
+
+def _is_free(error: Exception) -> bool:
+    """Whether a try took nothing: the request never left, or the provider refused it.
+
+    Of a server's error only the provider's own is taken at its word: what stands between may
+    have lost an answer that was paid.
+    """
+    if isinstance(error, anthropic.APIStatusError):
+        status = error.status_code
+        is_refused = _BAD_REQUEST <= status < _SERVER_ERROR and status != _TIMED_OUT
+        return is_refused or (status >= _SERVER_ERROR and bool(_part(error.body, "type")))
+    return isinstance(error, anthropic.APIConnectionError) and isinstance(error.__cause__, NOT_SENT)
+
+
+def _told(model: str, error: Exception, place: Place) -> ModelError:
     if isinstance(error, anthropic.APIStatusError):
         return _of_status(model, error, place)
     if _is_of_cloud(error):

@@ -70,9 +70,10 @@ class Binary(msgspec.Struct, frozen=True, kw_only=True):
     base64: bytes
 
 
-CallEnd = Literal["whole", "silent", "cut", "garbled", "left", "unconnected"]
+CallEnd = Literal["whole", "silent", "cut", "garbled", "left", "unconnected", "unanswered"]
 """How an exchange ended: with its body; in silence; in an error of the network; in bytes that
-can't be decompressed; left by its reader, who may have been cancelled; without a response."""
+can't be decompressed; left by its reader, who may have been cancelled; without a connection;
+without a response."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="call"):

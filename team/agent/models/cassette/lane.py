@@ -108,9 +108,13 @@ class Lane:
     @property
     def is_tried_again(self) -> bool:
         """Whether the call used last was made again, or cut short before it was."""
-        match self._lines[max(self._at - 1, 0) : self._at + 1]:
-            case Call(sha256=last), Call(sha256=following):
+        match self._lines[max(self._at - 1, 0) : self._at + 2]:
+            case Call(sha256=last), Call(sha256=following), *_:
                 return last == following
+            case Call(sha256=last), Met(kind="stored"), Call(sha256=following):
+                return last == following  # each try is reserved before it is made
+            case Call(), Met(kind="stored"), Met(kind=kind) if kind in CUTS:
+                return True
             case _:
                 return self.next_kind in CUTS
 

@@ -16,6 +16,9 @@ from team.agent.models.cassette.lane import LaneFile
 SECRET_CHARACTERS_MIN: Final = 8
 """A shorter value is a placeholder, such as `none`."""
 
+NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+"""Errors of a request of which nothing has left; any other may have been answered and paid."""
+
 _SECRET_HEADERS: Final = ("x-api-key", "authorization", "cookie", "proxy-authorization")
 _DECODED: Final = ("content-encoding", "content-length")
 """Headers of a body that do not hold once it is decompressed."""
@@ -41,13 +44,14 @@ class RecordingTransport(httpx2.AsyncBaseTransport):
             response = await self._inner.handle_async_request(request)
         except Exception as error:
             said = str(error) or type(error).__name__
-            lost = new_call(asked, 0, {}, (), end="unconnected", error=said)
+            end: CallEnd = "unconnected" if isinstance(error, NOT_SENT) else "unanswered"
+            lost = new_call(asked, 0, {}, (), end=end, error=said)
             self._lane.append(lost, secrets)
             raise
 
-        def on_end(pieces: list[bytes], end: CallEnd, error: str) -> None:
+        def on_end(pieces: list[bytes], how: CallEnd, error: str) -> None:
             status, headers = response.status_code, response.headers
-            call = new_call(asked, status, headers, pieces, end=end, error=error)
+            call = new_call(asked, status, headers, pieces, end=how, error=error)
             self._lane.append(call, secrets)
 
         headers = [(k, v) for k, v in response.headers.multi_items() if k.lower() not in _DECODED]

@@ -40,6 +40,8 @@ class ReplayTransport(httpx2.AsyncBaseTransport):
         call, alignment = found
         if call.end == "unconnected":
             raise httpx2.ConnectError(call.error)
+        if call.end == "unanswered":
+            raise httpx2.ReadError(call.error)
         body = _Replayed(call, rewritten(call, alignment), self._lane)
         return httpx2.Response(call.status, headers=call.headers, stream=body)
 

@@ -27,6 +27,8 @@ from team.agent.models.rehearsal.faults import (
 )
 
 BYTES_PER_TOKEN: Final = 4
+COUNTING: Final = "/count_tokens"
+"""How the address ends under which a request is counted, not answered."""
 _PIECE: Final = 400
 
 
@@ -48,6 +50,8 @@ class RehearsalTransport(httpx2.AsyncBaseTransport):
         """Answer one request."""
         body = msgspec.json.decode(await request.aread())
         await asyncio.sleep(self._latency_s)
+        if request.url.path.endswith(COUNTING):
+            return counted(body)
         try:
             problem = request_problem(body)
             if problem is not None:
@@ -63,6 +67,17 @@ class RehearsalTransport(httpx2.AsyncBaseTransport):
             self._seen.add(call)
             return self._faults
         return tuple(fault for fault in self._faults if fault.name not in ONCE)
+
+
+def counted(body: dict[str, Any]) -> httpx2.Response:
+    """Answer how many tokens a request has."""
+    return httpx2.Response(200, json={"input_tokens": tokens_read(body)})
+
+
+def tokens_read(body: dict[str, Any]) -> int:
+    """How many tokens a request has, by the stated estimate."""
+    sent = (body.get("system"), body["messages"], body.get("tools"))
+    return len(msgspec.json.encode(sent)) // BYTES_PER_TOKEN
 
 
 def respond(body: dict[str, Any], faults: Sequence[Fault] = ()) -> httpx2.Response:
@@ -160,7 +175,6 @@ def _blocks_problem(role: str, blocks: list[dict[str, Any]], open_calls: list[st
 
 def message_events(body: dict[str, Any], composed: Composed) -> list[bytes]:
     """Write a reply as the API's server-sent events."""
-    read = len(msgspec.json.encode((body.get("system"), body["messages"], body.get("tools"))))
     written = len(msgspec.json.encode(composed.blocks))
     start: dict[str, Any] = {
         "id": _id("msg", body),
@@ -170,7 +184,7 @@ def message_events(body: dict[str, Any], composed: Composed) -> list[bytes]:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": {"input_tokens": read // BYTES_PER_TOKEN, "output_tokens": 1},
+        "usage": {"input_tokens": tokens_read(body), "output_tokens": 1},
     }
     events = [_event("message_start", message=start)]
     for index, block in enumerate(composed.blocks):
