@@ -35,9 +35,9 @@ class CloudApi(MessagesApi):
         self.kind = kind
         self.paths: list[str] = []
 
-    def _answer(self, headers: dict[str, str], body: dict[str, Any]) -> httpx2.Response:
+    def _answer(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> httpx2.Response:
         self.requests.append(body)
-        self.paths.append(headers[":path"])
+        self.paths.append(headers.get(":path", path))
         authorization = headers.get("authorization", "")
         self.keys.append(authorization)
         is_signed = self.kind == "bedrock" and authorization.startswith("AWS4-HMAC-SHA256 ")
