@@ -909,6 +909,7 @@ class ToolOutcome(Wire, frozen=True, kw_only=True):
         content: The text that goes back to the model.
         is_error: Whether it failed.
         told: Decisions that the text shows.
+        shown: How many characters of the text entered the context; absent: all.
     """
 
     call_id: str
@@ -916,6 +917,7 @@ class ToolOutcome(Wire, frozen=True, kw_only=True):
     content: str
     is_error: bool = False
     told: tuple[DecisionTold, ...] = ()
+    shown: Count | None = None
 
 
 class CallBegun(Message, frozen=True, kw_only=True, tag="call.begun"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-SOURCE_TOOLS: Final = ("list_sources", "search_sources", "read_source")
+READ: Final = "read_source"
+SOURCE_TOOLS: Final = ("list_sources", "search_sources", READ)
 """Tools to look at the sources."""
 
 SEND: Final = "send_message"

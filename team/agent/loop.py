@@ -420,7 +420,8 @@ class Agent:
     ) -> None:
         """Commit what the tools gave and send, with an event for each that a rule refused."""
         events = permits.refusal_entries(self._world, context, turn, answers)
-        await self._journal.commit(acted(context, turn, answers), [*staged, *events])
+        room = compaction.room_for_tools(self._world, self._journal.transcripts[context])
+        await self._journal.commit(acted(context, turn, answers, room), [*staged, *events])
 
     async def _run_writes(
         self,

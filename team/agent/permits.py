@@ -168,6 +168,5 @@ def _read_again(transcript: Transcript, added: Sequence[str]) -> int:
     if not transcript.turns or transcript.is_just_compacted:
         return 0
     last = transcript.turns[-1]
-    outcomes = last.acted.outcomes if last.acted is not None else ()
-    size = len(msgspec.json.encode((outcomes, added)))
+    size = len(msgspec.json.encode((last.results, added)))
     return last.replied.tokens.total + int(size / CHARACTERS_PER_TOKEN)

@@ -36,11 +36,12 @@ from team.audit.reading import RETURNS
 from team.audit.report import Remark
 from team.audit.trace import Event
 from team.codes import limits as codes
+from team.sources import is_snapshot
 from team.state.board import Board
 from team.state.roster import Roster
-from team.tool_names import RECALL
+from team.tool_names import READ, RECALL
 
-_QUOTING: Final = frozenset({"read_source"})
+_QUOTING: Final = frozenset({READ})
 
 
 def permission_breaches(case: Case) -> Iterator[Remark]:
@@ -61,11 +62,16 @@ def permission_breaches(case: Case) -> Iterator[Remark]:
 def _tools(case: Case) -> Iterator[Remark]:
     """Tools that were run; what was refused has failed, and anybody may look back."""
     for event in case.trace:
-        if event.kind != "called" or event.is_error or event.tool == RECALL:
+        if event.kind != "called" or event.is_error or _only_reads_on(event):
             continue
         why = _why_not_tool(case, event)
         if why:
             yield _by(event, codes.TOOL, f"{event.context}: it ran {event.tool}, {why}")
+
+
+def _only_reads_on(event: Event) -> bool:
+    """Whether a call looked at what its context was shown already, or was given the name of."""
+    return event.tool == RECALL or (event.tool == READ and is_snapshot(_source_of(event)))
 
 
 def _why_not_tool(case: Case, event: Event) -> str:

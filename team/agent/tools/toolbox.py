@@ -35,7 +35,7 @@ from team.rules.synthesis import AdmittedClaim
 from team.rules.synthesis_gate import Asked
 from team.sources.narrow import narrowed
 from team.state import Task
-from team.tool_names import RETURNING_TOOLS
+from team.tool_names import READ, RETURNING_TOOLS
 
 log = structlog.get_logger()
 
@@ -148,7 +148,15 @@ def _allowed(
         log.warning("tools.closed", role=role.name, error=repr(error))
         kept = set()  # what can't be told is a no: every other tool is refused (P201)
     kept |= RETURNING_TOOLS & names
-    return tuple(tool for tool in tools if tool.name in kept)
+    return _with_reading_on(world, tuple(tool for tool in tools if tool.name in kept))
+
+
+def _with_reading_on(world: World, tools: tuple[AnyTool, ...]) -> tuple[AnyTool, ...]:
+    """With what brings texts from outside comes what reads on in these, and in nothing else."""
+    brings = any(tool.reaches_out for tool in tools)
+    if world.library is None or not brings or any(tool.name == READ for tool in tools):
+        return tools
+    return (*tools, ReadSource(world.library, (), world.snapshots))
 
 
 def _permitted(
