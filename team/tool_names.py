@@ -13,6 +13,9 @@ WAIT: Final = "wait_for_mail"
 MAIL_TOOLS: Final = frozenset({SEND, WAIT})
 """Tools that do nothing but trade mail."""
 
+VIEW: Final = "view_source"
+"""Looks at pictures. Whoever may read sources has it, if its model sees and there are any."""
+
 PEER_TOOLS: Final = (
     "note",
     SEND,
@@ -45,4 +48,4 @@ RETURNING_TOOLS: Final = frozenset(
 RECALL: Final = "recall"
 """Looks at turns that have left a context. Whose context they left has it, whoever that is."""
 
-TOOL_NAMES: Final = frozenset({*RESEARCH_TOOLS, *RETURNING_TOOLS, RECALL})
+TOOL_NAMES: Final = frozenset({*RESEARCH_TOOLS, *RETURNING_TOOLS, RECALL, VIEW})

@@ -33,6 +33,7 @@ from team.agent.earlier import (
 )
 from team.agent.journal import Transcript, Turn
 from team.agent.models.call import Request
+from team.agent.models.pictures import size_of_results
 from team.agent.room import FULL_SHARE, room_of_turn
 from team.agent.stops import CUT_BY_WINDOW
 from team.agent.world import World
@@ -196,7 +197,8 @@ class _Sizes:
 
 
 def _size(turn: Turn) -> int:
-    return len(msgspec.json.encode((turn.replied.added, turn.replied.content, turn.results)))
+    said = len(msgspec.json.encode((turn.replied.added, turn.replied.content)))
+    return said + size_of_results(turn.results)
 
 
 def earlier_of(turns: Sequence[Turn], around: Around, characters: int) -> Earlier:

@@ -40,6 +40,7 @@ from bus.messages import (
 )
 from bus.run_stream import Entry, Record, RunStream
 from team.agent.models.call import ToolCall, tool_calls
+from team.agent.models.pictures import reference
 from team.agent.room import shown
 from team.agent.thinking import sent_back
 from team.rules.stakes import Known
@@ -295,6 +296,8 @@ def _result(outcome: ToolOutcome, content: str) -> dict[str, Any]:
     result: dict[str, Any] = {
         "type": "tool_result",
         "tool_use_id": outcome.call_id,
-        "content": content,
+        "content": [_text(content), *map(reference, outcome.pictures)]
+        if outcome.pictures
+        else content,
     }
     return result | {"is_error": True} if outcome.is_error else result

@@ -288,14 +288,16 @@ class Agent:
         self, assignment: Assignment, transcript: Transcript, added: Sequence[str]
     ) -> Request:
         # What the journal says was asked, not what this version would ask.
+        messages = transcript.messages(added)
         return Request(
             model=transcript.opened.model,
             system=transcript.opened.system,
-            messages=transcript.messages(added),
+            messages=messages,
             tools=[tool.definition for tool in self._tools(assignment, transcript).values()],
             max_tokens=assignment.output_tokens_max,
             effort=assignment.effort,
             cache=self._world.cache,
+            pictures=self._world.pictures_of(messages),
         )
 
     def _tools(self, assignment: Assignment, transcript: Transcript) -> dict[str, AnyTool]:

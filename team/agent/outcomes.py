@@ -41,6 +41,7 @@ def acted(
                 is_error=answers[call.id].is_error,
                 told=answers[call.id].told,
                 shown=shown.get(call.id),
+                pictures=answers[call.id].pictures,
             )
             for call in turn.calls
         ),

@@ -14,6 +14,7 @@ from bus.messages import ActRefused, Budget, TokenCounts
 from bus.run_stream import Entry
 from team.agent.journal import Transcript, Turn
 from team.agent.models.call import Caller, Request, ToolCall
+from team.agent.models.pictures import size_of_results
 from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.world import World
 from team.codes.limits import TOOL
@@ -168,5 +169,5 @@ def _read_again(transcript: Transcript, added: Sequence[str]) -> int:
     if not transcript.turns or transcript.is_just_compacted:
         return 0
     last = transcript.turns[-1]
-    size = len(msgspec.json.encode((last.results, added)))
+    size = size_of_results(last.results) + len(msgspec.json.encode(added))
     return last.replied.tokens.total + int(size / CHARACTERS_PER_TOKEN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,6 +14,7 @@ from bus.run_stream import Entry, RunStream
 from team.agent.decision_log import ContextDecisions, WholeLog, in_context
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
+from team.agent.models.pictures import pictures_in
 from team.agent.snapshots import Snapshots
 from team.sources import Library, first_problem
 from team.state import Decisions, RunState, Task
@@ -38,6 +39,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         library: The sources, if the run has any.
         proposed: Decision areas in which members only propose.
         reserved: Decision areas in which the lead, too, only proposes.
+        sees: Whether the member's model reads pictures.
     """
 
     me: str
@@ -50,6 +52,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     library: Library | None = None
     proposed: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
+    sees: bool = False
 
     @property
     def run(self) -> str:
@@ -66,6 +69,18 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         """For how long providers are to keep what a call has read."""
         spec = self.state.spec
         return "5m" if spec is None else spec.team.models.cache
+
+    def pictures_of(self, messages: Sequence[dict[str, Any]]) -> dict[str, bytes]:
+        """The bytes of all pictures that messages refer to, by their hash.
+
+        Raises:
+            SourceError: The library does not have them any more.
+        """
+        found: dict[str, bytes] = {}
+        for picture in pictures_in(messages):
+            assert self.library is not None, "pictures come from the library"
+            found[picture.sha256] = self.library.picture(picture.source).data
+        return found
 
     def entry(
         self,

@@ -39,9 +39,9 @@ from team.codes import limits as codes
 from team.sources import is_snapshot
 from team.state.board import Board
 from team.state.roster import Roster
-from team.tool_names import READ, RECALL
+from team.tool_names import READ, RECALL, VIEW
 
-_QUOTING: Final = frozenset({READ})
+_QUOTING: Final = frozenset({READ, VIEW})
 
 
 def permission_breaches(case: Case) -> Iterator[Remark]:
@@ -81,13 +81,14 @@ def _why_not_tool(case: Case, event: Event) -> str:
         return "which its transcript was not given"
     if event.tool.startswith(RETURNS):
         return ""
-    if contract is not None and event.tool not in contract.tools:
+    tool = READ if event.tool == VIEW else event.tool  # who may read a source may look at it
+    if contract is not None and tool not in contract.tools:
         return "which its contract does not name"
-    if contract is not None and event.tool in contract.tools_avoided:
+    if contract is not None and tool in contract.tools_avoided:
         return "which its contract forbids"
     assert case.spec is not None
     allowed = case.spec.project.of_role(case.role_of(event.agent)).tools
-    if allowed is not None and event.tool not in allowed:
+    if allowed is not None and tool not in allowed:
         return "which the policy does not allow its role"
     return ""
 

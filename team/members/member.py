@@ -206,6 +206,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
             library=library,
             proposed=rules.proposed,
             reserved=inbox.state.spec.team.approve.areas,
+            sees=caller.sees,
         )
         member = Member(key, connection, world, journal, caller)
         beating = asyncio.create_task(member.beat())

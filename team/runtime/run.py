@@ -25,7 +25,7 @@ from bus.messages import ArtifactRef, MemberSeated, RunOpened
 from bus.run_stream import Entry, RunStream, create_run
 from bus.streams import delete_stream
 from roles import Role, get_role
-from team.agent.models.cassette.environment import check_cassette
+from team.agent.models.cassette.environment import check_cassette, reads_pictures
 from team.agent.models.cassette.recording import Recording
 from team.agent.models.rehearsal.faults import (
     FAULTS_VARIABLE,
@@ -146,10 +146,11 @@ def prepare(request: RunRequest) -> Prepared:
         raise SpecError(
             "--source", "", "no source is named", "give files, folders or globs with --source"
         )
-    collection = collect(request.sources, request.cwd)
+    pictures = reads_pictures(provider, replayed)
+    collection = collect(request.sources, request.cwd, pictures=pictures)
     held = Counter[str]()
     for file in collection.files:
-        held[file.group] += file.size_bytes
+        held[file.group] += file.weight_bytes
     groups = tuple(
         SourceGroupDoc(
             name=g.name, title=g.title, root=g.root, files=g.files, tokens=tokens_of(held[g.name])

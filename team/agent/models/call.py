@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, Protocol
 
 import anthropic
@@ -20,6 +20,7 @@ from team.agent.models.cassette.environment import Tape, is_first_party
 from team.agent.models.cassette.lane import Lane
 from team.agent.models.client import REHEARSAL, fingerprint, make_client
 from team.agent.models.failures import exhausted_s, is_thinking_refused, model_error, pause_s
+from team.agent.models.pictures import picture_tokens
 from team.agent.models.pricing import price_ceiling_usd, price_usd
 from team.agent.thinking import has_thinking, without_thinking
 from team.errors import (
@@ -90,11 +91,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int
     effort: str | None = None
     cache: Keep = "5m"
+    pictures: Mapping[str, bytes] = {}
 
     def estimated_input_tokens(self) -> int:
         """About how many tokens the call reads."""
         size = len(msgspec.json.encode((self.system, self.messages, self.tools)))
-        return int(size / CHARACTERS_PER_TOKEN)
+        return int(size / CHARACTERS_PER_TOKEN) + picture_tokens(self.messages)
 
 
 class Pacer(Protocol):
@@ -132,6 +134,11 @@ class Caller:
         self._lane = tape if isinstance(tape, Lane) else None
         self._pacer = pacer if self._lane is None else None
         self._key = fingerprint(self._client)
+
+    @property
+    def sees(self) -> bool:
+        """Whether the models that it reaches read pictures."""
+        return self._can.images
 
     @property
     def is_estimating(self) -> bool:

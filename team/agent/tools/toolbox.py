@@ -27,6 +27,7 @@ from team.agent.tools.return_tools import (
 )
 from team.agent.tools.ruling_tools import SubmitRuling
 from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
+from team.agent.tools.view_tools import ViewSource
 from team.agent.world import World, task_context
 from team.policy import RoleRules
 from team.rules.contracts import within_of
@@ -35,7 +36,7 @@ from team.rules.synthesis import AdmittedClaim
 from team.rules.synthesis_gate import Asked
 from team.sources.narrow import narrowed
 from team.state import Task
-from team.tool_names import READ, RETURNING_TOOLS
+from team.tool_names import READ, RETURNING_TOOLS, VIEW
 
 log = structlog.get_logger()
 
@@ -123,11 +124,14 @@ def _source_tools(world: World, role: Role, within: tuple[str, ...] | None) -> l
     except Exception as error:
         log.warning("sources.closed", role=role.name, error=repr(error))
         within = ()  # what can't be told is a no: every source is outside (P202)
-    return [
+    tools: list[AnyTool] = [
         ListSources(world.library, within),
         SearchSources(world.library, within),
         ReadSource(world.library, within, world.snapshots),
     ]
+    if world.sees and world.library.has_pictures:
+        tools.append(ViewSource(world, world.library, within))
+    return tools
 
 
 def _policy(world: World, role: Role) -> RoleRules:
@@ -148,6 +152,7 @@ def _allowed(
         log.warning("tools.closed", role=role.name, error=repr(error))
         kept = set()  # what can't be told is a no: every other tool is refused (P201)
     kept |= RETURNING_TOOLS & names
+    kept |= {VIEW} & names if READ in kept else set()
     return _with_reading_on(world, tuple(tool for tool in tools if tool.name in kept))
 
 
