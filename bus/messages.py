@@ -934,6 +934,24 @@ class TurnReplied(Message, frozen=True, kw_only=True, tag="turn.replied"):
     lost: TokenCounts = TokenCounts()
 
 
+class Picture(Wire, frozen=True, kw_only=True):
+    """A picture among the sources that entered a context; its bytes are in the library.
+
+    Attributes:
+        source: Its name as a source.
+        sha256: Hash of its file, in hex.
+        media_type: What kind of picture it is.
+        width: In pixels.
+        height: In pixels.
+    """
+
+    source: str
+    sha256: str
+    media_type: str
+    width: Count
+    height: Count
+
+
 class ToolOutcome(Wire, frozen=True, kw_only=True):
     """What one tool call gave back.
 
@@ -943,6 +961,8 @@ class ToolOutcome(Wire, frozen=True, kw_only=True):
         content: The text that goes back to the model.
         is_error: Whether it failed.
         told: Decisions that the text shows.
+        shown: How many characters of the text entered the context; absent: all.
+        pictures: What entered it beside the text.
     """
 
     call_id: str
@@ -950,6 +970,8 @@ class ToolOutcome(Wire, frozen=True, kw_only=True):
     content: str
     is_error: bool = False
     told: tuple[DecisionTold, ...] = ()
+    shown: Count | None = None
+    pictures: tuple[Picture, ...] = ()
 
 
 class CallBegun(Message, frozen=True, kw_only=True, tag="call.begun"):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-SOURCE_TOOLS: Final = ("list_sources", "search_sources", "read_source")
+READ: Final = "read_source"
+SOURCE_TOOLS: Final = ("list_sources", "search_sources", READ)
 """Tools to look at the sources."""
 
 SEND: Final = "send_message"
 WAIT: Final = "wait_for_mail"
 MAIL_TOOLS: Final = frozenset({SEND, WAIT})
 """Tools that do nothing but trade mail."""
+
+VIEW: Final = "view_source"
+"""Looks at pictures. Whoever may read sources has it, if its model sees and there are any."""
 
 PEER_TOOLS: Final = (
     "note",
@@ -47,4 +51,4 @@ RETURNING_TOOLS: Final = frozenset(
 RECALL: Final = "recall"
 """Looks at turns that have left a context. Whose context they left has it, whoever that is."""
 
-TOOL_NAMES: Final = frozenset({*RESEARCH_TOOLS, *RETURNING_TOOLS, RECALL})
+TOOL_NAMES: Final = frozenset({*RESEARCH_TOOLS, *RETURNING_TOOLS, RECALL, VIEW})

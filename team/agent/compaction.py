@@ -33,13 +33,13 @@ from team.agent.earlier import (
 )
 from team.agent.journal import Transcript, Turn
 from team.agent.models.call import Request
+from team.agent.models.pictures import size_of_results
+from team.agent.room import FULL_SHARE, room_of_turn
 from team.agent.stops import CUT_BY_WINDOW
 from team.agent.world import World
 from team.rules.limits import CHARACTERS_PER_TOKEN
 from team.tool_names import RECALL
 
-FULL_SHARE: Final = 0.75
-"""Share of the window from which turns leave before the next call is made."""
 KEEP_SHARE: Final = 0.5
 """Share of the window that the turns which stay may fill it to; the newest may fill it whole."""
 REFUSED_SHARE: Final = 0.75
@@ -66,6 +66,13 @@ def window_of(world: World) -> int | None:
     """Tokens that a member's context holds; absent without a spec."""
     spec = world.state.spec
     return None if spec is None else spec.team.triage.window_tokens
+
+
+def room_for_tools(world: World, transcript: Transcript) -> int | None:
+    """Characters that the tools of a transcript's last turn may add to its context."""
+    read = transcript.turns[0].replied.tokens
+    used = transcript.turns[-1].replied.tokens.total
+    return room_of_turn(window_of(world), read.total - read.output, used)
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,8 +197,8 @@ class _Sizes:
 
 
 def _size(turn: Turn) -> int:
-    outcomes = turn.acted.outcomes if turn.acted is not None else ()
-    return len(msgspec.json.encode((turn.replied.added, turn.replied.content, outcomes)))
+    said = len(msgspec.json.encode((turn.replied.added, turn.replied.content)))
+    return said + size_of_results(turn.results)
 
 
 def earlier_of(turns: Sequence[Turn], around: Around, characters: int) -> Earlier:

@@ -43,6 +43,8 @@ from bus.messages import (
 )
 from bus.run_stream import Entry, Record, RunStream
 from team.agent.models.call import ToolCall, tool_calls
+from team.agent.models.pictures import reference
+from team.agent.room import shown
 from team.agent.thinking import sent_back
 from team.rules.stakes import Known
 from team.state.unsettled import Unsettled
@@ -83,6 +85,13 @@ class Turn(msgspec.Struct, kw_only=True):
     def calls(self) -> tuple[ToolCall, ...]:
         """Tools that the model asked for."""
         return tool_calls(self.blocks)
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """What its tools gave back, as content blocks; empty before they have run."""
+        outcomes = self.acted.outcomes if self.acted is not None else ()
+        number = self.replied.turn
+        return [_result(one, shown(one, number, n)) for n, one in enumerate(outcomes, start=1)]
 
 
 class Transcript(msgspec.Struct, kw_only=True):
@@ -184,7 +193,7 @@ class Transcript(msgspec.Struct, kw_only=True):
             if pending:
                 messages.append({"role": "user", "content": pending})
             messages.append({"role": "assistant", "content": said})
-            pending = [] if turn.acted is None else [_result(o) for o in turn.acted.outcomes]
+            pending = turn.results
         pending += [_text(text) for text in added]
         if pending:
             messages.append({"role": "user", "content": pending})
@@ -337,10 +346,12 @@ def _text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def _result(outcome: ToolOutcome) -> dict[str, Any]:
+def _result(outcome: ToolOutcome, content: str) -> dict[str, Any]:
     result: dict[str, Any] = {
         "type": "tool_result",
         "tool_use_id": outcome.call_id,
-        "content": outcome.content,
+        "content": [_text(content), *map(reference, outcome.pictures)]
+        if outcome.pictures
+        else content,
     }
     return result | {"is_error": True} if outcome.is_error else result

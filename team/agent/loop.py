@@ -256,14 +256,16 @@ class Agent:
         self, assignment: Assignment, transcript: Transcript, added: Sequence[str]
     ) -> Request:
         # What the journal says was asked, not what this version would ask.
+        messages = transcript.messages(added)
         return Request(
             model=transcript.opened.model,
             system=transcript.opened.system,
-            messages=transcript.messages(added),
+            messages=messages,
             tools=[tool.definition for tool in self._tools(assignment, transcript).values()],
             max_tokens=assignment.output_tokens_max,
             effort=assignment.effort,
             cache=self._world.cache,
+            pictures=self._world.pictures_of(messages),
         )
 
     def _tools(self, assignment: Assignment, transcript: Transcript) -> dict[str, AnyTool]:
@@ -377,7 +379,8 @@ class Agent:
     ) -> None:
         """Commit what the tools gave and send, with an event for each that a rule refused."""
         events = permits.refusal_entries(self._world, context, turn, answers)
-        await self._journal.commit(acted(context, turn, answers), [*staged, *events])
+        room = compaction.room_for_tools(self._world, self._journal.transcripts[context])
+        await self._journal.commit(acted(context, turn, answers, room), [*staged, *events])
 
     async def _run_writes(
         self,

@@ -16,6 +16,7 @@ import msgspec
 from team.agent.journal import Transcript
 from team.agent.models import bound
 from team.agent.models.call import Request
+from team.agent.models.pictures import picture_tokens
 from team.rules.limits import CHARACTERS_PER_TOKEN
 
 BYTES_PER_TOKEN_MIN: Final = 2.0
@@ -30,10 +31,12 @@ def expected(request: Request, transcript: Transcript, added: Sequence[str]) -> 
     """About how many tokens a call reads."""
     rate = bytes_per_token(request, transcript, added)
     whole = int(_size(request.system, request.messages, request.tools) / rate)
+    whole += picture_tokens(request.messages)
     if not transcript.turns or transcript.is_just_compacted:
         return whole
     again = transcript.turns[-1].replied.tokens.total
-    return max(whole, again + int(_size(*_new(transcript, added)) / rate))
+    seen = picture_tokens([{"content": transcript.turns[-1].results}])
+    return max(whole, again + seen + int(_size(*_new(transcript, added)) / rate))
 
 
 def bytes_per_token(request: Request, transcript: Transcript, added: Sequence[str]) -> float:
@@ -85,8 +88,7 @@ class Sizes:
 
 def _new(transcript: Transcript, added: Sequence[str]) -> tuple[object, Sequence[str]]:
     """What has come since the last call."""
-    acted = transcript.turns[-1].acted
-    return (acted.outcomes if acted is not None else (), added)
+    return (transcript.turns[-1].results, added)
 
 
 def _as_before(transcript: Transcript) -> list[dict[str, object]]:
@@ -96,6 +98,7 @@ def _as_before(transcript: Transcript) -> list[dict[str, object]]:
         at=transcript.at,
         turns=transcript.turns[:-1],
         compacted=transcript.compacted_before,
+        compacted_at=len(transcript.turns) - 1,
     )
     return then.messages(transcript.turns[-1].replied.added)
 

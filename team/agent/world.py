@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ from team.agent.inbox import Inbox
 from team.agent.journal import Journal
 from team.agent.mcp.servers import Servers
 from team.agent.models.cassette.environment import Tape
+from team.agent.models.pictures import pictures_in
 from team.agent.snapshots import Snapshots
 from team.sources import Library, first_problem
 from team.state import Decisions, RunState, Task
@@ -48,6 +49,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         proposed: Decision areas in which members only propose.
         reserved: Decision areas in which the lead, too, only proposes.
         servers: Its MCP servers, if it may have any.
+        sees: Whether the member's model reads pictures.
     """
 
     me: str
@@ -64,6 +66,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     proposed: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
     servers: Servers | None = None
+    sees: bool = False
 
     @property
     def run(self) -> str:
@@ -80,6 +83,18 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         """For how long providers are to keep what a call has read."""
         spec = self.state.spec
         return "5m" if spec is None else spec.team.models.cache
+
+    def pictures_of(self, messages: Sequence[dict[str, Any]]) -> dict[str, bytes]:
+        """The bytes of all pictures that messages refer to, by their hash.
+
+        Raises:
+            SourceError: The library does not have them any more.
+        """
+        found: dict[str, bytes] = {}
+        for picture in pictures_in(messages):
+            assert self.library is not None, "pictures come from the library"
+            found[picture.sha256] = self.library.picture(picture.source).data
+        return found
 
     def entry(
         self,

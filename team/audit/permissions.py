@@ -42,9 +42,9 @@ from team.rules.hosts import hosts_of, place_of, reach_of
 from team.sources import is_snapshot
 from team.state.board import Board
 from team.state.roster import Roster
-from team.tool_names import FETCH, RECALL
+from team.tool_names import FETCH, READ, RECALL, VIEW
 
-_QUOTING: Final = frozenset({"read_source"})
+_QUOTING: Final = frozenset({READ, VIEW})
 
 
 def permission_breaches(case: Case) -> Iterator[Remark]:
@@ -66,11 +66,16 @@ def permission_breaches(case: Case) -> Iterator[Remark]:
 def _tools(case: Case) -> Iterator[Remark]:
     """Tools that were run; what was refused has failed, and anybody may look back."""
     for event in case.trace:
-        if event.kind != "called" or event.is_error or event.tool == RECALL:
+        if event.kind != "called" or event.is_error or _only_reads_on(event):
             continue
         why = _why_not_tool(case, event)
         if why:
             yield _by(event, codes.TOOL, f"{event.context}: it ran {event.tool}, {why}")
+
+
+def _only_reads_on(event: Event) -> bool:
+    """Whether a call looked at what its context was shown already, or was given the name of."""
+    return event.tool == RECALL or (event.tool == READ and is_snapshot(_source_of(event)))
 
 
 def _why_not_tool(case: Case, event: Event) -> str:
@@ -80,11 +85,17 @@ def _why_not_tool(case: Case, event: Event) -> str:
         return "which its transcript was not given"
     if event.tool.startswith(RETURNS):
         return ""
-    if contract is not None and not covers(contract.tools, event.tool):
+    tool = _as_granted(event.tool)
+    if contract is not None and not covers(contract.tools, tool):
         return "which its contract does not name"
-    if contract is not None and covers(contract.tools_avoided, event.tool):
+    if contract is not None and covers(contract.tools_avoided, tool):
         return "which its contract forbids"
     return _why_not_by_policy(case, event)
+
+
+def _as_granted(tool: str) -> str:
+    """The tool by which another is granted: who may read a source may look at it."""
+    return READ if tool == VIEW else tool
 
 
 def _why_not_by_policy(case: Case, event: Event) -> str:
@@ -93,7 +104,7 @@ def _why_not_by_policy(case: Case, event: Event) -> str:
     if server and server not in map(server_token, project.mcp.servers):
         return "of an MCP server that the policy does not allow"
     allowed = project.of_role(case.role_of(event.agent)).tools
-    if allowed is not None and not covers(allowed, event.tool):
+    if allowed is not None and not covers(allowed, _as_granted(event.tool)):
         return "which the policy does not allow its role"
     return ""
 

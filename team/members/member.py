@@ -52,6 +52,8 @@ from team.state import RunState
 
 log = structlog.get_logger()
 
+LIVE_EVERY_S: Final = 0.05
+"""How long text is gathered before it is sent on, in seconds."""
 BUS_AWAY: Final = "the bus is away or full: waits"
 
 
@@ -73,6 +75,7 @@ class Member:
         self._caller = caller
         self._state, self._doing, self._turn, self._steps = "idle", "", 0, 0
         self._text = ""
+        self._news = asyncio.Event()
         self._away_since: float | None = None
         self.agent = Agent(world, journal, caller, on_text=self._write, on_state=self.show)
 
@@ -119,17 +122,25 @@ class Member:
         return f"{role.instructions.strip()}\n\n{HOUSE_RULES}"
 
     def show(self, state: str, doing: str, turn: int = 0) -> None:
-        """Say in the next heartbeat what this member is doing."""
+        """Say in a heartbeat, at once, what this member is doing."""
         self._state, self._doing, self._turn = state, doing, turn
         self._steps += 1
+        self._news.set()
 
     def _write(self, text: str) -> None:
         self._text += text
         self._steps += 1
+        if text:
+            self._news.set()
 
     async def beat(self) -> None:
-        """Show a heartbeat and stream text until cancelled, from the member's own loop."""
+        """Show heartbeats and stream text until cancelled, from the member's own loop.
+
+        A heartbeat is due at its time, and when what the member does has changed; text as
+        soon as it comes, what comes close together in one piece.
+        """
         run, name = self.key.run, self.key.name
+        due, shown = 0.0, ("", "")
         while True:
             self._look_at_bus()
             self.inbox.runs()
@@ -142,12 +153,24 @@ class Member:
             )
             if self._away_since is not None:
                 beat = msgspec.structs.replace(beat, state="waiting", doing=BUS_AWAY)
+            is_due = time.monotonic() >= due or shown != (beat.state, beat.doing)
+            if is_due:
+                due, shown = time.monotonic() + BEAT_EVERY_S, (beat.state, beat.doing)
             with suppress(BusError):
-                await send_beat(self.connection, run, name, beat)
+                if is_due:
+                    await send_beat(self.connection, run, name, beat)
                 if self._text:
                     text, self._text = self._text, ""
                     await send_text(self.connection, run, name, Text(text=text, turn=self._turn))
-            await asyncio.sleep(BEAT_EVERY_S)
+            await self._until_news(due)
+
+    async def _until_news(self, due: float) -> None:
+        """Wait for text or another act, but no longer than until a heartbeat is due."""
+        await asyncio.sleep(LIVE_EVERY_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, due - time.monotonic())):
+                await self._news.wait()
+        self._news.clear()
 
     def _look_at_bus(self) -> None:
         """Log that the bus went away, and that it came back."""
@@ -216,6 +239,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         )
         stack.push_async_callback(servers.close)
         rules, web = inbox.state.spec.team.decisions, inbox.state.spec.project.web
+        role = inbox.state.roster.seats[key.name].role
         world = World(
             me=key.name,
             stream=stream,
@@ -230,6 +254,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
             proposed=rules.proposed,
             reserved=inbox.state.spec.team.approve.areas,
             servers=servers,
+            sees=caller.sees(inbox.state.spec.models_of(role)),
         )
         member = Member(key, connection, world, journal, caller)
         beating = asyncio.create_task(member.beat())

@@ -25,7 +25,11 @@ from bus.messages import ArtifactRef, MemberSeated, RunOpened
 from bus.run_stream import Entry, RunStream, create_run
 from bus.streams import delete_stream
 from roles import Role, get_role
-from team.agent.models.cassette.environment import check_cassette, is_recording
+from team.agent.models.cassette.environment import (
+    check_cassette,
+    is_recording,
+    reads_pictures,
+)
 from team.agent.models.cassette.recording import Recording
 from team.agent.models.needs import unmet_of_default
 from team.agent.models.priced import price_table
@@ -162,7 +166,8 @@ def prepare(request: RunRequest) -> Prepared:
     if not request.sources and not project.web.hosts:
         fix = "give files, folders or globs with --source, or name [web] hosts in the policy"
         raise SpecError("--source", "", "no source is named", fix)
-    collection = collect(request.sources, request.cwd)
+    pictures = reads_pictures(provider, replayed)
+    collection = collect(request.sources, request.cwd, pictures=pictures)
     spec = msgspec.structs.replace(
         asked,
         provider=provider,
@@ -206,7 +211,7 @@ def _goal_of(request: RunRequest) -> str:
 def _groups_of(collection: Collection) -> tuple[SourceGroupDoc, ...]:
     held = Counter[str]()
     for file in collection.files:
-        held[file.group] += file.size_bytes
+        held[file.group] += file.weight_bytes
     return tuple(
         SourceGroupDoc(
             name=g.name, title=g.title, root=g.root, files=g.files, tokens=tokens_of(held[g.name])

@@ -16,6 +16,7 @@ from team.sources.locators import (
     parse_locator,
     quote_stands,
 )
+from team.sources.pictures import Looks, tokens_of_image
 from team.sources.quotes import first_problem, quote_problem
 from team.sources.sentences import sentences
 from team.sources.snapshots import KeptText, is_snapshot, snapshot_id, snapshot_name
@@ -30,6 +31,7 @@ __all__ = [
     "Library",
     "LibraryInfo",
     "Locator",
+    "Looks",
     "Page",
     "Skipped",
     "SourceFile",
@@ -46,4 +48,5 @@ __all__ = [
     "sentences",
     "snapshot_id",
     "snapshot_name",
+    "tokens_of_image",
 ]

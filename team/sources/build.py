@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from team.errors import LibraryError, SourceError
 from team.sources.collect import Collection, Skipped, SourceGroup
-from team.sources.extract import PYTHON_SUFFIXES, extract
+from team.sources.extract import PYTHON_SUFFIXES, Extracted, extract
+from team.sources.pictures import Looks, is_picture, looks_of
 from team.sources.sentences import passages
 
 LIBRARY_VERSION = 1
@@ -26,6 +27,11 @@ CREATE TABLE docs(id INTEGER PRIMARY KEY, source TEXT, path TEXT, page INTEGER, 
                   title TEXT, sha256 TEXT, lines INTEGER, text TEXT);
 CREATE TABLE passages(id INTEGER PRIMARY KEY, doc INTEGER, first INTEGER, last INTEGER);
 CREATE VIRTUAL TABLE words USING fts5(title, body, content='', tokenize='porter unicode61');
+"""
+# Only where there is a picture: other libraries stay as they were, to the byte.
+_PICTURES = """
+CREATE TABLE IF NOT EXISTS pictures(doc INTEGER PRIMARY KEY, media_type TEXT, width INTEGER,
+                                    height INTEGER, data BLOB)
 """
 
 
@@ -58,6 +64,7 @@ class Document(Struct, frozen=True, kw_only=True):
         sha256: Hash of the file's bytes, in hex.
         pages: Number of pages of a PDF; None if locators name no page.
         lines: Number of lines on all pages.
+        looks: What it looks like, if it is a picture; it has no lines then.
     """
 
     source: str
@@ -67,6 +74,7 @@ class Document(Struct, frozen=True, kw_only=True):
     sha256: str
     pages: int | None
     lines: int
+    looks: Looks | None = None
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -146,7 +154,8 @@ class _Builder:
         if sha256(data).hexdigest() != digest:
             raise changed
         try:
-            found = extract(path, data)
+            is_seen = is_picture(path)
+            found = self._picture(path, data) if is_seen else extract(path, data)
         except SourceError as error:
             self._skipped.append(Skipped(path=str(path), reason=error.reason))
             return False
@@ -163,6 +172,14 @@ class _Builder:
             )
             self._index(lines, f"{title} {below}", is_python=is_python_file(path))
         return True
+
+    def _picture(self, path: Path, data: bytes) -> Extracted:
+        """Keep a picture as it is, for the page that comes next; it says nothing in words."""
+        looks = looks_of(path, data)
+        self._connection.execute(_PICTURES)
+        row = (self._docs + 1, looks.media_type, looks.width, looks.height, data)
+        self._connection.execute("INSERT INTO pictures VALUES (?, ?, ?, ?, ?)", row)
+        return Extracted(title="", pages=((),), is_paged=False)
 
     def _index(self, lines: Sequence[str], about: str, *, is_python: bool) -> None:
         self._lines += len(lines)
@@ -190,6 +207,7 @@ def load_sources(connection: sqlite3.Connection) -> tuple[Source, ...]:
     for row, page, lines, source, *rest in connection.execute(query):
         pages.setdefault(source, {})[page] = (row, lines)
         about[source] = tuple(rest)
+    looks = _looks(connection)
     found: list[Source] = []
     for source, (path, group, title, digest, root) in about.items():
         document = Document(
@@ -200,10 +218,22 @@ def load_sources(connection: sqlite3.Connection) -> tuple[Source, ...]:
             sha256=digest,
             pages=None if None in pages[source] else len(pages[source]),
             lines=sum(lines for _, lines in pages[source].values()),
+            looks=looks.get(pages[source][None][0]) if None in pages[source] else None,
         )
         views = (PurePath(source), PurePath(path), PurePath(path).relative_to(root))
         found.append(Source(document=document, rows=pages[source], views=views))
     return tuple(found)
+
+
+def _looks(connection: sqlite3.Connection) -> dict[int, Looks]:
+    """What the pictures of a library look like, by row."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'pictures'").fetchone():
+        return {}
+    rows = connection.execute("SELECT doc, media_type, width, height FROM pictures")
+    return {
+        doc: Looks(media_type=media_type, width=width, height=height)
+        for doc, media_type, width, height in rows
+    }
 
 
 def is_python_file(path: PurePath) -> bool:

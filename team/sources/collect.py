@@ -17,8 +17,10 @@ from msgspec import Struct
 
 from team.errors import SourceError
 from team.places import Place, find_place
+from team.rules.limits import CHARACTERS_PER_TOKEN
 from team.sources.extract import PDF_SUFFIX, decode
 from team.sources.locators import group_names
+from team.sources.pictures import is_picture, looks_of
 
 FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 """The largest file that is read; a larger one is skipped."""
@@ -51,12 +53,14 @@ class SourceFile(Struct, frozen=True, kw_only=True):
         group: Name of the group it belongs to.
         sha256: Hash of its bytes when it was collected, in hex.
         size_bytes: Their number.
+        weight_bytes: Bytes of a text that takes a model as many tokens.
     """
 
     path: str
     group: str
     sha256: str
     size_bytes: int
+    weight_bytes: int
 
 
 class SourceGroup(Struct, frozen=True, kw_only=True):
@@ -102,21 +106,23 @@ class _Found(Struct, frozen=True, kw_only=True):
     path: Path
     sha256: str
     size_bytes: int
+    weight_bytes: int
 
 
-def collect(arguments: Sequence[str], cwd: Path) -> Collection:
+def collect(arguments: Sequence[str], cwd: Path, *, pictures: bool = False) -> Collection:
     """Find the files that arguments mean.
 
     Args:
         arguments: Files, folders (with all below them) and globs, where `**` spans
             folders. A file that two of them mean belongs to the first.
         cwd: What relative arguments are relative to.
+        pictures: Whether there is a model that sees; without one, pictures are left out.
 
     Raises:
         SourceError: An argument means nothing readable, or all together are too
             much. The message says which and what to do.
     """
-    tally = _Tally()
+    tally = _Tally(pictures=pictures)
     kept: list[tuple[Place, list[_Found]]] = []
     for argument in dict.fromkeys(arguments):
         place = _place(argument, cwd)
@@ -139,7 +145,11 @@ def _group(name: str, place: Place, files: int) -> SourceGroup:
 
 def _file(group: str, file: _Found) -> SourceFile:
     return SourceFile(
-        path=str(file.path), group=group, sha256=file.sha256, size_bytes=file.size_bytes
+        path=str(file.path),
+        group=group,
+        sha256=file.sha256,
+        size_bytes=file.size_bytes,
+        weight_bytes=file.weight_bytes,
     )
 
 
@@ -238,8 +248,9 @@ def _is_utf8(path: Path) -> bool:
 class _Tally:
     """What all arguments so far add up to, held against the limits."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, pictures: bool) -> None:
         self.skipped: dict[str, Skipped] = {}
+        self._examine = _examine_all if pictures else _examine
         self._taken: set[Path] = set()
         self._bytes = 0
         self._scanned = 0
@@ -257,7 +268,7 @@ class _Tally:
             if candidate in self._taken:
                 is_doubled = True
                 continue
-            result = candidate if isinstance(candidate, Skipped) else _examine(candidate)
+            result = candidate if isinstance(candidate, Skipped) else self._examine(candidate)
             if isinstance(result, Skipped):
                 reasons.append(result.reason)
                 self.skipped.setdefault(result.path, result)
@@ -287,6 +298,13 @@ def _examine(path: Path) -> _Found | Skipped:
     """Read a file once, to hash it and to see that it is text."""
     if path.suffix.lower() not in SUFFIXES:
         return _skipped(path, f"{path.suffix} files are not read")
+    return _examine_all(path)
+
+
+def _examine_all(path: Path) -> _Found | Skipped:
+    """Read a file once, to hash it and to see that it is text, or a picture."""
+    if path.suffix.lower() not in SUFFIXES and not is_picture(path):
+        return _skipped(path, f"{path.suffix} files are not read")
     if not _is_utf8(path):
         return _skipped(path, "its name is not UTF-8")
     try:
@@ -297,13 +315,21 @@ def _examine(path: Path) -> _Found | Skipped:
             return _skipped(path, reason if size else "it is empty or no regular file")
         with path.open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
-        if path.suffix.lower() != PDF_SUFFIX:
+        weight = len(data)
+        if is_picture(path):
+            weight = int(looks_of(path, data).tokens * CHARACTERS_PER_TOKEN)
+        elif path.suffix.lower() != PDF_SUFFIX:
             decode(path, data)
     except OSError as error:
         return _skipped(path, f"it can't be opened ({error.strerror})")
     except SourceError as error:
         return _skipped(path, error.reason)
-    return _Found(path=path, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+    return _Found(
+        path=path,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size_bytes=len(data),
+        weight_bytes=weight,
+    )
 
 
 def _title(named: Path) -> str:

@@ -26,9 +26,11 @@ from msgspec import Struct
 
 from team.errors import LibraryError, SourceError, UnknownSourceError
 from team.policy import AVOIDED
+from team.rules.limits import CHARACTERS_PER_TOKEN
 from team.sources.build import LIBRARY_VERSION, Document, Source, is_python_file, load_sources
 from team.sources.collect import SourceGroup
 from team.sources.locators import Locator, is_covered, near_names
+from team.sources.pictures import Looks
 from team.sources.sentences import query_words, sentences
 from team.sources.snapshots import KeptText
 
@@ -84,6 +86,15 @@ class Hit(Struct, frozen=True, kw_only=True):
     group: str
     text: str
     score: float
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """A picture: the source's name, the hash of its file in hex, what it looks like, its bytes."""
+
+    source: str
+    sha256: str
+    looks: Looks
+    data: bytes
 
 
 class Library:
@@ -201,9 +212,38 @@ class Library:
         return tuple(source.document for source in self._sources_in(within))
 
     def sizes(self) -> dict[str, int]:
-        """Give the bytes of text that each source has; reads all of it, so ask once."""
+        """Give the bytes of text that each source has; reads all of it, so ask once.
+
+        A picture has as many as a text that takes as many tokens.
+        """
         query = "SELECT source, SUM(LENGTH(CAST(text AS BLOB))) FROM docs GROUP BY source"
-        return dict(self._connection.execute(query).fetchall())
+        return dict(self._connection.execute(query).fetchall()) | {
+            each.document.source: int(each.document.looks.tokens * CHARACTERS_PER_TOKEN)
+            for each in self._sources
+            if each.document.looks is not None
+        }
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether any source is a picture."""
+        return any(each.document.looks is not None for each in self._sources)
+
+    def picture(self, source: str, within: tuple[str, ...] | None = None) -> Shown:
+        """Give a picture as its file has it.
+
+        Raises:
+            UnknownSourceError: No allowed source, or more than one, has that name.
+            SourceError: It is no picture.
+        """
+        found = self._named(source, within)
+        document = found.document
+        if document.looks is None:
+            raise SourceError(document.source, "it is no picture", "read it with `read_source`")
+        query = "SELECT data FROM pictures WHERE doc = ?"
+        (data,) = self._connection.execute(query, (found.rows[None][0],)).fetchone()
+        return Shown(
+            source=document.source, sha256=document.sha256, looks=document.looks, data=data
+        )
 
     def lines(
         self, source: str, page: int | None = None, within: tuple[str, ...] | None = None
@@ -311,6 +351,9 @@ class Library:
         return tuple(text.split("\n")) if lines else ()
 
     def _row(self, source: Source, page: int | None) -> tuple[int, int]:
+        if source.document.looks is not None:
+            fix = "look at it with `view_source`; what is quoted must stand in a text"
+            raise SourceError(source.document.source, "it is a picture and has no lines", fix)
         if page in source.rows:
             return source.rows[page]
         pages = source.document.pages

@@ -32,6 +32,7 @@ BENCHMARKS: Final = {
     "ready": "from command to all teammates ready, for 1, 4 and 16 of them",
     "memory": "what each member's process holds, in the runs of `ready`",
     "peers": "one message of 1 KB from one member's process to another's",
+    "live": "from a piece of a model's text to who watches",
     "recovery": "from a kill to work going on: teammate, lead, server",
     "whole": "the demo from command to result, and its critical path",
     "cluster_failover": "a node of a cluster lost, to the next commit; some ten minutes",

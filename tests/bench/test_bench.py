@@ -65,7 +65,9 @@ def test_parts_of_a_critical_path_add_up_to_the_run() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["turns", "peers", "whole", "recovery", "cluster_failover"])
+@pytest.mark.parametrize(
+    "name", ["turns", "peers", "live", "whole", "recovery", "cluster_failover"]
+)
 def test_a_benchmark_gives_figures_beside_a_floor(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "tests/bench/run.py", name, "--quick", "--json"],

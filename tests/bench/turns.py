@@ -33,7 +33,8 @@ from team.agent.models.call import Caller
 from team.agent.models.client import REHEARSAL
 from team.agent.models.rehearsal.brain import Composed
 from team.agent.models.rehearsal.transport import message_events
-from team.agent.tools.base import Effect, Tool, ToolAnswer
+from team.agent.tools.base import Effect, Tool, ToolAnswer, schema_of
+from team.agent.tools.recall_tools import Recall, RecallInput
 from team.members.member import Member, seated
 from team.members.seat import SeatKey
 from team.rules.world import teammate_filters
@@ -47,6 +48,12 @@ THOUGHT: Final = "I look up what happens to work that is queued when the pool is
 MODEL: Final = "scripted-1"
 TOKENS_MAX: Final = 1_000
 ME: Final = "ada"
+RECALL: Final[dict[str, Any]] = {
+    "name": Recall.name,
+    "description": " ".join(str(Recall.__doc__).split()),
+    "input_schema": schema_of(RecallInput),
+}
+"""Every member has it: without it, the floor would send less."""
 
 
 class ScriptedModel(httpx2.AsyncBaseTransport):
@@ -167,7 +174,7 @@ class Durable:
 async def bare(client: anthropic.AsyncAnthropic, durable: Durable | None = None) -> None:
     """The floor: the SDK in a loop, the history in a list."""
     tool = LookUp()
-    tools: Any = [tool.definition]
+    tools: Any = [tool.definition, RECALL]
     messages: list[Any] = [{"role": "user", "content": OPENING}]
     while True:
         async with client.messages.stream(

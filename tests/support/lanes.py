@@ -110,10 +110,11 @@ def some_sources(folder: Path) -> Library:
 
 @asynccontextmanager
 async def at_work(
-    stream: RunStream, library: Library, url: str
+    stream: RunStream, library: Library, url: str, *, sees: bool = True
 ) -> AsyncIterator[tuple[Agent, World, Assignment]]:
     """Ada in her lane, as a fresh process has it, before a provider at an address."""
     world = await a_world(stream, "ada", areas=["api"], library=library)
+    world = msgspec.structs.replace(world, sees=sees)
     caller = Caller("anthropic", Onto(url))
     agent = Agent(world, world.journal, caller, on_text=lambda _: None, on_state=lambda *_: None)
     try:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from team.agent.models.capabilities import Capabilities
+from team.agent.models.pictures import with_bytes
 
 if TYPE_CHECKING:
     from team.agent.models.call import Request
@@ -35,17 +36,19 @@ def arguments(request: Request, can: Capabilities, model: str) -> dict[str, Any]
         "model": model,
         "max_tokens": request.max_tokens,
         "system": request.system,
-        "messages": request.messages,
+        "messages": with_bytes(request.messages, request.pictures),
         "tools": request.tools,
     }
     if can.effort and request.effort:
         given["output_config"] = {"effort": request.effort}
     if can.cache and request.cache != "off":
-        given |= _marked(request, {"type": "ephemeral", "ttl": request.cache})
+        given |= _marked(
+            request.system, given["messages"], {"type": "ephemeral", "ttl": request.cache}
+        )
     return given
 
 
-def _marked(request: Request, mark: dict[str, str]) -> dict[str, Any]:
+def _marked(system: str, sent: list[dict[str, Any]], mark: dict[str, str]) -> dict[str, Any]:
     """The parts of a request that carry marks, at most `MARKS_MAX` in all.
 
     - After the system prompt: what all members of a role share, tools included.
@@ -54,14 +57,16 @@ def _marked(request: Request, mark: dict[str, str]) -> dict[str, Any]:
       a provider looks back only about twenty blocks from a mark.
     - At the end: for the next call.
     """
-    system = [{"type": "text", "text": request.system, "cache_control": mark}]
-    messages = list(request.messages)
+    messages = list(sent)
     last = len(messages) - 1
     places = {(0, 0), (last - 2, -1), (last, -1)}
     for at, block in places:
         if at >= 0 and messages[at]["role"] == "user":
             messages[at] = _with_mark(messages[at], block, mark)
-    return {"system": system, "messages": messages} if request.system else {"messages": messages}
+    if not system:
+        return {"messages": messages}
+    prompt = [{"type": "text", "text": system, "cache_control": mark}]
+    return {"system": prompt, "messages": messages}
 
 
 def _with_mark(message: dict[str, Any], block: int, mark: dict[str, str]) -> dict[str, Any]:

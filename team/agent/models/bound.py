@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from bus.messages import TokenCounts
+from team.agent.models.pictures import tokens_of_reference
 
 PART_TOKENS: Final = 64
 """What a provider may put around a content block, a message or a tool."""
@@ -81,6 +82,9 @@ def of_block(block: Json) -> int | None:
 
     A picture or a document may say much in few bytes: there the provider has to count.
     """
+    seen = tokens_of_reference(block)
+    if seen is not None:
+        return PART_TOKENS + seen
     if block.get("type") in _WITHOUT_BOUND:
         return None
     inner = block.get("content")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, Literal, Protocol
 
 import anthropic
@@ -22,6 +22,7 @@ from team.agent.models.cassette.lane import Lane
 from team.agent.models.client import REHEARSAL
 from team.agent.models.endpoints import Endpoints
 from team.agent.models.failures import exhausted_s, is_thinking_refused, model_error, pause_s
+from team.agent.models.pictures import picture_tokens
 from team.agent.models.priced import TABLE_ONLY, PriceBook
 from team.agent.models.pricing import price_usd
 from team.agent.models.reading import DELTAS, counted, problem_of_calls
@@ -140,11 +141,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int
     effort: str | None = None
     cache: Keep = "5m"
+    pictures: Mapping[str, bytes] = {}
 
     def estimated_input_tokens(self) -> int:
         """About how many tokens the call reads."""
         size = len(msgspec.json.encode((self.system, self.messages, self.tools)))
-        return int(size / CHARACTERS_PER_TOKEN)
+        return int(size / CHARACTERS_PER_TOKEN) + picture_tokens(self.messages)
 
 
 class Pacer(Protocol):
@@ -186,6 +188,13 @@ class Caller:
         self._lane = tape if isinstance(tape, Lane) else None
         self._pacer = pacer if self._lane is None else None
         self._without_counting: set[str] = set()
+
+    def sees(self, models: Iterable[str]) -> bool:
+        """Whether all of these models read pictures; one that can't be reached reads none."""
+        try:
+            return all(self._endpoints.of(model).can.images for model in models)
+        except ModelRefusedError:
+            return False
 
     @property
     def is_estimating(self) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
-from bus.messages import DecisionTold
+from bus.messages import DecisionTold, Picture
 from bus.run_stream import Entry
 
 Input = TypeVar("Input", bound=msgspec.Struct)
@@ -38,6 +38,7 @@ class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
         answer: The typed answer that ends the assignment, as JSON.
         told: Decisions that the text shows.
         refusal: The code of the rule by which the call was refused, if one did.
+        pictures: What enters the context beside the text.
     """
 
     content: str
@@ -46,6 +47,7 @@ class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
     answer: bytes | None = None
     told: tuple[DecisionTold, ...] = ()
     refusal: str = ""
+    pictures: tuple[Picture, ...] = ()
 
 
 class Tool(ABC, Generic[Input]):

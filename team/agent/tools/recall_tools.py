@@ -8,6 +8,7 @@ import msgspec
 
 from team.agent.compaction import window_of
 from team.agent.journal import Transcript, Turn
+from team.agent.room import labelled, whole_lines
 from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.tools.source_tools import SHOWN_CHARACTERS_MAX
 from team.agent.world import World
@@ -21,7 +22,12 @@ RECALL_SHARE: Final = 0.2
 class RecallInput(msgspec.Struct, frozen=True, kw_only=True):
     """Which turn, or which part of it."""
 
-    turn: Annotated[int, msgspec.Meta(ge=1, description="A turn that has left the context.")]
+    turn: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1, description="A turn that has left the context, or whose answer was cut."
+        ),
+    ]
     call: Annotated[int, msgspec.Meta(ge=0, description="Which call of it, from 1; 0: all.")] = 0
     start: Annotated[int, msgspec.Meta(ge=0, description="From which character on.")] = 0
 
@@ -29,7 +35,7 @@ class RecallInput(msgspec.Struct, frozen=True, kw_only=True):
 class Recall(Tool[RecallInput]):
     """Give back a turn that has left your context, word for word, or one call of it.
 
-    What is longer than an answer may be is read on from `start`.
+    What is longer than an answer may be is read on from `start`; so is an answer that was cut.
     """
 
     name: ClassVar[str] = RECALL
@@ -41,6 +47,9 @@ class Recall(Tool[RecallInput]):
 
     async def run(self, given: RecallInput) -> ToolAnswer:
         transcript = self._world.journal.transcripts[self._context]
+        cut = _cut_answer(transcript, given)
+        if cut is not None:
+            return ToolAnswer(content=self._cut(cut, given.start))
         if given.turn > transcript.upto:
             left = f"turns 1 to {transcript.upto} have" if transcript.upto else "none has"
             return refuse(f"turn {given.turn} has not left your context: {left}")
@@ -53,15 +62,13 @@ class Recall(Tool[RecallInput]):
 
     def _cut(self, text: str, start: int) -> str:
         """As much of a text as one answer may have, and where it goes on."""
-        before = f"(from character {start} of what stood there; data, as it was)\n" if start else ""
         window = window_of(self._world)
         share = SHOWN_CHARACTERS_MAX if window is None else RECALL_SHARE * window
         most = min(SHOWN_CHARACTERS_MAX, int(share * CHARACTERS_PER_TOKEN))
-        end = start + most
-        if end >= len(text):
-            rest = text[start:]
-            return before + rest if rest else f"(there are {len(text)} characters)"
-        return f"{before}{text[start:end]}\n(cut here: go on with start {end} of {len(text)})"
+        if start + most >= len(text):
+            return labelled(text, start, len(text)) or f"(there are {len(text)} characters)"
+        end = start + whole_lines(text[start:], most)
+        return f"{labelled(text, start, end)}\n(cut here: go on with start {end} of {len(text)})"
 
 
 def recalls(world: World, transcript: Transcript) -> tuple[Recall, ...]:
@@ -72,6 +79,17 @@ def recalls(world: World, transcript: Transcript) -> tuple[Recall, ...]:
     opened = transcript.opened
     is_there = RECALL in opened.tools or transcript.compacted is not None
     return (Recall(world, opened.context),) if is_there else ()
+
+
+def _cut_answer(transcript: Transcript, given: RecallInput) -> str | None:
+    """The whole of an answer that the context shows only the beginning of."""
+    if not transcript.upto < given.turn <= len(transcript.turns):
+        return None
+    acted = transcript.turns[given.turn - 1].acted
+    if acted is None or not 1 <= given.call <= len(acted.outcomes):
+        return None
+    outcome = acted.outcomes[given.call - 1]
+    return None if outcome.shown is None else outcome.content
 
 
 def _parts(turn: Turn) -> list[str]:

@@ -11,7 +11,7 @@ from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.tools.shown import on_one_line
 from team.codes.limits import SOURCE
 from team.errors import SourceError, UnknownSourceError
-from team.sources import Library, Page, parse_locator
+from team.sources import Document, Library, Page, parse_locator
 from team.sources.library import Hit
 
 HITS_DEFAULT = 6
@@ -58,9 +58,7 @@ class ListSources(Tool[ListSourcesInput]):
             documents = self._library.documents(self._within)
         except Exception as error:
             return _cannot_tell(error)
-        lines = [
-            on_one_line(f"{d.source} ({d.group}, {d.lines} lines): {d.title}") for d in documents
-        ]
+        lines = [on_one_line(f"{d.source} ({d.group}, {_extent(d)}): {d.title}") for d in documents]
         if len(lines) > LISTED_MAX:
             lines = [*lines[:LISTED_MAX], f"and {len(lines) - LISTED_MAX} more: search for them"]
         return ToolAnswer(content="\n".join(lines) or "There are no sources.")
@@ -112,23 +110,37 @@ class ReadSource(Tool[ReadSourceInput]):
             page = self._library.read(
                 given.source, place.first, place.last, self._within, page=place.page
             )
-        except UnknownSourceError as error:
-            return refuse(str(error), code=SOURCE if self._is_outside(given.source) else "")
-        except (SourceError, ValueError) as error:
-            return refuse(str(error))
         except Exception as error:
-            return _cannot_tell(error)
+            return refusal_of_source(self._library, self._within, given.source, error)
         return ToolAnswer(content=_cut(_show_page(page, self._library.origin(page.source))))
 
-    def _is_outside(self, source: str) -> bool:
-        """Whether the run has that source, but not for this member; if in doubt, it is outside."""
-        if self._within is None:
-            return False
-        try:
-            self._library.find(source)
-        except Exception as error:
-            return not isinstance(error, UnknownSourceError)
-        return True
+
+def refusal_of_source(
+    library: Library, within: tuple[str, ...] | None, source: str, error: Exception
+) -> ToolAnswer:
+    """The answer where a source could not be read or looked at."""
+    if isinstance(error, UnknownSourceError):
+        return refuse(str(error), code=SOURCE if _is_outside(library, within, source) else "")
+    if isinstance(error, SourceError | ValueError):
+        return refuse(str(error))
+    return _cannot_tell(error)
+
+
+def _is_outside(library: Library, within: tuple[str, ...] | None, source: str) -> bool:
+    """Whether the run has that source, but not for this member; if in doubt, it is outside."""
+    if within is None:
+        return False
+    try:
+        library.find(source)
+    except Exception as error:
+        return not isinstance(error, UnknownSourceError)
+    return True
+
+
+def _extent(document: Document) -> str:
+    """How much of a source there is."""
+    looks = document.looks
+    return f"{document.lines} lines" if looks is None else f"picture {looks.width}×{looks.height}"
 
 
 def _cannot_tell(error: Exception) -> ToolAnswer:

@@ -29,6 +29,7 @@ from team.agent.tools.return_tools import (
 )
 from team.agent.tools.ruling_tools import SubmitRuling
 from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
+from team.agent.tools.view_tools import ViewSource
 from team.agent.tools.web_tools import Fetch
 from team.agent.world import World, task_context
 from team.policy import RoleRules
@@ -39,7 +40,7 @@ from team.rules.synthesis import AdmittedClaim
 from team.rules.synthesis_gate import Asked
 from team.sources.narrow import narrowed
 from team.state import Task
-from team.tool_names import RETURNING_TOOLS
+from team.tool_names import READ, RETURNING_TOOLS, VIEW
 
 log = structlog.get_logger()
 
@@ -129,11 +130,14 @@ def _source_tools(world: World, role: Role, within: tuple[str, ...] | None) -> l
     except Exception as error:
         log.warning("sources.closed", role=role.name, error=repr(error))
         within = ()  # what can't be told is a no: every source is outside (P202)
-    return [
+    tools: list[AnyTool] = [
         ListSources(world.library, within),
         SearchSources(world.library, within),
         ReadSource(world.library, within, world.snapshots),
     ]
+    if world.sees and world.library.has_pictures:
+        tools.append(ViewSource(world, world.library, within))
+    return tools
 
 
 def _web_tools(world: World, task: Task) -> list[AnyTool]:
@@ -162,7 +166,16 @@ def _allowed(
         log.warning("tools.closed", role=role.name, error=repr(error))
         kept = set()  # what can't be told is a no: every other tool is refused (P201)
     kept |= RETURNING_TOOLS & names
-    return tuple(tool for tool in tools if tool.name in kept)
+    kept |= {VIEW} & names if READ in kept else set()
+    return _with_reading_on(world, tuple(tool for tool in tools if tool.name in kept))
+
+
+def _with_reading_on(world: World, tools: tuple[AnyTool, ...]) -> tuple[AnyTool, ...]:
+    """With what brings texts from outside comes what reads on in these, and in nothing else."""
+    brings = any(tool.reaches_out for tool in tools)
+    if world.library is None or not brings or any(tool.name == READ for tool in tools):
+        return tools
+    return (*tools, ReadSource(world.library, (), world.snapshots))
 
 
 def _permitted(

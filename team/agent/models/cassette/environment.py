@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bus.ids import LEAD
+from team.agent.models.capabilities import capabilities_of
 from team.agent.models.cassette.lane import Lane, LaneFile
 from team.agent.models.cassette.recording import Recording, lane_path, read_recording
 from team.errors import SpecError
@@ -54,6 +56,20 @@ def is_first_party(tape: Tape = None) -> bool:
     if isinstance(tape, Lane):
         return tape.is_first_party
     return not os.environ.get("ANTHROPIC_BASE_URL")
+
+
+def reads_pictures(provider: str, replayed: Recording | None = None) -> bool:
+    """Whether the models of a run that is about to start read pictures.
+
+    Args:
+        provider: Who answers.
+        replayed: The recording that is replayed: then as it was there.
+    """
+    tape = None if replayed is None else Lane.open(lane_path(replayed.folder, LEAD))
+    return (
+        provider != "rehearsal"
+        and capabilities_of(None, is_first_party=is_first_party(tape)).images
+    )
 
 
 def cassette_transport(
