@@ -29,7 +29,7 @@ from team.agent.models.bound import Bound
 from team.agent.models.call import Caller, Lost, Reply, Request
 from team.agent.world import World
 from team.codes.limits import DOLLARS, TOKENS
-from team.errors import ModelError
+from team.errors import ModelError, ReplayError
 from team.rules.limits import NextCall, Ruling, Used, rule
 
 ANSWER_TOKENS_MIN: Final = 2_000
@@ -219,7 +219,12 @@ class Payments:
         self._sizes.answered(offer.request, transcript)
 
     async def settle(self, context: str, turn: int, offer: Offer, error: ModelError) -> None:
-        """Say, and keep, what a call has taken that never gave an answer."""
+        """Say, and keep, what a call has taken that never gave an answer.
+
+        Raises:
+            ModelError: This is a replay, and the recording goes on otherwise: the call's own
+                error says where it began to differ.
+        """
         transcript = self._journal.transcripts[context]
         if not any(one.turn == turn for one in transcript.unsettled.open):
             return  # it was never begun
@@ -236,7 +241,10 @@ class Payments:
             cost_usd=self._caller.cost_usd(model, error.lost),
             is_estimated=self._caller.is_estimating,
         )
-        await self._journal.pay(usage)
+        try:
+            await self._journal.pay(usage)
+        except ReplayError:
+            raise error from None
 
     def spent(self, replied: TurnReplied, offer: Offer, reply: Reply) -> Entry:
         """What a turn has taken, to be committed with it."""
