@@ -10,7 +10,7 @@ from team.cli import exit_codes
 from team.cli.common import print_json
 from team.errors import SpecError
 from team.runtime.budget import Ask, parse_ask
-from team.runtime.dry_run import DryRun, dry_run, least_budget
+from team.runtime.dry_run import DryRun, dry_run, least_budget, least_tokens
 from team.runtime.run import Prepared, index_sources
 from team.sources import LibraryInfo
 from team.spec import ResolvedSpec
@@ -32,7 +32,7 @@ def ask_of(options: argparse.Namespace) -> Ask:
 
 
 def check_budget(spec: ResolvedSpec, ask: Ask) -> None:
-    """Refuse a budget of which the lead could not pay its first call.
+    """Refuse an amount of which the lead could not make its first call.
 
     Raises:
         SpecError: Says how much would do.
@@ -42,6 +42,11 @@ def check_budget(spec: ResolvedSpec, ask: Ask) -> None:
         reason = f"${ask.usd:,.2f} do not pay for the lead's first call, which writes the plan"
         fix = f"give ${least + 0.005:,.2f} at least, or lower policy.output_tokens_max"
         raise SpecError("--budget", "", reason, fix)
+    tokens = least_tokens(spec) if ask.tokens is not None else None
+    if tokens is not None:
+        reason = f"{ask.tokens:,} do not hold the lead's first call, which writes the plan"
+        fix = f"give {tokens:,} at least, or lower policy.output_tokens_max"
+        raise SpecError("--max-tokens", "", reason, fix)
 
 
 def show_dry_run(options: argparse.Namespace, prepared: Prepared) -> int:

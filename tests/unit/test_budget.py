@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from team.errors import SpecError
 from team.policy import Policy
 from team.runtime.budget import Ask, check_enough, parse_ask, said_of, within
-from team.runtime.dry_run import least_budget
+from team.runtime.dry_run import least_budget, least_tokens
 from team.spec import ResolvedSpec, TeamSpec
 from tests.support.builders import a_resolved_spec
 
@@ -134,3 +134,13 @@ def test_it_is_said_how_much_pays_for_the_leads_first_call() -> None:
 def test_without_a_limit_or_a_price_to_pay_any_budget_does() -> None:
     assert least_budget(a_spec(Ask())) is None
     assert least_budget(a_spec(Ask(usd=0.5), provider="rehearsal")) is None
+
+
+def test_it_is_said_how_many_tokens_hold_the_leads_first_call() -> None:
+    least = least_tokens(a_spec(Ask(tokens=70_000)))
+
+    assert least is not None
+    assert least > 70_000
+    assert least_tokens(a_spec(Ask(tokens=least))) is None
+    assert least_tokens(a_spec(Ask(tokens=least - 100))) is not None
+    assert least_tokens(a_spec(Ask())) is None
