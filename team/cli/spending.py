@@ -9,7 +9,7 @@ import sys
 from team.cli import exit_codes
 from team.cli.common import print_json
 from team.errors import SpecError
-from team.runtime.budget import Ask, parse_ask
+from team.runtime.budget import Ask
 from team.runtime.dry_run import DryRun, dry_run, least_budget, least_tokens
 from team.runtime.run import Prepared, index_sources
 from team.sources import LibraryInfo
@@ -19,16 +19,15 @@ from team.views.output import write_data, write_note
 from team.views.usage import UsageRow
 
 
-def ask_of(options: argparse.Namespace) -> Ask:
-    """Read what the user lets the run spend, and refuse what does not go together.
+def check_options(options: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
 
     Raises:
-        SpecError: An amount is none, or a dry run is to be recorded or replayed.
+        SpecError: A dry run is to be recorded or replayed.
     """
     if options.dry_run and (options.record or options.replay):
         which = "--record" if options.record else "--replay"
         raise SpecError(which, "", "a dry run makes no call", "leave it or --dry-run out")
-    return parse_ask(options.budget, options.max_tokens)
 
 
 def check_budget(spec: ResolvedSpec, ask: Ask) -> None:

@@ -56,7 +56,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     written: int
 
 
-_LEAD: Final[dict[str, dict[Case, Work]]] = {
+LEAD_WORK: Final[dict[str, dict[Case, Work]]] = {
     "plan": {
         "low": Work(times=1, turns=1, base=3_000, brought=0, written=200),
         "likely": Work(times=1, turns=2, base=5_000, brought=500, written=2_500),
@@ -73,7 +73,7 @@ _LEAD: Final[dict[str, dict[Case, Work]]] = {
         "high": Work(times=1, turns=4, base=12_000, brought=2_000, written=6_000),
     },
 }
-_LANE: Final[dict[str, dict[Case, Work]]] = {
+LANE_WORK: Final[dict[str, dict[Case, Work]]] = {
     "research": {
         "low": Work(times=1, turns=4, base=4_000, brought=100, written=40),
         "likely": Work(times=1, turns=10, base=5_000, brought=2_500, written=500),
@@ -179,9 +179,9 @@ def estimate(job: Job, price: PriceOf) -> Estimate:
     """
     seats = {"research": job.worker, "verification": job.verifier}
     parts: list[Part] = []
-    for purpose in ("plan", *_LANE, "ruling", "synthesis"):
-        of = _of_lanes if purpose in _LANE else _of_lead
-        seat = seats.get(purpose, job.worker if purpose in _LANE else job.lead)
+    for purpose in ("plan", *LANE_WORK, "ruling", "synthesis"):
+        of = _of_lanes if purpose in LANE_WORK else _of_lead
+        seat = seats.get(purpose, job.worker if purpose in LANE_WORK else job.lead)
         low, likely, high = (of(job, purpose, case, price) for case in CASES)
         parts.append(Part(purpose=purpose, model=seat.model, low=low, likely=likely, high=high))
     whole = {case: _sum([getattr(part, case) for part in parts]) for case in CASES}
@@ -217,7 +217,7 @@ def turns_of(work: Work, seat: Seat, missed: float, window: int) -> tuple[TokenC
 
 
 def _of_lead(job: Job, name: str, case: Case, price: PriceOf) -> Guess:
-    work = _written_within(job, _LEAD[name][case])
+    work = _written_within(job, LEAD_WORK[name][case])
     if name == "synthesis":  # it is given every admitted claim
         base = work.base + CLAIMS[case] * len(job.lanes)
         work = msgspec.structs.replace(work, base=base)
@@ -231,7 +231,7 @@ def _of_lanes(job: Job, name: str, case: Case, price: PriceOf) -> Guess:
 
 
 def _of_lane(job: Job, lane: LaneJob, name: str, case: Case, price: PriceOf) -> Guess:
-    work = _written_within(job, _LANE[name][case])
+    work = _written_within(job, LANE_WORK[name][case])
     seat = job.verifier if name == "verification" else job.worker
     rounds = min(ROUNDS[case], job.rounds_max)
     if name == "research":

@@ -10,9 +10,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from bus.access import find_access
 from team.agent.models.pricing import price_usd
 from team.runtime.dry_run import DryRun
 from tests.support.cli import GOAL, Cli, as_team, named
@@ -23,15 +23,11 @@ from tests.support.priced_api import CachingScript
 ASKS = "[approve]\nover_dollars = 0.01\n"
 
 
-def dry(cli: Cli, *arguments: str, **environment: str) -> tuple[DryRun, str]:
-    """A dry run as data and as text."""
-    import msgspec
-
+def dry(cli: Cli, *arguments: str, **environment: str) -> DryRun:
+    """A dry run as data."""
     done = cli.run("run", *arguments, "--dry-run", "--json", **environment)
     assert done.returncode == 0, done.stderr
-    text = cli.run("run", *arguments, "--dry-run", **environment)
-    assert text.returncode == 0, text.stderr
-    return msgspec.json.decode(done.stdout, type=DryRun), text.stdout
+    return msgspec.json.decode(done.stdout, type=DryRun)
 
 
 def reaching(api: MessagesApi) -> dict[str, str]:
@@ -39,72 +35,6 @@ def reaching(api: MessagesApi) -> dict[str, str]:
 
 
 # ------------------------------------------------------------------ before
-
-
-def test_a_dry_run_says_what_would_happen_without_key_call_server_or_run(
-    cli: Cli, lanes: list[Path]
-) -> None:
-    found, text = dry(cli, "research", GOAL, *as_team(lanes), "--budget", "3")
-
-    assert find_access(cli.home, None) is None, "a server was started for it"
-    assert (found.mode, len(found.lanes), found.has_key) == ("team", 3, False)
-    assert {lane.title for lane in found.lanes} == {"alpha", "beta", "gamma"}
-    assert {m.seat: m.model for m in found.members}["lead"] == "claude-opus-5-5"
-    assert found.limits.run_dollars_max == 3.0
-    assert found.estimate.high.usd is not None
-    assert found.estimate.high.usd <= 3.0
-    for said in ("made by code", "the lead may plan otherwise", "$3.00", "there is no key"):
-        assert said in text
-    for part in ("sources: 3 documents", "claude-sonnet-5-5", "prices: genai-prices", "the run"):
-        assert part in text
-
-
-def test_a_dry_run_says_what_triage_rules(cli: Cli, lanes: list[Path]) -> None:
-    """Small sources pay for no team: the same ruling, in the same words, as in a run."""
-    found, text = dry(cli, "research", GOAL, *named(lanes), "--model", "rehearsal")
-
-    assert found.mode == "solo"
-    assert found.estimate.likely.usd == 0.0
-    assert "the rehearsal model costs nothing" in text
-    assert any(reason.startswith("T103") for reason in found.triage)
-
-
-def test_an_unknown_price_leaves_tokens_in_a_dry_run(cli: Cli, lanes: list[Path]) -> None:
-    found, text = dry(cli, "research", GOAL, *as_team(lanes), "--model", "nobodys-1")
-
-    assert found.estimate.likely.usd is None
-    assert found.estimate.likely.tokens > 0
-    assert "dollars are unknown: set [models.prices]" in text
-
-
-def test_a_price_of_ones_own_is_taken_and_named(cli: Cli, lanes: list[Path]) -> None:
-    prices = '[models.prices."nobodys-1"]\ninput = 1.0\noutput = 2.0\n'
-    (cli.cwd / "peerteam.toml").write_text(prices)
-
-    found, text = dry(cli, "research", GOAL, *as_team(lanes), "--model", "nobodys-1")
-
-    assert found.estimate.likely.usd is not None
-    assert "the policy's own for nobodys-1" in text
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--budget", "lots"], "--budget: 'lots' is no amount; give dollars: 2.50"),
-        (["--max-tokens", "-1"], "--max-tokens"),
-        (["--budget", "0.001"], "--budget: it is too little for one lane"),
-        (["--max-tokens", "70k"], "do not hold the lead's first call"),
-        (["--dry-run", "--record", "x.zip"], "--record: a dry run makes no call"),
-    ],
-)
-def test_amounts_that_can_not_be_are_refused_before_anything(
-    cli: Cli, lanes: list[Path], arguments: list[str], said: str
-) -> None:
-    done = cli.run("run", "research", GOAL, *named(lanes), *arguments)
-
-    assert done.returncode == 2, done.stderr
-    assert said in done.stderr
-    assert find_access(cli.home, None) is None
 
 
 def on_a_terminal(cli: Cli, answer: str, *arguments: str, **environment: str) -> tuple[int, str]:
@@ -249,17 +179,27 @@ def test_a_run_that_a_limit_stops_says_of_what_there_was_too_little_and_how_to_g
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["rehearsal", "paid"])
-@pytest.mark.parametrize("case", ["three lanes", "one context", "careful", "long sources"])
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("case", "model"),
+    [
+        ("three lanes", "paid"),
+        ("three lanes", "rehearsal"),
+        ("one context", "paid"),
+        ("careful", "paid"),
+        ("long sources", "paid"),
+    ],
+)
 async def test_what_a_run_spends_lies_within_its_estimate(
     cli: Cli, lanes: list[Path], tmp_path: Path, case: str, model: str
 ) -> None:
     """Low to high, in tokens and in dollars: docs/cost.md has the figures."""
+    cli.patience_s = 300.0
     arguments = _case(case, lanes, tmp_path, cli)
     async with messages_api(CachingScript()) as api:
         environment = reaching(api) if model == "paid" else {}
         given = [*arguments, *(["--model", "rehearsal"] if model == "rehearsal" else [])]
-        found, _ = await asyncio.to_thread(lambda: dry(cli, *given, **environment))
+        found = await asyncio.to_thread(lambda: dry(cli, *given, **environment))
         done = await asyncio.to_thread(
             lambda: cli.run("run", *given, "--json", "--run", "r", **environment)
         )
