@@ -18,7 +18,14 @@ from team.agent.models.cassette.recording import Recording
 from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
 from team.cli.resumable import run_to_resume
-from team.cli.spending import check_budget, check_options, may_start, more_command, show_dry_run
+from team.cli.spending import (
+    check_budget,
+    check_options,
+    may_start,
+    more_command,
+    other_prices,
+    show_dry_run,
+)
 from team.errors import SpecError, StateError
 from team.rules.approvals import waits_only
 from team.runtime.budget import parse_ask, said_of
@@ -139,6 +146,8 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
             raise StateError(options.run, "it is a replay, which no model may go on with", fix)
         warm_up()
         _say_provider(state.spec)
+        for line in other_prices(state.spec):
+            write_note(line)
         return await _session(options, access, connection, stream, state.spec)
 
 

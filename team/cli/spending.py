@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 
+from team.agent.models.priced import price_table
 from team.cli import exit_codes
 from team.cli.common import print_json
 from team.errors import SpecError
@@ -87,6 +88,13 @@ def _agrees(over: float, dry: DryRun) -> bool:
     asks = f"the run asks again before it grants more than ${over:,.2f}"
     write_note(f"{len(dry.lanes)} lanes, {dry.mode}; {asks}. Go on? [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def other_prices(spec: ResolvedSpec) -> tuple[str, ...]:
+    """That a run goes on with another price table than it began with, if it does."""
+    if spec.price_table in ("", price_table()):
+        return ()
+    return (f"prices: the run began with {spec.price_table}; from here on {price_table()} holds",)
 
 
 def more_command(options: argparse.Namespace, usage: UsageRow) -> str | None:
