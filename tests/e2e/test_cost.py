@@ -78,6 +78,7 @@ async def test_whoever_says_no_to_the_estimate_opens_no_run(cli: Cli, lanes: lis
     assert "asked" not in cli.run("ps").stdout
 
 
+@pytest.mark.slow
 async def test_where_nobody_can_be_asked_the_run_asks_in_its_stream(
     cli: Cli, lanes: list[Path]
 ) -> None:
