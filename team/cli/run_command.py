@@ -17,11 +17,18 @@ from team.agent.models.cassette.recording import Recording
 from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
 from team.cli.resumable import run_to_resume
-from team.cli.spending import ask_of, check_budget, may_start, more_command, show_dry_run
+from team.cli.spending import (
+    check_budget,
+    check_options,
+    may_start,
+    more_command,
+    other_prices,
+    show_dry_run,
+)
 from team.errors import SpecError
 from team.mcp_files import McpServer
 from team.rules.approvals import waits_only
-from team.runtime.budget import said_of
+from team.runtime.budget import parse_ask, said_of
 from team.runtime.home import run_dir
 from team.runtime.launch import warm_up
 from team.runtime.logs import log_to_file
@@ -50,13 +57,14 @@ from team.views.text import summary_text
 
 def run_command(options: argparse.Namespace) -> int:
     """Run a team on a goal."""
+    check_options(options)
     with tape_folder(options.record, options.replay):
         return _run_request(options)
 
 
 def _run_request(options: argparse.Namespace) -> int:
     goal = _read_goal() if options.goal == "-" else options.goal
-    ask = ask_of(options)
+    ask = parse_ask(options.budget, options.max_tokens)
     prepared = prepare(
         RunRequest(
             team=options.spec,
@@ -138,6 +146,8 @@ async def _resume(options: argparse.Namespace, access: Access) -> int:
         servers = servers_again(spec, options.run, Path.cwd())
         warm_up(with_mcp=bool(servers))
         _say_provider(spec)
+        for line in other_prices(spec):
+            write_note(line)
         return await _session(options, access, connection, stream, spec, servers)
 
 

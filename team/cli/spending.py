@@ -6,11 +6,12 @@ import argparse
 import shlex
 import sys
 
+from team.agent.models.priced import price_table
 from team.cli import exit_codes
 from team.cli.common import print_json
 from team.errors import SpecError
-from team.runtime.budget import Ask, parse_ask
-from team.runtime.dry_run import DryRun, dry_run, least_budget
+from team.runtime.budget import Ask
+from team.runtime.dry_run import DryRun, dry_run, least_budget, least_tokens
 from team.runtime.run import Prepared, index_sources
 from team.sources import LibraryInfo
 from team.spec import ResolvedSpec
@@ -19,20 +20,19 @@ from team.views.output import write_data, write_note
 from team.views.usage import UsageRow
 
 
-def ask_of(options: argparse.Namespace) -> Ask:
-    """Read what the user lets the run spend, and refuse what does not go together.
+def check_options(options: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
 
     Raises:
-        SpecError: An amount is none, or a dry run is to be recorded or replayed.
+        SpecError: A dry run is to be recorded or replayed.
     """
     if options.dry_run and (options.record or options.replay):
         which = "--record" if options.record else "--replay"
         raise SpecError(which, "", "a dry run makes no call", "leave it or --dry-run out")
-    return parse_ask(options.budget, options.max_tokens)
 
 
 def check_budget(spec: ResolvedSpec, ask: Ask) -> None:
-    """Refuse a budget of which the lead could not pay its first call.
+    """Refuse an amount of which the lead could not make its first call.
 
     Raises:
         SpecError: Says how much would do.
@@ -42,6 +42,11 @@ def check_budget(spec: ResolvedSpec, ask: Ask) -> None:
         reason = f"${ask.usd:,.2f} do not pay for the lead's first call, which writes the plan"
         fix = f"give ${least + 0.005:,.2f} at least, or lower policy.output_tokens_max"
         raise SpecError("--budget", "", reason, fix)
+    tokens = least_tokens(spec) if ask.tokens is not None else None
+    if tokens is not None:
+        reason = f"{ask.tokens:,} do not hold the lead's first call, which writes the plan"
+        fix = f"give {tokens:,} at least, or lower policy.output_tokens_max"
+        raise SpecError("--max-tokens", "", reason, fix)
 
 
 def show_dry_run(options: argparse.Namespace, prepared: Prepared) -> int:
@@ -83,6 +88,13 @@ def _agrees(over: float, dry: DryRun) -> bool:
     asks = f"the run asks again before it grants more than ${over:,.2f}"
     write_note(f"{len(dry.lanes)} lanes, {dry.mode}; {asks}. Go on? [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def other_prices(spec: ResolvedSpec) -> tuple[str, ...]:
+    """That a run goes on with another price table than it began with, if it does."""
+    if spec.price_table in ("", price_table()):
+        return ()
+    return (f"prices: the run began with {spec.price_table}; from here on {price_table()} holds",)
 
 
 def more_command(options: argparse.Namespace, usage: UsageRow) -> str | None:

@@ -56,7 +56,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     written: int
 
 
-_LEAD: Final[dict[str, dict[Case, Work]]] = {
+LEAD_WORK: Final[dict[str, dict[Case, Work]]] = {
     "plan": {
         "low": Work(times=1, turns=1, base=3_000, brought=0, written=200),
         "likely": Work(times=1, turns=2, base=5_000, brought=500, written=2_500),
@@ -73,7 +73,7 @@ _LEAD: Final[dict[str, dict[Case, Work]]] = {
         "high": Work(times=1, turns=4, base=12_000, brought=2_000, written=6_000),
     },
 }
-_LANE: Final[dict[str, dict[Case, Work]]] = {
+LANE_WORK: Final[dict[str, dict[Case, Work]]] = {
     "research": {
         "low": Work(times=1, turns=4, base=4_000, brought=100, written=40),
         "likely": Work(times=1, turns=10, base=5_000, brought=2_500, written=500),
@@ -179,9 +179,9 @@ def estimate(job: Job, price: PriceOf) -> Estimate:
     """
     seats = {"research": job.worker, "verification": job.verifier}
     parts: list[Part] = []
-    for purpose in ("plan", *_LANE, "ruling", "synthesis"):
-        of = _of_lanes if purpose in _LANE else _of_lead
-        seat = seats.get(purpose, job.worker if purpose in _LANE else job.lead)
+    for purpose in ("plan", *LANE_WORK, "ruling", "synthesis"):
+        of = _of_lanes if purpose in LANE_WORK else _of_lead
+        seat = seats.get(purpose, job.worker if purpose in LANE_WORK else job.lead)
         low, likely, high = (of(job, purpose, case, price) for case in CASES)
         parts.append(Part(purpose=purpose, model=seat.model, low=low, likely=likely, high=high))
     whole = {case: _sum([getattr(part, case) for part in parts]) for case in CASES}
@@ -217,12 +217,11 @@ def turns_of(work: Work, seat: Seat, missed: float, window: int) -> tuple[TokenC
 
 
 def _of_lead(job: Job, name: str, case: Case, price: PriceOf) -> Guess:
-    work = _written_within(job, _LEAD[name][case])
+    work = _written_within(job, LEAD_WORK[name][case])
     if name == "synthesis":  # it is given every admitted claim
         base = work.base + CLAIMS[case] * len(job.lanes)
         work = msgspec.structs.replace(work, base=base)
-    turns = turns_of(work, job.lead, MISSED[case], job.window)
-    return _guess(turns, job.lead, work.times, price)
+    return _cheapest(job, work, job.lead, case, price)
 
 
 def _of_lanes(job: Job, name: str, case: Case, price: PriceOf) -> Guess:
@@ -231,7 +230,7 @@ def _of_lanes(job: Job, name: str, case: Case, price: PriceOf) -> Guess:
 
 
 def _of_lane(job: Job, lane: LaneJob, name: str, case: Case, price: PriceOf) -> Guess:
-    work = _written_within(job, _LANE[name][case])
+    work = _written_within(job, LANE_WORK[name][case])
     seat = job.verifier if name == "verification" else job.worker
     rounds = min(ROUNDS[case], job.rounds_max)
     if name == "research":
@@ -240,10 +239,30 @@ def _of_lane(job: Job, lane: LaneJob, name: str, case: Case, price: PriceOf) -> 
         times = work.times * rounds * job.verifiers
     else:  # one who works alone has nobody to write to
         times = work.times if len(job.lanes) > 1 else 0.0
-    turns = turns_of(work, seat, MISSED[case], job.window)
-    while len(turns) > 1 and sum(turn.total for turn in turns) > lane.tokens_max:
-        turns = turns[:-1]
-    return _guess(turns, seat, times, price)
+    work = msgspec.structs.replace(work, times=times)
+    return _cheapest(job, work, seat, case, price, lane.tokens_max)
+
+
+def _cheapest(
+    job: Job, work: Work, seat: Seat, case: Case, price: PriceOf, tokens_max: int | None = None
+) -> Guess:
+    """What an assignment takes; low: with or without a cache, whichever costs less.
+
+    A server that is not known to have one may have one.
+    """
+    ways = (seat.is_cached, not seat.is_cached) if case == "low" else (seat.is_cached,)
+    guesses: list[Guess] = []
+    for is_cached in ways:
+        way = msgspec.structs.replace(seat, is_cached=is_cached)
+        turns = turns_of(work, way, MISSED[case], job.window)
+        while tokens_max is not None and len(turns) > 1 and _total(turns) > tokens_max:
+            turns = turns[:-1]
+        guesses.append(_guess(turns, seat, work.times, price))
+    return min(guesses, key=lambda guess: guess.usd or 0.0)
+
+
+def _total(turns: Sequence[TokenCounts]) -> int:
+    return sum(turn.total for turn in turns)
 
 
 def _within_sources(work: Work, lane: LaneJob) -> Work:
@@ -261,7 +280,7 @@ def _guess(turns: Sequence[TokenCounts], seat: Seat, times: float, price: PriceO
     """Turns, each at its own price: that may depend on how much it reads."""
     costs = [cost for turn in turns if (cost := price(seat.model, turn)) is not None]
     return Guess(
-        tokens=round(sum(turn.total for turn in turns) * times),
+        tokens=round(_total(turns) * times),
         usd=sum(costs, 0.0) * times if len(costs) == len(turns) else None,
     )
 

@@ -7,6 +7,7 @@ sources. A lead that is a model may divide the work otherwise; triage and slices
 from __future__ import annotations
 
 import tempfile
+from math import ceil
 from pathlib import Path
 from typing import Final, Literal
 
@@ -28,8 +29,8 @@ from team.sources import Library, LibraryInfo
 from team.spec import ResolvedSpec
 from team.state import RunState
 
-FIRST_CALL: Final = {"lead": 3_000, "worker": 4_000, "verifier": 1_400}
-"""Tokens that the first call of each seat reads at least."""
+FIRST_CALL: Final = {"lead": 4_500, "worker": 5_500}
+"""About the tokens that the first call of a seat reads, of short goals and few sources."""
 
 
 class DryLane(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,9 +173,18 @@ def least_budget(spec: ResolvedSpec) -> float | None:
     state.spec = spec
     may, costs = _lead_may(state), _first_call_usd(spec, "lead", price_book(spec.project))
     limit = spec.team.policy.run_dollars_max
-    if spec.team.approve.over_dollars is not None or not limit or may is None or costs is None:
+    if spec.team.approve.over_dollars is not None or not limit or not may or costs is None:
         return None
     return costs * limit / may if may < costs else None
+
+
+def least_tokens(spec: ResolvedSpec) -> int | None:
+    """The least tokens of the run that hold the lead's first call; nothing if they suffice."""
+    state, policy = RunState(), spec.team.policy
+    state.spec = spec
+    may = lead_budget(state, "plan", LEAD_BUDGET).tokens_max
+    needed = FIRST_CALL["lead"] + policy.output_tokens_max
+    return ceil(policy.run_tokens_max * needed / max(1, may)) if may < needed else None
 
 
 # --- the plan ----------------------------------------------------------------------

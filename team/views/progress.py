@@ -68,11 +68,19 @@ def new_waits(beats: dict[str, Beat], told: set[Wait]) -> list[Wait]:
 def _print_line(record: Record, state: RunState) -> None:
     if isinstance(record.body, ApprovalAsked):
         write_note(waiting_text(record.subject.run, awaited(state)[-1:]))
-    if isinstance(record.body, TaskSettled | RunTriaged) and state.ledger.total.calls:
-        write_note(f"{clock(record.at)}  {'spent':<10} {spent_line(state)}")
     line = story_line(_without_canaries(record, state))
     if line is not None and not _is_reseated(record, state):
         write_note(line)
+    if _is_stage(record, state):
+        write_note(f"{clock(record.at)}  {'spent':<10} {spent_line(state)}")
+
+
+def _is_stage(record: Record, state: RunState) -> bool:
+    """Whether a stage of the run has ended: its plan, or a lane."""
+    if not isinstance(record.body, TaskSettled):
+        return isinstance(record.body, RunTriaged)
+    task = state.board.tasks.get(record.subject.names[0])
+    return task is not None and task.purpose == "research"
 
 
 def _without_canaries(record: Record, state: RunState) -> Record:

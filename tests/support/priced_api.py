@@ -13,7 +13,6 @@ import msgspec
 
 from team.agent.models.rehearsal.brain import compose
 from team.agent.models.rehearsal.transport import BYTES_PER_TOKEN, message_events
-from tests.support.messages_api import _end, _streamed
 
 
 class CachingScript:
@@ -31,7 +30,8 @@ class CachingScript:
         message["model"] = self._answers_as or body["model"]
         message["usage"] |= self._usage(body)
         told = b"event: message_start\ndata: " + msgspec.json.encode(started) + b"\n\n"
-        return _streamed([told, *rest], _end)
+        kind = {"content-type": "text/event-stream", "request-id": message["id"]}
+        return httpx2.Response(200, headers=kind, content=told + b"".join(rest))
 
     def _usage(self, body: dict[str, Any]) -> dict[str, int]:
         conversation = msgspec.json.encode((body["model"], body["system"], body["messages"][0]))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+import shlex
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from team.agent.models.priced import price_table
+from team.cli.parser import build_parser
+from team.cli.spending import more_command, other_prices
 from team.errors import SpecError
 from team.policy import Policy
 from team.runtime.budget import Ask, check_enough, parse_ask, said_of, within
-from team.runtime.dry_run import least_budget
+from team.runtime.dry_run import least_budget, least_tokens
 from team.spec import ResolvedSpec, TeamSpec
-from tests.support.builders import a_resolved_spec
+from team.views.usage import AllowanceRow, UsageRow, usage_row
+from tests.support.builders import a_resolved_spec, a_story
 
 
 def a_team(**policy: object) -> TeamSpec:
@@ -134,3 +141,58 @@ def test_it_is_said_how_much_pays_for_the_leads_first_call() -> None:
 def test_without_a_limit_or_a_price_to_pay_any_budget_does() -> None:
     assert least_budget(a_spec(Ask())) is None
     assert least_budget(a_spec(Ask(usd=0.5), provider="rehearsal")) is None
+
+
+def test_it_is_said_how_many_tokens_hold_the_leads_first_call() -> None:
+    least = least_tokens(a_spec(Ask(tokens=70_000)))
+
+    assert least is not None
+    assert least > 70_000
+    assert least_tokens(a_spec(Ask(tokens=least))) is None
+    assert least_tokens(a_spec(Ask(tokens=least - 100))) is not None
+    assert least_tokens(a_spec(Ask())) is None
+
+
+# ------------------------------------------------------------------ after the run
+
+
+def given(*arguments: str) -> argparse.Namespace:
+    return build_parser().parse_args(["run", "research", "What's so?", "-s", "a b", *arguments])
+
+
+def stopped(unit: str, limit: float) -> UsageRow:
+    story = a_story()
+    row = AllowanceRow(limit=limit, granted=None, spent=None, left=None)
+    usage = usage_row(story.state)
+    return msgspec.structs.replace(usage, stopped_for=unit, tokens=row, dollars=row)
+
+
+def test_the_command_that_tries_again_has_twice_as_much_and_all_that_was_given() -> None:
+    options = given("--budget", "1.5", "--mode", "team", "--run", "r1", "--max-tokens", "2M")
+
+    again = more_command(options, stopped("dollars", 1.5))
+
+    assert again is not None
+    words = shlex.split(again)
+    assert words[:6] == ["team", "run", "research", "What's so?", "--source", "a b"]
+    assert words[-2:] == ["--budget", "3.00"]
+    assert words[words.index("--max-tokens") :][:2] == ["--max-tokens", "2M"]
+    assert "--run" not in words
+    assert build_parser().parse_args(words[1:]).mode == "team"
+
+
+def test_no_command_helps_where_policy_is_what_has_stopped_a_run() -> None:
+    assert more_command(given(), stopped("dollars", 1.5)) is None
+    assert more_command(given("--budget", "2"), stopped("tokens", 10_000)) is None
+    nothing = msgspec.structs.replace(stopped("dollars", 1.0), stopped_for=None)
+    assert more_command(given("--budget", "2"), nothing) is None
+
+
+def test_a_run_that_goes_on_by_other_prices_says_so() -> None:
+    spec = a_resolved_spec()
+    assert other_prices(spec) == ()
+    assert other_prices(msgspec.structs.replace(spec, price_table=price_table())) == ()
+
+    [said] = other_prices(msgspec.structs.replace(spec, price_table="genai-prices 0.0.1"))
+
+    assert said.startswith("prices: the run began with genai-prices 0.0.1; from here on ")

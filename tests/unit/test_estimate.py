@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 
 from bus.messages import TokenCounts
 from team.agent.models.pricing import price_usd
-from team.rules.estimate import CASES, Estimate, Job, LaneJob, Seat, Work, estimate, turns_of
+from team.rules.estimate import (
+    CASES,
+    LANE_WORK,
+    LEAD_WORK,
+    Estimate,
+    Job,
+    LaneJob,
+    Seat,
+    Work,
+    estimate,
+    turns_of,
+)
+from tests.support.documents import DOCS, rows
 
 WORK = Work(times=1, turns=3, base=1_000, brought=200, written=50)
 CACHED, FRESH = Seat(model="claude-sonnet-5-5"), Seat(model="local/qwen", is_cached=False)
@@ -148,3 +160,29 @@ def test_low_likely_and_high_are_in_order_and_high_is_within_the_limits(job: Job
     assert known == sorted(known)
     if job.run_dollars_max is not None:
         assert known[-1] <= job.run_dollars_max
+
+
+def test_the_table_in_the_documentation_is_the_one_in_the_code() -> None:
+    said = {
+        row[0].partition(",")[0]: row[1:]
+        for row in rows(
+            DOCS / "cost.md",
+            "assignment",
+            "low: turns, base, brought, written",
+            "likely",
+            "high",
+        )
+    }
+
+    assert said == {
+        name: tuple(_told(works[case]) for case in CASES)
+        for name, works in {**LEAD_WORK, **LANE_WORK}.items()
+    }
+
+
+def _told(work: Work) -> str:
+    if not work.times:
+        return "none"
+    times = f"{work.times:g} times " if work.times != 1 else ""
+    numbers = (work.turns, work.base, work.brought, work.written)
+    return times + ", ".join(f"{number:,}" for number in numbers)

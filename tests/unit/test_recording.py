@@ -203,6 +203,21 @@ def test_who_supervised_where_and_since_when_nobody_had_worked_may_differ(tmp_pa
     assert apart(read_recording(tmp_path), RUN, now) is None
 
 
+def test_another_price_table_is_no_difference_by_itself(tmp_path: Path) -> None:
+    """What calls have cost is compared; anything else of the spec is, too."""
+    opened = RunOpened(goal="Why?", spec=msgspec.Raw(b'{"model":"m","price_table":"t 1"}'))
+    _write(tmp_path, _story((subjects.spec(RUN), opened)), lead=[2])
+
+    def differs(spec: bytes) -> bool:
+        body = msgspec.structs.replace(opened, spec=msgspec.Raw(spec))
+        now = [kept_of(record) for record in _story((subjects.spec(RUN), body))]
+        return apart(read_recording(tmp_path), RUN, now) is not None
+
+    assert not differs(b'{"model":"m","price_table":"t 2"}')
+    assert not differs(b'{"model":"m"}')
+    assert differs(b'{"model":"n","price_table":"t 1"}')
+
+
 @given(said=_bodies, shift=st.integers(1, 9), at=st.integers(0, 5))
 def test_only_times_and_ids_may_differ(
     tmp_path_factory: pytest.TempPathFactory,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.ids import GATE, LEAD
 from bus.messages import (
+    ActRefused,
     FindingSubmitted,
     Judgement,
+    ResultPublished,
     TaskClaimed,
     TaskOpened,
     TaskSettled,
@@ -19,7 +22,7 @@ from bus.messages import (
     TokenCounts,
     VerdictGiven,
 )
-from team.rules.spending import PURPOSES, by_lane, by_purpose, cache_share, sum_of
+from team.rules.spending import PURPOSES, by_lane, by_purpose, cache_share, stopped_for, sum_of
 from team.state import RunState, Spent
 from team.views.report import report_page
 from team.views.run_object import RunObject, run_object
@@ -202,3 +205,46 @@ def test_purposes_always_add_up_to_the_whole(usages: list[msgspec.Struct]) -> No
     assert (together.cost_usd is None) == (total.cost_usd is None)
     assert math.isclose(together.cost_usd or 0.0, total.cost_usd or 0.0, abs_tol=1e-9)
     assert (together.calls, together.tokens) == (total.calls, total.tokens)
+
+
+# ------------------------------------------------------------------ what a limit has stopped
+
+
+def a_stopped_story(code: str, status: str = "partial", **policy: float) -> Story:
+    story = a_spending_story(**policy)
+    missing = (f"t2 pools: nothing was left of it ({code})",)
+    story.tell("result", body=ResultPublished(status=status, text="x", missing=missing))
+    return story
+
+
+@pytest.mark.parametrize(
+    ("code", "unit"),
+    [("P107", "dollars"), ("P110", "dollars"), ("P106", "tokens"), ("P109", "tokens")],
+)
+def test_of_what_a_run_had_too_little_is_said_with_what_was_left(code: str, unit: str) -> None:
+    story = a_stopped_story(code, run_dollars_max=3.0, run_tokens_max=10_000)
+
+    assert stopped_for(story.state) == unit
+    said = summary_text(shown_of(story))
+    left = {"dollars": "$0.2500 of $3.0000", "tokens": "4,537 of 10,000"}[unit]
+    assert f"stopped for want of {unit}: {left} were not spent" in said
+    assert f"run_{unit}_max" in said
+
+
+@pytest.mark.parametrize(("code", "status"), [("P104", "partial"), ("P107", "admitted")])
+def test_nothing_is_said_of_money_where_it_has_stopped_nothing(code: str, status: str) -> None:
+    story = a_stopped_story(code, status)
+
+    assert stopped_for(story.state) is None
+    assert "stopped for want" not in summary_text(shown_of(story))
+
+
+def test_a_call_that_was_refused_for_money_is_told_of_a_run_that_lacks_something() -> None:
+    story = a_spending_story(run_dollars_max=3.0)
+    refused = ActRefused(code="P107", what="model call", reason="too dear", context="task:t1:1")
+    story.tell("refusal", author="ada", body=refused)
+    assert stopped_for(story.state) is None
+
+    story.tell("result", body=ResultPublished(status="rejected", missing=("all of it",)))
+
+    assert stopped_for(story.state) == "dollars"
