@@ -13,8 +13,8 @@ import httpx2
 import msgspec
 import pytest
 
+from team.agent.models.abilities import FIRST_PARTY, PORTABLE, abilities_of
 from team.agent.models.call import Caller, Reply
-from team.agent.models.capabilities import ALL, PORTABLE, capabilities_of
 from team.agent.models.needs import providers_of, unmet
 from team.errors import ModelBusyError, ModelRefusedError
 from team.policy import Feature, Provider, at_provider
@@ -246,9 +246,9 @@ async def test_what_a_policy_says_that_a_server_can_is_asked_of_it() -> None:
 @pytest.mark.parametrize(
     ("provider", "is_first_party", "wanted"),
     [
-        (None, True, ALL),
+        (None, True, FIRST_PARTY),
         (None, False, PORTABLE),
-        (Provider(), True, ALL),
+        (Provider(), True, FIRST_PARTY),
         (Provider(), False, PORTABLE),
         (OURS, True, PORTABLE),
         (Provider(kind="bedrock"), True, PORTABLE),
@@ -258,12 +258,12 @@ async def test_what_a_policy_says_that_a_server_can_is_asked_of_it() -> None:
 def test_what_is_expected_of_whom_is_decided_in_one_place(
     provider: Provider | None, is_first_party: bool, wanted: object
 ) -> None:
-    assert capabilities_of(provider, is_first_party=is_first_party) == wanted
+    assert abilities_of(provider, is_first_party=is_first_party) == wanted
 
 
 @pytest.mark.parametrize("feature", Feature.__args__)
 def test_each_feature_can_be_switched_on_by_itself(feature: Feature) -> None:
-    can = capabilities_of(Provider(kind="bedrock", can=(feature,)), is_first_party=True)
+    can = abilities_of(Provider(kind="bedrock", can=(feature,)), is_first_party=True)
 
     assert [name for name in can.__struct_fields__ if getattr(can, name)] == [feature]
 

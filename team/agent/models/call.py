@@ -18,7 +18,7 @@ from bus.messages import TokenCounts
 from team.agent.models.cassette.environment import Tape
 from team.agent.models.cassette.lane import Lane
 from team.agent.models.client import REHEARSAL
-from team.agent.models.endpoints import Endpoint, Endpoints
+from team.agent.models.endpoints import Endpoints
 from team.agent.models.failures import exhausted_s, model_error, pause_s
 from team.agent.models.pricing import price_ceiling_usd, price_usd
 from team.agent.models.reading import DELTAS, counted, problem_of_calls
@@ -235,9 +235,8 @@ class Caller:
     ) -> Reply:
         began, attempt = time.monotonic(), attempt or _Attempt()
         endpoint = self._endpoints.of(request.model)
-        arguments = self._arguments(request, endpoint)
         try:
-            async with endpoint.client.messages.stream(**arguments) as stream:
+            async with endpoint.client.messages.stream(**self._arguments(request)) as stream:
                 async for event in stream:
                     attempt.take(event)
                     on_text(event.text if event.type == "text" else "")
@@ -245,17 +244,11 @@ class Caller:
                 request_id = stream.request_id or ""
                 attempt.exhausted_s = exhausted_s(stream.response.headers, time.time())
         except Exception as error:
-            attempt.count_lost(request)
             raise model_error(request.model, error, endpoint.place) from error
         if not attempt.is_whole:
-            attempt.count_lost(request)
             raise ModelReplyError(request.model, "the stream ended before the message did")
         took_s = time.monotonic() - began
-        try:
-            return self._reply(request, message, request_id, took_s, attempt.inputs)
-        except ModelReplyError:
-            attempt.count_lost(request)
-            raise
+        return self._reply(request, message, request_id, took_s, attempt.inputs)
 
     def _with_lost(self, reply: Reply, lost: TokenCounts) -> Reply:
         """A reply together with what was paid in vain before it."""
@@ -263,7 +256,8 @@ class Caller:
         total = None if cost is None or reply.cost_usd is None else reply.cost_usd + cost
         return msgspec.structs.replace(reply, lost=lost, cost_usd=total) if lost.total else reply
 
-    def _arguments(self, request: Request, endpoint: Endpoint) -> dict[str, Any]:
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        endpoint = self._endpoints.of(request.model)
         arguments: dict[str, Any] = {
             "model": endpoint.model_there(request.model),
             "max_tokens": request.max_tokens,
@@ -342,12 +336,6 @@ class _Attempt:
         elif delta.type not in DELTAS:
             # The SDK passes over it: what it says would be missing from the answer.
             raise ValueError(f"a part of the answer is a {delta.type!r}, which can't be read")
-
-    def count_lost(self, request: Request) -> None:
-        """What has begun was read, and is paid, whether or not the provider has said so."""
-        if self.has_begun:
-            read = request.estimated_input_tokens
-            self.tokens, _ = counted(self.tokens, read=read, written=b"")
 
 
 class _Tries:
