@@ -15,6 +15,8 @@ import pytest
 
 from team.agent.models.abilities import FIRST_PARTY, PORTABLE, abilities_of
 from team.agent.models.call import Caller, Reply
+from team.agent.models.cassette.lane import Lane, LaneFile
+from team.agent.models.cassette.record import RecordingTransport
 from team.agent.models.needs import providers_of, unmet
 from team.errors import ModelBusyError, ModelRefusedError
 from team.policy import Feature, Provider, at_provider
@@ -563,3 +565,35 @@ async def test_thinking_and_tools_come_back_as_they_were_sent() -> None:
         "thinking": "Which one?",
         "signature": "c2ln",
     }
+
+
+# --- replays -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        Provider(base_url="http://models.test:8000", key_variable="NOT_SET"),
+        Provider(kind="vertex", key_variable="NOT_SET"),
+        Provider(key_variable="NOT_SET"),
+    ],
+    ids=["own server", "vertex", "second account"],
+)
+async def test_a_replay_needs_neither_key_nor_place(tmp_path: Path, provider: Provider) -> None:
+    """What was answered is in the recording; which fields were asked is in the policy."""
+    path = tmp_path / "ada.jsonl"
+    recorder = RecordingTransport(Noted(), LaneFile(path, is_first_party=False))
+    settled = msgspec.structs.replace(provider, key_variable="", region="r", project="p")
+    if provider.kind == "vertex":
+        settled = msgspec.structs.replace(settled, key_variable="CLOUD_KEY")
+    with pytest.MonkeyPatch.context() as context:
+        context.setenv("CLOUD_KEY", KEY)
+        context.setenv("ANTHROPIC_BASE_URL", "http://models.test")
+        async with a_caller(recorder, {"x": settled}) as caller:
+            recorded = await ask(caller, "x/m1")
+
+    caller = Caller("anthropic", tape=Lane.open(path), providers={"x": provider})
+    replayed = await ask(caller, "x/m1")
+    await caller.close()
+
+    assert (replayed.content, replayed.model) == (recorded.content, "x/m1")

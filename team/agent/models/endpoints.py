@@ -126,7 +126,8 @@ class Endpoints:
         return Endpoint(name, client, pace, can, place)
 
     def _http(self, provider: Provider) -> httpx2.AsyncClient:
-        is_own_server = provider.kind == "anthropic" and bool(provider.base_url)
+        is_elsewhere = bool(provider.base_url) or not is_first_party(self._tape)
+        is_own_server = provider.kind == "anthropic" and is_elsewhere
         silent_s = SILENT_UNPINGED_S if is_own_server else SILENT_S
         transport = below("anthropic", self._tape, self._transport, silent_s)
         if is_own_server:
