@@ -13,8 +13,10 @@ import httpx2
 import msgspec
 import pytest
 
+from team.agent.models.abilities import FIRST_PARTY, PORTABLE, abilities_of
 from team.agent.models.call import Caller, Reply
-from team.agent.models.capabilities import ALL, PORTABLE, capabilities_of
+from team.agent.models.cassette.lane import Lane, LaneFile
+from team.agent.models.cassette.record import RecordingTransport
 from team.agent.models.needs import providers_of, unmet
 from team.errors import ModelBusyError, ModelRefusedError
 from team.policy import Feature, Provider, at_provider
@@ -246,9 +248,9 @@ async def test_what_a_policy_says_that_a_server_can_is_asked_of_it() -> None:
 @pytest.mark.parametrize(
     ("provider", "is_first_party", "wanted"),
     [
-        (None, True, ALL),
+        (None, True, FIRST_PARTY),
         (None, False, PORTABLE),
-        (Provider(), True, ALL),
+        (Provider(), True, FIRST_PARTY),
         (Provider(), False, PORTABLE),
         (OURS, True, PORTABLE),
         (Provider(kind="bedrock"), True, PORTABLE),
@@ -258,12 +260,12 @@ async def test_what_a_policy_says_that_a_server_can_is_asked_of_it() -> None:
 def test_what_is_expected_of_whom_is_decided_in_one_place(
     provider: Provider | None, is_first_party: bool, wanted: object
 ) -> None:
-    assert capabilities_of(provider, is_first_party=is_first_party) == wanted
+    assert abilities_of(provider, is_first_party=is_first_party) == wanted
 
 
 @pytest.mark.parametrize("feature", Feature.__args__)
 def test_each_feature_can_be_switched_on_by_itself(feature: Feature) -> None:
-    can = capabilities_of(Provider(kind="bedrock", can=(feature,)), is_first_party=True)
+    can = abilities_of(Provider(kind="bedrock", can=(feature,)), is_first_party=True)
 
     assert [name for name in can.__struct_fields__ if getattr(can, name)] == [feature]
 
@@ -563,3 +565,35 @@ async def test_thinking_and_tools_come_back_as_they_were_sent() -> None:
         "thinking": "Which one?",
         "signature": "c2ln",
     }
+
+
+# --- replays -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        Provider(base_url="http://models.test:8000", key_variable="NOT_SET"),
+        Provider(kind="vertex", key_variable="NOT_SET"),
+        Provider(key_variable="NOT_SET"),
+    ],
+    ids=["own server", "vertex", "second account"],
+)
+async def test_a_replay_needs_neither_key_nor_place(tmp_path: Path, provider: Provider) -> None:
+    """What was answered is in the recording; which fields were asked is in the policy."""
+    path = tmp_path / "ada.jsonl"
+    recorder = RecordingTransport(Noted(), LaneFile(path, is_first_party=False))
+    settled = msgspec.structs.replace(provider, key_variable="", region="r", project="p")
+    if provider.kind == "vertex":
+        settled = msgspec.structs.replace(settled, key_variable="CLOUD_KEY")
+    with pytest.MonkeyPatch.context() as context:
+        context.setenv("CLOUD_KEY", KEY)
+        context.setenv("ANTHROPIC_BASE_URL", "http://models.test")
+        async with a_caller(recorder, {"x": settled}) as caller:
+            recorded = await ask(caller, "x/m1")
+
+    caller = Caller("anthropic", tape=Lane.open(path), providers={"x": provider})
+    replayed = await ask(caller, "x/m1")
+    await caller.close()
+
+    assert (replayed.content, replayed.model) == (recorded.content, "x/m1")

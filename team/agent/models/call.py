@@ -525,7 +525,7 @@ def tool_calls(blocks: list[dict[str, Any]]) -> tuple[ToolCall, ...]:
 
 def _as_sent(block: Any) -> dict[str, Any]:
     """A received block in the shape in which it may be sent back."""
-    sent: dict[str, Any] = block.to_dict(mode="json", exclude_unset=True)
+    sent: dict[str, Any] = block.to_dict(mode="json", exclude_unset=True, warnings=False)
     for ours in ("parsed_output", "parsed_arguments"):
         sent.pop(ours, None)
     if sent["type"] == "tool_use":

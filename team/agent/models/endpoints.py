@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import anthropic
 import httpx2
 
-from team.agent.models.capabilities import PORTABLE, Capabilities, capabilities_of
+from team.agent.models.abilities import PORTABLE, Abilities, abilities_of
 from team.agent.models.cassette.environment import Tape, is_first_party
 from team.agent.models.cassette.lane import Lane
 from team.agent.models.client import REHEARSAL, TIMEOUT, below, fingerprint, make_client
@@ -45,7 +45,7 @@ class Endpoint(NamedTuple):
     name: str
     client: Client
     key: str
-    can: Capabilities
+    can: Abilities
     place: Place
 
     def model_there(self, model: str) -> str:
@@ -105,7 +105,7 @@ class Endpoints:
         client = make_client(self._default, self._transport, tape=self._tape)
         if self._default == REHEARSAL:
             return Endpoint("", client, fingerprint(client), PORTABLE, DEFAULT_PLACE)
-        can = capabilities_of(None, is_first_party=is_first_party(self._tape))
+        can = abilities_of(None, is_first_party=is_first_party(self._tape))
         return Endpoint("", client, fingerprint(client), can, DEFAULT_PLACE)
 
     def _named(self, model: str, name: str) -> Endpoint:
@@ -120,13 +120,14 @@ class Endpoints:
             client = _MAKERS[provider.kind](provider, key, self._http(provider), is_replay)
         except Exception as error:  # a region or a profile that the SDK can't find
             raise unusable(model, error, place) from error
-        can = capabilities_of(provider, is_first_party=is_first_party(self._tape))
+        can = abilities_of(provider, is_first_party=is_first_party(self._tape))
         limits_of = f"{provider.kind} {client.base_url} {provider.project} {key}"
         pace = hashlib.sha256(limits_of.encode()).hexdigest()[:16]
         return Endpoint(name, client, pace, can, place)
 
     def _http(self, provider: Provider) -> httpx2.AsyncClient:
-        is_own_server = provider.kind == "anthropic" and bool(provider.base_url)
+        is_elsewhere = bool(provider.base_url) or not is_first_party(self._tape)
+        is_own_server = provider.kind == "anthropic" and is_elsewhere
         silent_s = SILENT_UNPINGED_S if is_own_server else SILENT_S
         transport = below("anthropic", self._tape, self._transport, silent_s)
         if is_own_server:

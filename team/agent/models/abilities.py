@@ -13,7 +13,7 @@ import msgspec
 from team.policy import Provider
 
 
-class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     """What may be asked for; nothing unless it is said.
 
     Attributes:
@@ -31,11 +31,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     count: bool = False
 
 
-PORTABLE: Final = Capabilities()
-ALL: Final = Capabilities(cache=True, effort=True, thinking=True, images=True, count=True)
+PORTABLE: Final = Abilities()
+FIRST_PARTY: Final = Abilities(cache=True, effort=True, thinking=True, images=True, count=True)
 
 
-def capabilities_of(provider: Provider | None, *, is_first_party: bool) -> Capabilities:
+def abilities_of(provider: Provider | None, *, is_first_party: bool) -> Abilities:
     """What may be asked of a place.
 
     Args:
@@ -43,7 +43,7 @@ def capabilities_of(provider: Provider | None, *, is_first_party: bool) -> Capab
         is_first_party: Whether the address that the SDK finds is Anthropic's own.
     """
     if provider is None:
-        return ALL if is_first_party else PORTABLE
+        return FIRST_PARTY if is_first_party else PORTABLE
     if provider.kind == "anthropic" and not provider.base_url and is_first_party:
-        return ALL
-    return Capabilities(**dict.fromkeys(provider.can, True))
+        return FIRST_PARTY
+    return Abilities(**dict.fromkeys(provider.can, True))
