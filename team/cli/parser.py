@@ -10,6 +10,7 @@ import argparse
 from typing import Any
 
 from bus.subjects import NAMES_OF_KIND
+from team.cli.parser_tools import add_tools_command
 
 DESCRIPTION = "Run a team of LLM agents as peers on a message bus, to a gated and cited result."
 EPILOG = """start here:
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_act_commands(commands)
     _add_decision_commands(commands)
     _add_project_commands(commands)
+    add_tools_command(commands, _command)
     _add_server_commands(commands)
     _add_move_commands(commands)
     return parser

@@ -197,7 +197,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         stack.push_async_callback(caller.close)
         rules = inbox.state.spec.team.decisions
         servers = Servers(
-            key.servers,
+            () if arrivals.is_replay else key.servers,
             inbox.state.spec.project.mcp,
             earlier=lambda: [one.opened for one in journal.transcripts.values()],
             recorded=arrivals.opened,

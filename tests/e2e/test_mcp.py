@@ -173,3 +173,27 @@ async def test_two_foreign_servers_are_used_in_a_run_and_one_is_killed_in_mid_ca
     assert b"mcp_server_fetch" not in bytes(opened[0].spec)
     contexts = [r.body for r in records if isinstance(r.body, ContextOpened) and r.body.servers]
     assert {c.context.split(":")[0] for c in contexts} == {"task"}
+
+
+async def test_the_tools_that_a_team_may_use_are_listed_before_a_run(cli: Cli) -> None:
+    definitions = {
+        "time": {"command": sys.executable, "args": list(TIME)},
+        "gone": {"command": "x"},
+    }
+    (cli.cwd / ".mcp.json").write_text(json.dumps({"mcpServers": definitions}))
+    (cli.cwd / "peerteam.toml").write_text(
+        '[mcp]\nservers = ["time"]\nread_only = ["mcp__time__get_*"]\n'
+    )
+    (cli.cwd / "teams").mkdir()
+    (cli.cwd / "teams" / "t.toml").write_text('name = "t"\n[mcp]\nservers = ["time", "gone"]\n')
+
+    done = await asyncio.to_thread(cli.run, "tools", "t")
+    none = await asyncio.to_thread(cli.run, "tools", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split() for line in done.stdout.splitlines()[1:]] == [
+        ["mcp__time__get_current_time", "read-only", "researcher"],
+        ["mcp__time__convert_time", "effectful", "researcher"],
+    ]
+    assert "left out: MCP server 'gone'" in done.stderr
+    assert json.loads(none.stdout) == {"servers": [], "left_out": []}
