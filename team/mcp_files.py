@@ -29,7 +29,10 @@ SECRET_CHARACTERS_MIN: Final = 6
 """A shorter value is hidden nowhere: it would stand in half of all texts."""
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_TELLING: Final = re.compile(r"key|token|secret|passw|auth|credential|cookie", re.IGNORECASE)
+_TELLING: Final = re.compile(
+    r"key|token|secret|passw|auth|credential|cookie|dsn|database", re.IGNORECASE
+)
+"""Names of variables and headers whose values are secret; a folder or a host need not be."""
 _NOT_SERVED: Final = {
     "sse": "the type 'sse' is not served: MCP has given it up for streamable HTTP",
     "ws": "the type 'ws' is not served: it is no transport of MCP",
@@ -266,7 +269,7 @@ def resolved(
     def put_in(text: str) -> str:
         def value(found: re.Match[str]) -> str:
             given = None if environ is None else environ.get(found[1])
-            if given is not None:
+            if given is not None and _TELLING.search(found[1]):
                 hidden.add(given)
             return given if given is not None else found[2] or ""
 

@@ -14,6 +14,7 @@ from team.cli import parser_cost
 from team.cli.parser_compare import add_compare
 from team.cli.parser_mcp import add_mcp
 from team.cli.parser_source import add_source_command
+from team.cli.parser_tools import add_tools_command
 
 DESCRIPTION = "Run a team of LLM agents as peers on a message bus, to a gated and cited result."
 EPILOG = """start here:
@@ -52,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_act_commands(commands)
     _add_decision_commands(commands)
     _add_project_commands(commands)
+    add_tools_command(commands, _command)
     _add_server_commands(commands)
     _add_move_commands(commands)
     return parser

@@ -231,7 +231,7 @@ async def seated(key: SeatKey) -> AsyncIterator[Member]:
         caller = Caller(key.provider, tape=tape, pacer=pacer, book=book, providers=providers)
         stack.push_async_callback(caller.close)
         servers = Servers(
-            key.servers,
+            () if arrivals.is_replay else key.servers,
             inbox.state.spec.project.mcp,
             earlier=lambda: [one.opened for one in journal.transcripts.values()],
             recorded=arrivals.opened,

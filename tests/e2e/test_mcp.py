@@ -8,8 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 
 from bus.messages import CallBegun, ContextOpened, RunOpened, SnapshotKept, TurnActed
 from tests.support.cli import GOAL, Cli, is_alive, named, until_gone
-from tests.support.mcp import TIME
+from tests.support.mcp import TIME, free_port, over_http
 from tests.support.messages_api import KEY, MessagesApi, Script, calling, messages_api
 
 pytestmark = pytest.mark.slow
@@ -76,27 +76,6 @@ async def pages(mark: str) -> AsyncIterator[Pages]:
         yield made
 
 
-@contextmanager
-def clock_over_http(log: Path) -> Iterator[str]:
-    """mcp-server-time behind somebody else's implementation of streamable HTTP."""
-    port = free_port()
-    start = "import sys; from mcp_streamablehttp_proxy.cli import main; sys.argv[0] = 'p'; main()"
-    command = [sys.executable, "-c", start, "--port", str(port), sys.executable, *TIME]
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
-        try:
-            yield f"http://127.0.0.1:{port}/mcp"
-        finally:
-            process.terminate()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def a_project(cli: Cli, url: str, mark: str) -> None:
     fetch = ["-m", "mcp_server_fetch", "--allow-private-ips", "--user-agent", mark]
     definitions = {
@@ -136,11 +115,11 @@ async def run_it(
 
 
 async def test_two_foreign_servers_are_used_in_a_run_and_one_is_killed_in_mid_call(
-    cli: Cli, lanes: list[Path], tmp_path: Path
+    cli: Cli, lanes: list[Path]
 ) -> None:
     """stdio: mcp-server-fetch, killed while it fetches; HTTP: mcp-server-time, behind a proxy."""
     mark = f"peerteam-test-{token_hex(4)}"
-    with clock_over_http(tmp_path / "clock.log") as url:
+    with over_http(free_port(), *TIME) as url:
         async with pages(mark) as web:
             a_project(cli, url, mark)
             asks = (
@@ -173,3 +152,27 @@ async def test_two_foreign_servers_are_used_in_a_run_and_one_is_killed_in_mid_ca
     assert b"mcp_server_fetch" not in bytes(opened[0].spec)
     contexts = [r.body for r in records if isinstance(r.body, ContextOpened) and r.body.servers]
     assert {c.context.split(":")[0] for c in contexts} == {"task"}
+
+
+async def test_the_tools_that_a_team_may_use_are_listed_before_a_run(cli: Cli) -> None:
+    definitions = {
+        "time": {"command": sys.executable, "args": list(TIME)},
+        "gone": {"command": "x"},
+    }
+    (cli.cwd / ".mcp.json").write_text(json.dumps({"mcpServers": definitions}))
+    (cli.cwd / "peerteam.toml").write_text(
+        '[mcp]\nservers = ["time"]\nread_only = ["mcp__time__get_*"]\n'
+    )
+    (cli.cwd / "teams").mkdir()
+    (cli.cwd / "teams" / "t.toml").write_text('name = "t"\n[mcp]\nservers = ["time", "gone"]\n')
+
+    done = await asyncio.to_thread(cli.run, "tools", "t")
+    none = await asyncio.to_thread(cli.run, "tools", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split() for line in done.stdout.splitlines()[1:]] == [
+        ["mcp__time__get_current_time", "read-only", "researcher"],
+        ["mcp__time__convert_time", "effectful", "researcher"],
+    ]
+    assert "left out: MCP server 'gone'" in done.stderr
+    assert json.loads(none.stdout) == {"servers": [], "left_out": []}

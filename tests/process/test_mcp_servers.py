@@ -16,7 +16,7 @@ from team.agent.mcp.link import ChangedToolError, UnknownOutcomeError
 from team.errors import McpError
 from tests.support.cli import until_gone
 from tests.support.documents import ROOT
-from tests.support.mcp import a_link, done, started, the_tool
+from tests.support.mcp import ODD, a_link, done, free_port, over_http, started, the_tool
 from tests.support.mcp_server import INJECTION
 
 
@@ -220,3 +220,25 @@ async def test_nobody_is_left_behind_by_a_member_that_is_killed(tmp_path: Path) 
     await holder.wait()
 
     await until_gone([child, *started(tmp_path)])
+
+
+@pytest.mark.slow
+async def test_a_server_over_http_that_goes_and_comes_back_is_found_again(tmp_path: Path) -> None:
+    """Its session is gone with it; a call that was under way has an unknown outcome."""
+    port = free_port()
+    command = ("-I", "-S", str(ODD), str(tmp_path))
+    server = {"kind": "http", "url": f"http://127.0.0.1:{port}/mcp"}
+    async with a_link(tmp_path, **server) as link:
+        with over_http(port, *command):
+            tools = {tool.original: tool for tool in (await link.tools()).tools}
+            hanging = asyncio.create_task(link.call(tools["hang"], {}, may_repeat=False))
+            async with asyncio.timeout(60):
+                while "hang" not in done(tmp_path):  # noqa: ASYNC110 - another process writes it
+                    await asyncio.sleep(0.02)
+        with pytest.raises(UnknownOutcomeError, match="died in the midst"):
+            await hanging
+        with over_http(port, *command):
+            answer = await link.call(tools["echo"], {"text": "back"}, may_repeat=False)
+
+    assert answer.text == "back"
+    assert done(tmp_path) == ["hang", "echo"]

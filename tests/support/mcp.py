@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +65,37 @@ def done(folder: Path) -> list[str]:
 def started(folder: Path) -> list[int]:
     """The process ids of all servers that were started."""
     return sorted(int(file.name.removeprefix("pid-")) for file in folder.glob("pid-*"))
+
+
+@contextmanager
+def over_http(port: int, *command: str) -> Iterator[str]:
+    """A stdio server behind somebody else's implementation of streamable HTTP; gives its address.
+
+    Raises:
+        TimeoutError: It does not listen within a while.
+    """
+    start = "import sys; from mcp_streamablehttp_proxy.cli import main; sys.argv[0] = 'p'; main()"
+    arguments = [sys.executable, "-c", start, "--port", str(port), sys.executable, *command]
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(arguments, stdout=nowhere, stderr=nowhere) as process:
+        try:
+            _until_open(port)
+            yield f"http://127.0.0.1:{port}/mcp"
+        finally:
+            process.kill()
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _until_open(port: int) -> None:
+    until = time.monotonic() + 60.0
+    while time.monotonic() < until:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"nobody listens on {port}")

@@ -23,7 +23,7 @@ from bus.messages import (
 from team.audit import AuditReport, audit
 from team.codes import RULES, limits
 from team.codes import audit as audit_codes
-from team.policy import Approvals, ModelRules, ProjectPolicy, RoleRules, WebRules
+from team.policy import Approvals, McpRules, ModelRules, ProjectPolicy, RoleRules, WebRules
 from tests.support.audited import (
     LANE_TOOLS,
     Change,
@@ -153,6 +153,30 @@ def decided_by(author: str, area: str) -> Callable[[Tale], None]:
     )
 
 
+NO_SERVER = ProjectPolicy(mcp=McpRules(servers=("docs",)))
+ONE_SERVER = ProjectPolicy(mcp=McpRules(servers=("time",)))
+
+
+def asking_the_time(granted: str) -> dict[str, Any]:
+    """Ada's first call is one of an MCP server's tool, under a contract that grants this."""
+    name = "mcp__time__now"
+
+    def asks(body: Any) -> Any:
+        content = bytes(body.content).replace(b"search_sources", name.encode())
+        return msgspec.structs.replace(body, content=msgspec.Raw(content))
+
+    def gives(body: Any) -> Any:
+        outcomes = tuple(msgspec.structs.replace(one, tool=name) for one in body.outcomes)
+        return msgspec.structs.replace(body, outcomes=outcomes)
+
+    return {
+        **a_lane_that(tools=(*LANE_TOOLS, granted)),
+        "ada opens": change(tools=(*LANE_TOOLS, name, "submit_finding")),
+        "look": asks,
+        "look !": gives,
+    }
+
+
 CASES: dict[str, tuple[Run, Run]] = {
     limits.TEAMMATES: (
         lambda: a_sound_run(after={"triaged": seats("bea")}, spec=a_spec(teammates_max=1)),
@@ -249,6 +273,14 @@ CASES: dict[str, tuple[Run, Run]] = {
         lambda: a_sound_run(
             spec=a_spec(project=ProjectPolicy(roles={"researcher": RoleRules(tools=LANE_TOOLS)}))
         ),
+    ),
+    f"{limits.TOOL} of an MCP server": (
+        lambda: a_sound_run(asking_the_time("mcp__time"), spec=a_spec(project=NO_SERVER)),
+        lambda: a_sound_run(asking_the_time("mcp__time"), spec=a_spec(project=ONE_SERVER)),
+    ),
+    f"{limits.TOOL} of a server that the contract does not name": (
+        lambda: a_sound_run(asking_the_time("mcp__time__later"), spec=a_spec(project=ONE_SERVER)),
+        lambda: a_sound_run(asking_the_time("mcp__time__now"), spec=a_spec(project=ONE_SERVER)),
     ),
     f"{limits.TOOL} that the transcript does not have": (
         lambda: a_sound_run({"ada opens": change(tools=("read_source",))}),

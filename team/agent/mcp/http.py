@@ -31,17 +31,22 @@ async def http_transport(server: McpServer, read_s: float) -> AsyncIterator[Tran
     timeout = httpx2.Timeout(read_s, connect=CONNECT_S)
     async with (
         httpx2.AsyncClient(
-            headers=server.headers, timeout=timeout, event_hooks={"response": [_bounded]}
+            headers={"accept-encoding": "identity"} | server.headers,
+            timeout=timeout,
+            event_hooks={"response": [bounded]},
         ) as client,
         streamable_http_client(server.url, http_client=client) as streams,
     ):
         yield streams
 
 
-async def _bounded(response: httpx2.Response) -> None:
-    """Have a response end with an error once it is too long."""
+async def bounded(response: httpx2.Response) -> None:
+    """Have a response end with an error once it is too long, or if it may unfold to be."""
     import httpx2
 
+    packed = response.headers.get("content-encoding", "identity")
+    if packed != "identity":
+        raise httpx2.DecodingError(f"it came packed as {packed}, unasked", request=response.request)
     stream = response.stream
     if isinstance(stream, httpx2.AsyncByteStream):
         response.stream = _bounded_stream(stream)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from team.agent.models.capabilities import Capabilities
+from team.agent.models.abilities import Abilities
 from team.agent.models.pictures import with_bytes
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ MARKS_MAX: Final = 4
 """How many marks the API takes in one request."""
 
 
-def arguments(request: Request, can: Capabilities, model: str) -> dict[str, Any]:
+def arguments(request: Request, can: Abilities, model: str) -> dict[str, Any]:
     """What the SDK is given for a request; the request itself is left as it is.
 
     Args:

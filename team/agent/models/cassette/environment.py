@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bus.ids import LEAD
-from team.agent.models.capabilities import capabilities_of
+from team.agent.models.abilities import abilities_of
 from team.agent.models.cassette.lane import Lane, LaneFile
 from team.agent.models.cassette.recording import Recording, lane_path, read_recording
 from team.errors import SpecError
@@ -67,8 +67,7 @@ def reads_pictures(provider: str, replayed: Recording | None = None) -> bool:
     """
     tape = None if replayed is None else Lane.open(lane_path(replayed.folder, LEAD))
     return (
-        provider != "rehearsal"
-        and capabilities_of(None, is_first_party=is_first_party(tape)).images
+        provider != "rehearsal" and abilities_of(None, is_first_party=is_first_party(tape)).images
     )
 
 
