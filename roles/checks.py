@@ -90,6 +90,8 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
     """Fields of the file that have an effect, in its order."""
     ignored: tuple[IgnoredField, ...]
     """Everything else it says, with the reason."""
+    skills: tuple[str, ...] | None = None
+    """Skills that it asks for, of those the policy allows it; None means all of these."""
 
     def allowed(self, tools: Iterable[str]) -> tuple[str, ...]:
         """Return those of `tools` this role leaves to a member, in the order given."""
@@ -148,7 +150,7 @@ def review_role(
     description = draft.take(partial(draft.words, "description", needed=True))
     tools, disallowed = draft.take(draft.tools), draft.take(draft.disallowed_tools)
     model, effort = draft.take(draft.model), draft.take(draft.effort)
-    max_turns = draft.take(draft.max_turns)
+    max_turns, skills = draft.take(draft.max_turns), draft.take(draft.skills)
     if not body.strip():
         fix = "write the role's instructions after the second `---`"
         draft.errors.append(
@@ -173,6 +175,7 @@ def review_role(
         sha256=hashlib.sha256(content).hexdigest(),
         honoured=tuple(key for key in draft.fields if key in HONOURED),
         ignored=tuple(draft.ignored),
+        skills=skills,
     )
     return Review(role=role, ignored=role.ignored, given=given)
 
@@ -281,6 +284,18 @@ class _Draft:
             reason = f"must be a whole number from 1 to 999999, and is {field.raw or 'empty'}"
             self._refuse(field, reason, "write a number such as 30, or delete the line")
         return int(written)
+
+    def skills(self) -> tuple[str, ...] | None:
+        """Return the names of the skills asked for, or None for all that the policy allows."""
+        field = self.fields.get("skills")
+        if field is None or field.node.tag == NULL_TAG:
+            return None
+        fix = "write names with commas between them, or a YAML list of names"
+        nodes = field.node.value if isinstance(field.node, yaml.SequenceNode) else [field.node]
+        if any(not isinstance(one, yaml.ScalarNode) or one.tag != TEXT_TAG for one in nodes):
+            self._refuse(field, f"must be names of skills, and is {field.raw}", fix)
+        names = [name.strip() for one in nodes for name in one.value.split(",")]
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def tools(self) -> tuple[str, ...] | None:
         """Return the tools asked for, or None for all; never wider than what was asked."""

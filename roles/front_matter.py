@@ -18,10 +18,18 @@ import yaml
 # PyYAML takes quadratic time over nested brackets: at this size, at worst about two seconds.
 FRONT_MATTER_CHARS_MAX = 16 * 1024
 SHORT_CHARS = 60
-HONOURED = ("name", "description", "tools", "disallowedTools", "model", "maxTurns", "effort")
+HONOURED = (
+    "name",
+    "description",
+    "tools",
+    "disallowedTools",
+    "model",
+    "maxTurns",
+    "effort",
+    "skills",
+)
 KEPT = {
     "permissionMode": "what a member may do is set by the team's policy and its bus account",
-    "skills": "skills are not loaded here; write what the role must know into its instructions",
     "mcpServers": "MCP servers are not connected here",
     "hooks": "hooks do not run here",
     "memory": "a member remembers through its journal and the decisions log",

@@ -12,7 +12,9 @@ from typing import Final
 
 import msgspec
 
+from bus.messages import ArtifactRef
 from roles import Role
+from roles.given import GivenFile
 from team.errors import SpecError
 from team.policy import (
     Approvals,
@@ -75,6 +77,22 @@ class SourceGroupDoc(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int = 0
 
 
+class SkillDoc(msgspec.Struct, frozen=True, kw_only=True):
+    """A skill as a role is given it: what the prompt says of it, its files, where they are kept."""
+
+    name: str
+    description: str
+    files: tuple[str, ...]
+    kept: ArtifactRef
+
+
+class RoleGiven(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy gives to a role from the project's files."""
+
+    instructions: tuple[GivenFile, ...] = ()
+    skills: tuple[SkillDoc, ...] = ()
+
+
 class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a run is made of, as the stream keeps it.
 
@@ -85,6 +103,7 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
         groups: The sources, by group.
         model: A model that answers for every seat, if the user chose one.
         project: The project's policy, as it stood at the start.
+        given: Instructions and skills by role, for those that the policy gives any.
     """
 
     team: TeamSpec
@@ -93,6 +112,11 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[SourceGroupDoc, ...] = ()
     model: str | None = None
     project: ProjectPolicy = ProjectPolicy()
+    given: dict[str, RoleGiven] = {}
+
+    def given_to(self, role_name: str) -> RoleGiven:
+        """What a role is given from the project's files."""
+        return self.given.get(role_name, RoleGiven())
 
     def role_of_seat(self, seat: str) -> Role:
         """The role file of a seat: `lead`, `worker` or `verifier`."""

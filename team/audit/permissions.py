@@ -38,7 +38,7 @@ from team.audit.trace import Event
 from team.codes import limits as codes
 from team.state.board import Board
 from team.state.roster import Roster
-from team.tool_names import RECALL
+from team.tool_names import LOAD_SKILL, RECALL
 
 _QUOTING: Final = frozenset({"read_source"})
 
@@ -73,7 +73,7 @@ def _why_not_tool(case: Case, event: Event) -> str:
     opened, contract = transcript.opened, case.contract_of(transcript)
     if opened is None or event.tool not in opened.tools:
         return "which its transcript was not given"
-    if event.tool.startswith(RETURNS):
+    if event.tool.startswith(RETURNS) or event.tool == LOAD_SKILL:
         return ""
     if contract is not None and event.tool not in contract.tools:
         return "which its contract does not name"

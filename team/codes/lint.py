@@ -37,6 +37,8 @@ LOOSER: Final = "L215"
 AREA_OF_NOBODY: Final = "L216"
 NO_RECORDS: Final = "L217"
 OUTSIDE: Final = "L218"
+NO_INSTRUCTIONS: Final = "L241"
+BROKEN_SKILL: Final = "L242"
 
 ALONE: Final = (
     Rule(
@@ -258,6 +260,20 @@ TOGETHER: Final = (
         says="`writes` names paths inside the project.",
         why="A path outside of it, or one with `..`, is nobody's to give away.",
         fix="Write it from the project's root, without `..`.",
+    ),
+    Rule(
+        code=NO_INSTRUCTIONS,
+        name="no-such-instructions",
+        says="Every file of `instructions` is there, inside the project, and not too long.",
+        why="The run is refused before it begins; and what is long is read at every call.",
+        fix="Mend the path, or shorten the file and what it imports.",
+    ),
+    Rule(
+        code=BROKEN_SKILL,
+        name="broken-skill",
+        says="Every skill of `skills` is a folder with a sound `SKILL.md`.",
+        why="The run is refused before it begins.",
+        fix="Mend the line of `SKILL.md` that is named, or the name in the policy.",
     ),
 )
 """What does not fit together."""

@@ -11,7 +11,9 @@ import msgspec
 
 from team.codes.lint import (
     AREA_OF_NOBODY,
+    BROKEN_SKILL,
     CONTRADICTION,
+    NO_INSTRUCTIONS,
     NO_SUCH_SOURCE,
     OUTSIDE,
     SEAT_TOOLS,
@@ -24,6 +26,7 @@ from team.codes.lint import (
 )
 from team.lint.around import READING, Around
 from team.lint.asking import Codes
+from team.lint.given import given_problems
 from team.lint.limits import (
     contradictions,
     never_asked,
@@ -232,5 +235,8 @@ POLICY_RULES: Final[dict[Codes, PolicyRule]] = {
     (SEAT_TOOLS, TOOL_REFUSED): _tools,
     (NO_SUCH_SOURCE,): _sources,
     (OUTSIDE,): _writes,
+    (NO_INSTRUCTIONS, BROKEN_SKILL): lambda project: given_problems(
+        project.document, project.policy, project.around
+    ),
 }
 """What does not fit in a policy, by the codes under which it is told."""

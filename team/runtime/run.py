@@ -38,6 +38,7 @@ from team.errors import SpecError
 from team.members.library_cache import library_path
 from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
+from team.runtime.given import given_to
 from team.runtime.home import cache_dir
 from team.runtime.permitted import check_models, check_seats, narrowed, policy_of_project
 from team.runtime.standing import Standing, bring_in, read_standing
@@ -79,7 +80,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A request that was checked, and nothing was started yet.
 
-    `policy` is the file that holds, `replayed` the recording that is replayed.
+    `policy` is the file that holds, `replayed` the recording that is replayed, `artifacts`
+    are the skills to be kept with the run.
     """
 
     run: str
@@ -90,6 +92,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     standing: Standing = Standing()
     policy: Path | None = None
     replayed: Recording | None = None
+    artifacts: tuple[bytes, ...] = ()
 
 
 def choose_provider(model: str | None, replayed: str | None = None) -> Provider:
@@ -138,6 +141,7 @@ def prepare(request: RunRequest) -> Prepared:
     check_seats(team)
     roles = narrowed(load_roles(team, request.cwd), project)
     replayed = check_cassette()
+    given = given_to(roles, project, policy)
     provider = choose_provider(
         request.model, None if replayed is None else replayed.manifest.provider
     )
@@ -163,6 +167,7 @@ def prepare(request: RunRequest) -> Prepared:
         groups=groups,
         model=REHEARSAL_MODEL if provider == "rehearsal" else request.model,
         project=project,
+        given=given.roles,
     )
     check_models(spec)
     return Prepared(
@@ -174,6 +179,7 @@ def prepare(request: RunRequest) -> Prepared:
         standing=read_standing((*team.decisions.standing, *request.decisions), request.cwd),
         policy=policy,
         replayed=replayed,
+        artifacts=given.artifacts,
     )
 
 
@@ -245,6 +251,8 @@ async def open_new_run(
         raise
     ref = await put_artifact(connection, run, library, name="library.db")
     _keep(ref, library)
+    for data in prepared.artifacts:
+        await put_artifact(connection, run, data, name="skill")
     # Before the run is opened: one that is killed here was never opened, and is not resumed.
     await bring_in(stream, prepared.standing)
     filters = lead_filters(run)

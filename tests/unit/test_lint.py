@@ -304,6 +304,30 @@ NO: dict[str, tuple[dict[str, str], list[Found]]] = {
         {"peerteam.toml": '[roles.lead]\nwrites = ["/etc", "a/../b", "~/x", "docs/out"]\n'},
         [("peerteam.toml", 2, "L218", "error")] * 3,
     ),
+    "L241": (
+        {
+            "peerteam.toml": '[roles.lead]\ninstructions = ["CLAUDE.md", "../x.md",\n"LONG.md"]\n'
+            '[roles.skeptic]\ninstructions = ["LONG.md"]\n',
+            "LONG.md": "Say all of it. " * 5_000,
+        },
+        [
+            ("peerteam.toml", 2, "L241", "error"),
+            ("peerteam.toml", 2, "L241", "error"),
+            ("peerteam.toml", 5, "L241", "error"),
+        ],
+    ),
+    "L242": (
+        {
+            "peerteam.toml": '[roles.lead]\nskills = ["charts", "skills/none",\n"tables"]\n',
+            "skills/charts/SKILL.md": "---\nname: charts\nlicense: MIT\n---\nDraw.\n",
+            ".claude/skills/tables/SKILL.md": "---\nname: t\ndescription: [a]\n---\nLine up.\n",
+        },
+        [
+            (".claude/skills/tables/SKILL.md", 3, "L242", "error"),
+            ("peerteam.toml", 2, "L242", "error"),
+            ("skills/charts/SKILL.md", 1, "L242", "error"),
+        ],
+    ),
 }
 
 

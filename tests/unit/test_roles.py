@@ -116,6 +116,7 @@ def test_every_honoured_field_reaches_the_role(tmp_path: Path) -> None:
         "model: opus",
         "maxTurns: 30",
         "effort: xhigh",
+        "skills: [charts, tables]",
     )
 
     role = loaded(tmp_path, content)
@@ -133,6 +134,7 @@ def test_every_honoured_field_reaches_the_role(tmp_path: Path) -> None:
         sha256=hashlib.sha256(content.encode()).hexdigest(),
         honoured=HONOURED,
         ignored=(),
+        skills=("charts", "tables"),
     )
 
 

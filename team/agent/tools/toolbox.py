@@ -26,6 +26,7 @@ from team.agent.tools.return_tools import (
     SubmitVerdict,
 )
 from team.agent.tools.ruling_tools import SubmitRuling
+from team.agent.tools.skill_tools import skill_tools
 from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
 from team.agent.world import World, task_context
 from team.policy import RoleRules
@@ -148,7 +149,7 @@ def _allowed(
         log.warning("tools.closed", role=role.name, error=repr(error))
         kept = set()  # what can't be told is a no: every other tool is refused (P201)
     kept |= RETURNING_TOOLS & names
-    return tuple(tool for tool in tools if tool.name in kept)
+    return (*(tool for tool in tools if tool.name in kept), *skill_tools(world, role))
 
 
 def _permitted(
