@@ -361,6 +361,16 @@ def test_a_file_that_can_not_be_read_is_a_problem(tmp_path: Path) -> None:
     ]
 
 
+def test_instructions_and_skills_in_a_folder_are_not_taken_for_roles(tmp_path: Path) -> None:
+    texts = ("CLAUDE.md", "a/SKILL.md", "a/more/reference.md", "a/notes.md")
+    folder = a_project(tmp_path, **{f"given/{name}": "Text.\n" for name in texts})
+    (folder / "given" / "role.md").write_text(a_role("x"))
+
+    report = check_files(folder, ("given",))
+
+    assert (report.checked, report.problems) == (1, ())
+
+
 def test_every_mistake_of_a_role_file_is_found(tmp_path: Path) -> None:
     text = "---\nname: bad/one\ntools: Raed, Grpe\nmaxTurns: 0\nefort: high\nmodel: a b\n---\n"
 
