@@ -95,6 +95,8 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
     """Everything else it says, with the reason."""
     mcp_servers: tuple[str, ...] = ()
     """MCP servers that it asks for, by name; what they are is read where they are started."""
+    skills: tuple[str, ...] | None = None
+    """Skills that it asks for, of those the policy allows it; None means all of these."""
 
     def allowed(self, tools: Iterable[str]) -> tuple[str, ...]:
         """Return those of `tools` this role leaves to a member, in the order given."""
@@ -153,7 +155,8 @@ def review_role(
     description = draft.take(partial(draft.words, "description", needed=True))
     tools, disallowed = draft.take(draft.tools), draft.take(draft.disallowed_tools)
     model, effort = draft.take(draft.model), draft.take(draft.effort)
-    max_turns, servers = draft.take(draft.max_turns), draft.take(draft.mcp_servers)
+    max_turns, skills = draft.take(draft.max_turns), draft.take(draft.skills)
+    servers = draft.take(draft.mcp_servers)
     if not body.strip():
         fix = "write the role's instructions after the second `---`"
         draft.errors.append(
@@ -179,6 +182,7 @@ def review_role(
         honoured=tuple(key for key in draft.fields if key in HONOURED),
         ignored=tuple(draft.ignored),
         mcp_servers=servers or (),
+        skills=skills,
     )
     return Review(role=role, ignored=role.ignored, given=given)
 
@@ -298,6 +302,18 @@ class _Draft:
             fix = "write a list of names, or of `name:` with its definition"
             self._refuse(field, f"must name MCP servers, and is {field.raw}", fix)
         return tuple(dict.fromkeys(server.name for server in servers))
+
+    def skills(self) -> tuple[str, ...] | None:
+        """Return the names of the skills asked for, or None for all that the policy allows."""
+        field = self.fields.get("skills")
+        if field is None or field.node.tag == NULL_TAG:
+            return None
+        fix = "write names with commas between them, or a YAML list of names"
+        nodes = field.node.value if isinstance(field.node, yaml.SequenceNode) else [field.node]
+        if any(not isinstance(one, yaml.ScalarNode) or one.tag != TEXT_TAG for one in nodes):
+            self._refuse(field, f"must be names of skills, and is {field.raw}", fix)
+        names = [name.strip() for one in nodes for name in one.value.split(",")]
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def tools(self) -> tuple[str, ...] | None:
         """Return the tools asked for, or None for all; never wider than what was asked."""

@@ -28,10 +28,10 @@ HONOURED = (
     "maxTurns",
     "effort",
     "mcpServers",
+    "skills",
 )
 KEPT = {
     "permissionMode": "what a member may do is set by the team's policy and its bus account",
-    "skills": "skills are not loaded here; write what the role must know into its instructions",
     "hooks": "hooks do not run here",
     "memory": "a member remembers through its journal and the decisions log",
     "background": "every member is a process of its own already",

@@ -102,6 +102,8 @@ def _as_honoured(field: str, role: Role) -> str:
             return "all" if role.tools is None else ", ".join(role.tools) or "none"
         case "disallowedTools":
             return ", ".join(role.disallowed_tools) or "none"
+        case "skills":
+            return f"of those that the policy allows: {', '.join(role.skills or ()) or 'all'}"
         case "maxTurns":
             return "the team's limit" if role.max_turns is None else str(role.max_turns)
         case _:

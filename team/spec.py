@@ -13,7 +13,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from bus.messages import ArtifactRef
 from roles import Role
+from roles.given import GivenFile
 from roles.tool_patterns import EVERY, MCP, covers, meet, server_of
 from team.errors import SpecError
 from team.policy import (
@@ -117,6 +119,22 @@ class ServerDoc(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...]
 
 
+class SkillDoc(msgspec.Struct, frozen=True, kw_only=True):
+    """A skill as a role is given it: what the prompt says of it, its files, where they are kept."""
+
+    name: str
+    description: str
+    files: tuple[str, ...]
+    kept: ArtifactRef
+
+
+class RoleGiven(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy gives to a role from the project's files."""
+
+    instructions: tuple[GivenFile, ...] = ()
+    skills: tuple[SkillDoc, ...] = ()
+
+
 class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a run is made of, as the stream keeps it.
 
@@ -129,6 +147,7 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
         project: The project's policy, as it stood at the start.
         price_table: The price table that was installed then; empty where nothing is paid.
         servers: The MCP servers that its members may use.
+        given: Instructions and skills by role, for those that the policy gives any.
     """
 
     team: TeamSpec
@@ -139,6 +158,11 @@ class ResolvedSpec(msgspec.Struct, frozen=True, kw_only=True):
     project: ProjectPolicy = ProjectPolicy()
     price_table: str = ""
     servers: tuple[ServerDoc, ...] = ()
+    given: dict[str, RoleGiven] = {}
+
+    def given_to(self, role_name: str) -> RoleGiven:
+        """What a role is given from the project's files."""
+        return self.given.get(role_name, RoleGiven())
 
     def role_of_seat(self, seat: str) -> Role:
         """The role file of a seat: `lead`, `worker` or `verifier`."""

@@ -51,4 +51,7 @@ RETURNING_TOOLS: Final = frozenset(
 RECALL: Final = "recall"
 """Looks at turns that have left a context. Whose context they left has it, whoever that is."""
 
-TOOL_NAMES: Final = frozenset({*RESEARCH_TOOLS, *RETURNING_TOOLS, RECALL, VIEW})
+LOAD_SKILL: Final = "load_skill"
+"""Reads skills. Whose role the policy gives skills has it, unless its file refuses it."""
+
+TOOL_NAMES: Final = frozenset({*RESEARCH_TOOLS, *RETURNING_TOOLS, RECALL, LOAD_SKILL, VIEW})

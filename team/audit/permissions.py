@@ -42,7 +42,7 @@ from team.rules.hosts import hosts_of, place_of, reach_of
 from team.sources import is_snapshot
 from team.state.board import Board
 from team.state.roster import Roster
-from team.tool_names import FETCH, READ, RECALL, VIEW
+from team.tool_names import FETCH, LOAD_SKILL, READ, RECALL, VIEW
 
 _QUOTING: Final = frozenset({READ, VIEW})
 
@@ -83,7 +83,7 @@ def _why_not_tool(case: Case, event: Event) -> str:
     opened, contract = transcript.opened, case.contract_of(transcript)
     if opened is None or event.tool not in opened.tools:
         return "which its transcript was not given"
-    if event.tool.startswith(RETURNS):
+    if event.tool.startswith(RETURNS) or event.tool == LOAD_SKILL:
         return ""
     tool = _as_granted(event.tool)
     if contract is not None and not covers(contract.tools, tool):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
 
 from team.agent.models.cassette.environment import refuse_cassette
@@ -16,17 +15,17 @@ from team.views.output import write_note
 
 def mcp(options: argparse.Namespace) -> int:
     """Serve MCP clients until they leave, or until Ctrl-C."""
-    if find_spec("mcp") is None:
-        fix = "pip install 'peerteam[mcp]'"
-        raise SpecError("team mcp", "", "the package 'mcp' is not installed", fix)
     refuse_cassette()
     folder = Path.cwd()
     the_policy(folder, None)
     from team.mcp_server.bounds import bounds_of
 
     bounds = bounds_of(folder, options.allow)
-    from team.mcp_server.serve import serve_http, serve_stdio
-
+    try:
+        from team.mcp_server.serve import serve_http, serve_stdio
+    except ModuleNotFoundError as error:
+        fix = "run: pip install 'peerteam[mcp]'"
+        raise SpecError("team mcp", "", f"the extra is not installed ({error})", fix) from error
     if options.http is None:
         serve_stdio(bounds, nats_url(options), may_approve=options.may_approve)
     else:

@@ -44,6 +44,8 @@ NO_KEY: Final = "L226"
 UNKNOWN_SERVER: Final = "L231"
 SERVER_REFUSED: Final = "L232"
 NO_VARIABLE: Final = "L233"
+NO_INSTRUCTIONS: Final = "L241"
+BROKEN_SKILL: Final = "L242"
 
 ALONE: Final = (
     Rule(
@@ -318,6 +320,20 @@ TOGETHER: Final = (
         why="Without it the run is refused before it begins; in CI it may be left unset.",
         fix="Set it where the team is run, or write `${NAME:-a default}`.",
         severity="warning",
+    ),
+    Rule(
+        code=NO_INSTRUCTIONS,
+        name="no-such-instructions",
+        says="Every file of `instructions` is there, inside the project, and not too long.",
+        why="The run is refused before it begins; and what is long is read at every call.",
+        fix="Mend the path, or shorten the file and what it imports.",
+    ),
+    Rule(
+        code=BROKEN_SKILL,
+        name="broken-skill",
+        says="Every skill of `skills` is a folder with a sound `SKILL.md`.",
+        why="The run is refused before it begins.",
+        fix="Mend the line of `SKILL.md` that is named, or the name in the policy.",
     ),
 )
 """What does not fit together."""

@@ -7,12 +7,14 @@ from typing import Final
 
 import msgspec
 
+from roles.given import SKILL_FILE
 from team.errors import SpecError
 from team.lint.around import Around
 from team.project import POLICY_FILE, find_policy
 from team.spec import list_specs
 
-README: Final = "README.md"
+NO_ROLES: Final = frozenset({"README.md", "CLAUDE.md", "AGENTS.md"})
+"""Markdown that is no role file, wherever it lies."""
 
 
 class Targets(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,10 +54,17 @@ def find_targets(around: Around, paths: tuple[str, ...], policy: str | None) -> 
         path = _named(around.cwd, text)
         if path.is_dir():
             inside = sorted([*path.rglob("*.toml"), *path.rglob("*.md")])
-            chosen += [one for one in inside if one.name != README]
+            chosen += [one for one in inside if not _is_other(one, path)]
         else:
             chosen.append(path)
     return _sorted(chosen, holding)
+
+
+def _is_other(path: Path, top: Path) -> bool:
+    """Whether a file in a folder is known to be something else: instructions, or of a skill."""
+    above = [folder for folder in path.parents if folder == top or top in folder.parents]
+    in_skill = path.suffix == ".md" and any((one / SKILL_FILE).exists() for one in above)
+    return path.name in NO_ROLES or in_skill
 
 
 def _named(cwd: Path, text: str) -> Path:

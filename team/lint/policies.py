@@ -14,7 +14,9 @@ from team.codes.lint import (
     AREA_OF_NOBODY,
     BAD_SERVER,
     BROKEN_JSON,
+    BROKEN_SKILL,
     CONTRADICTION,
+    NO_INSTRUCTIONS,
     NO_SUCH_SOURCE,
     NO_VARIABLE,
     OUTSIDE,
@@ -29,6 +31,7 @@ from team.codes.lint import (
 )
 from team.lint.around import READING, Around
 from team.lint.asking import Codes
+from team.lint.given import given_problems
 from team.lint.limits import (
     contradictions,
     never_asked,
@@ -233,5 +236,8 @@ POLICY_RULES: Final[dict[Codes, PolicyRule]] = {
     (SEAT_TOOLS, TOOL_REFUSED): _tools,
     (NO_SUCH_SOURCE,): _sources,
     (OUTSIDE,): _writes,
+    (NO_INSTRUCTIONS, BROKEN_SKILL): lambda project: given_problems(
+        project.document, project.policy, project.around
+    ),
 }
 """What does not fit in a policy, by the codes under which it is told."""

@@ -19,12 +19,12 @@ from team.errors import SpecError, StateError
 from team.mcp_server import answers
 from team.mcp_server.bounds import Bounds
 from team.mcp_server.following import Following, Told, Until
-from team.mcp_server.sessions import Asked, Session, begin_session, prepare_asked
+from team.mcp_server.sessions import Asked, Ready, Session, begin_session, prepare_asked
 from team.runtime import orders
 from team.runtime.approving import Answer, answer
 from team.runtime.home import state_dir
 from team.runtime.person import check_text
-from team.runtime.run import Prepared, open_new_run
+from team.runtime.run import open_new_run
 from team.views.decisions import decision_rows
 from team.views.run_object import RunObject
 from team.views.runs import read_run, run_rows, show_run
@@ -45,11 +45,11 @@ class Desk:
 
     async def start(self, asked: Asked) -> answers.Started:
         """Open a run and have it worked on; returns as soon as somebody is at work."""
-        prepared, library = await prepare_asked(self.bounds, asked)
+        ready = await prepare_asked(self.bounds, asked)
         async with self._on_bus() as connection:
-            await open_new_run(connection, prepared, library)
-            session = await self._session(connection, prepared.run)
-        return _started(prepared.run, session, prepared)
+            await open_new_run(connection, ready.prepared, ready.library)
+            session = await self._session(connection, ready.prepared.run)
+        return _started(ready.prepared.run, session, ready)
 
     async def resume(self, run: str) -> answers.Started:
         """Have a run worked on that nobody works on."""
@@ -154,9 +154,11 @@ class Desk:
             yield connection
 
 
-def _started(run: str, session: Session, prepared: Prepared | None = None) -> answers.Started:
+def _started(run: str, session: Session, ready: Ready | None = None) -> answers.Started:
     notes = []
-    if prepared is not None and prepared.spec.provider == "rehearsal":
+    if ready is not None and ready.left_out:
+        notes.append(f"{len(ready.left_out)} files were left out, first: {ready.left_out[0]}")
+    if ready is not None and ready.prepared.spec.provider == "rehearsal":
         notes.append(
             "No language model is used: the rehearsal model quotes the sources and writes "
             "nothing of its own. Set ANTHROPIC_API_KEY for this server to run on Claude."
@@ -166,7 +168,7 @@ def _started(run: str, session: Session, prepared: Prepared | None = None) -> an
     return answers.Started(
         run=run,
         is_at_work=session.has_joined,
-        policy=str(prepared.policy) if prepared is not None and prepared.policy else None,
+        policy=str(ready.prepared.policy) if ready is not None and ready.prepared.policy else None,
         notes=notes,
         log=str(session.log),
         next=(

@@ -69,6 +69,8 @@ class Following:
 
     async def _look(self) -> bool:
         """Take what is new, and say whether that is what was waited for."""
+        # Asked first: what is read afterwards has the result in it, if there was one.
+        has_result = await self._result() is not None
         records = [record async for record in self._stream.read(first_seq=self._after + 1)]
         news = [record for record in records if story_line(record) is not None]
         is_cut = self._until == "news" and len(news) > answers.ROWS_MAX
@@ -78,7 +80,7 @@ class Following:
         if records:
             self._after = self._events[-1]["seq"] if is_cut else records[-1].seq
             self._quiet_since = time.monotonic()
-        self._is_over = not is_cut and await self._result() is not None
+        self._is_over = has_result and not is_cut
         if self._until == "news":
             return self._is_over or bool(self._events)
         self._may_ask = self._may_ask or any(record.subject.kind in ASKING for record in news)

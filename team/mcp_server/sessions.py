@@ -26,7 +26,7 @@ from team.mcp_server.bounds import Bounds, check_arguments
 from team.policy import Limits, tightened_policy
 from team.runtime.home import run_dir
 from team.runtime.permitted import check_models
-from team.runtime.run import Prepared, RunRequest, index_sources, prepare
+from team.runtime.run import Prepared, RunRequest, index_sources, prepare, skipped_lines
 
 JOINED_S: Final = 15.0
 """How long it is waited for a session to say that it is there, in seconds."""
@@ -69,7 +69,15 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     last_words: str = ""
 
 
-async def prepare_asked(bounds: Bounds, asked: Asked) -> tuple[Prepared, bytes]:
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that was checked, its library, and what was left out of that, a line each."""
+
+    prepared: Prepared
+    library: bytes
+    left_out: list[str]
+
+
+async def prepare_asked(bounds: Bounds, asked: Asked) -> Ready:
     """Check a request, and index its sources; nothing is opened yet.
 
     Raises:
@@ -78,8 +86,8 @@ async def prepare_asked(bounds: Bounds, asked: Asked) -> tuple[Prepared, bytes]:
         InvalidNameError: The run's id can't be used.
     """
     prepared = await asyncio.to_thread(_prepared, bounds, asked)
-    library, _ = await asyncio.to_thread(index_sources, prepared.collection)
-    return prepared, library
+    library, info = await asyncio.to_thread(index_sources, prepared.collection)
+    return Ready(prepared=prepared, library=library, left_out=skipped_lines(info.skipped))
 
 
 def _prepared(bounds: Bounds, asked: Asked) -> Prepared:

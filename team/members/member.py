@@ -32,6 +32,7 @@ from roles import Role
 from team.agent.arrivals import arrivals_of, ordered
 from team.agent.briefing import HOUSE_RULES
 from team.agent.decision_log import ContextDecisions, WholeLog
+from team.agent.given import given_text
 from team.agent.inbox import Inbox
 from team.agent.journal import Journal
 from team.agent.loop import Agent
@@ -119,7 +120,8 @@ class Member:
 
     def system(self, role: Role) -> str:
         """The system prompt of a role."""
-        return f"{role.instructions.strip()}\n\n{HOUSE_RULES}"
+        given = given_text(self.spec.given_to(role.name))
+        return "\n\n".join(filter(None, (role.instructions.strip(), given, HOUSE_RULES)))
 
     def show(self, state: str, doing: str, turn: int = 0) -> None:
         """Say in a heartbeat, at once, what this member is doing."""

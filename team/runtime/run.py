@@ -45,6 +45,7 @@ from team.members.library_cache import library_path
 from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
 from team.runtime.budget import Ask, check_enough, within
+from team.runtime.given import given_to
 from team.runtime.home import cache_dir
 from team.runtime.permitted import (
     check_models,
@@ -100,7 +101,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A request that was checked, and nothing was started yet.
 
     `policy` is the file that holds, `servers` the MCP servers with what is secret about them,
-    `replayed` the recording that is replayed.
+    `replayed` the recording that is replayed, `artifacts` the skills to be kept with the run.
     """
 
     run: str
@@ -112,6 +113,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     policy: Path | None = None
     servers: Chosen = Chosen()
     replayed: Recording | None = None
+    artifacts: tuple[bytes, ...] = ()
 
 
 def choose_provider(
@@ -161,6 +163,7 @@ def prepare(request: RunRequest) -> Prepared:
     asked = ResolvedSpec(
         team=team, roles=roles, provider="anthropic", model=request.model, project=project
     )
+    given = given_to(roles, project, policy)
     provider = _provider(request, asked, replayed)
     check_model_settings(provider)
     if not request.sources and not project.web.hosts:
@@ -175,6 +178,7 @@ def prepare(request: RunRequest) -> Prepared:
         model=REHEARSAL_MODEL if provider == "rehearsal" else request.model,
         price_table="" if provider == "rehearsal" else price_table(),
         servers=servers.docs,
+        given=given.roles,
     )
     check_models(spec)
     check_enough(spec, request.ask)
@@ -192,6 +196,7 @@ def prepare(request: RunRequest) -> Prepared:
         policy=policy,
         servers=servers,
         replayed=replayed,
+        artifacts=given.artifacts,
     )
 
 
@@ -296,6 +301,8 @@ async def open_new_run(
         raise
     ref = await put_artifact(connection, run, library, name="library.db")
     _keep(ref, library)
+    for data in prepared.artifacts:
+        await put_artifact(connection, run, data, name="skill")
     # Before the run is opened: one that is killed here was never opened, and is not resumed.
     await bring_in(stream, prepared.standing)
     filters = lead_filters(run)

@@ -62,7 +62,7 @@ async def test_a_run_is_started_and_followed_over_stdio(cli: Cli, sources: list[
         assert f"team cancel {run}" in started["next"]
         first = await ask(client, "follow_run", run=run)
         assert first["events"][0]["text"].startswith("asks: How do alpha")
-        arguments = {"run": run, "until": "end", "after": first["next_after"], "wait_seconds": 60}
+        arguments = {"run": run, "until": "end", "after": first["next_after"], "wait_seconds": 100}
         ended = await client.call_tool("follow_run", arguments, progress_callback=hear)
         result = await ask(client, "run_result", run=run)
         citations = await ask(client, "run_result", run=run, part="citations")
@@ -149,7 +149,7 @@ async def test_two_clients_have_runs_of_one_server_at_once_over_http(
                 ask(ada, "start_run", goal=GOAL, sources=sources, mode="team", run="first"),
                 ask(bea, "start_run", goal=GOAL, sources=sources[:2], mode="solo", run="second"),
             )
-            wait = {"until": "end", "wait_seconds": 60}
+            wait = {"until": "end", "wait_seconds": 100}
             ends = await asyncio.gather(
                 ask(ada, "follow_run", run="second", **wait),
                 ask(bea, "follow_run", run="first", **wait),

@@ -365,6 +365,30 @@ NO: dict[str, tuple[dict[str, str], list[Found]]] = {
         },
         [("teams/m.toml", 3, "L226", "warning"), ("teams/m.toml", 4, "L226", "warning")],
     ),
+    "L241": (
+        {
+            "peerteam.toml": '[roles.lead]\ninstructions = ["CLAUDE.md", "../x.md",\n"LONG.md"]\n'
+            '[roles.skeptic]\ninstructions = ["LONG.md"]\n',
+            "LONG.md": "Say all of it. " * 5_000,
+        },
+        [
+            ("peerteam.toml", 2, "L241", "error"),
+            ("peerteam.toml", 2, "L241", "error"),
+            ("peerteam.toml", 5, "L241", "error"),
+        ],
+    ),
+    "L242": (
+        {
+            "peerteam.toml": '[roles.lead]\nskills = ["charts", "skills/none",\n"tables"]\n',
+            "skills/charts/SKILL.md": "---\nname: charts\nlicense: MIT\n---\nDraw.\n",
+            ".claude/skills/tables/SKILL.md": "---\nname: t\ndescription: [a]\n---\nLine up.\n",
+        },
+        [
+            (".claude/skills/tables/SKILL.md", 3, "L242", "error"),
+            ("peerteam.toml", 2, "L242", "error"),
+            ("skills/charts/SKILL.md", 1, "L242", "error"),
+        ],
+    ),
 }
 
 
@@ -396,6 +420,16 @@ def test_a_file_that_can_not_be_read_is_a_problem(tmp_path: Path) -> None:
         ("roles/x.md", "L102"),
         ("teams/m.toml", "L102"),
     ]
+
+
+def test_instructions_and_skills_in_a_folder_are_not_taken_for_roles(tmp_path: Path) -> None:
+    texts = ("CLAUDE.md", "a/SKILL.md", "a/more/reference.md", "a/notes.md")
+    folder = a_project(tmp_path, **{f"given/{name}": "Text.\n" for name in texts})
+    (folder / "given" / "role.md").write_text(a_role("x"))
+
+    report = check_files(folder, ("given",))
+
+    assert (report.checked, report.problems) == (1, ())
 
 
 def test_every_mistake_of_a_role_file_is_found(tmp_path: Path) -> None:

@@ -51,6 +51,16 @@ YES: dict[str, dict[str, str]] = {
     "L111": {"roles/x.md": a_role("x", "maxTurns: 1\neffort: high\n")},
     "L112": {"roles/x.md": a_role("x", "effort: high\ncolor: red\n")},
     **dict.fromkeys(("L131", "L132", "L231", "L232", "L233"), ITS_SERVER),
+    "L241": {
+        "peerteam.toml": '[roles.lead]\ninstructions = ["AGENTS.md"]\n',
+        "AGENTS.md": "See @docs/style.md and @nobody.\n",
+        "docs/style.md": "Short sentences.\n",
+    },
+    "L242": {
+        "peerteam.toml": '[roles.lead]\nskills = ["charts", "./tables"]\n',
+        "skills/charts/SKILL.md": "---\nname: charts\ndescription: For charts.\n---\nDraw.\n",
+        "tables/SKILL.md": "---\ndescription: For tables.\nallowed-tools: Bash\n---\nLine up.\n",
+    },
     "L201": {
         "teams/m.toml": SPEC + "[policy]\ntokens_max = 500\nrun_tokens_max = 500\n"
         "output_tokens_max = 500\n",

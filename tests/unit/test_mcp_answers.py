@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -15,6 +18,7 @@ from team.mcp_server.bounds import bounds_of, check_arguments
 from team.sources import collect
 from team.views.run_object import CitationRow, ResultRow, RunObject, run_object
 from tests.support.builders import a_story
+from tests.support.documents import ROOT
 
 
 @pytest.fixture
@@ -72,6 +76,28 @@ def test_a_folder_that_is_none_can_not_be_allowed(
 
     assert main(["mcp", "--allow", "nowhere"]) == exit_codes.BAD_INPUT
     assert "--allow: 'nowhere' is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_without_the_extra_the_command_says_how_to_install_it(project: Path) -> None:
+    """In a process of its own: here the package is imported already."""
+    code = (
+        "import sys; sys.modules['mcp'] = None; "
+        "from team.cli.main import main; sys.exit(main(['mcp']))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert done.returncode == exit_codes.BAD_INPUT
+    assert "pip install 'peerteam[mcp]'" in done.stderr
 
 
 # ------------------------------------------------------------------ answers

@@ -118,6 +118,7 @@ def test_every_honoured_field_reaches_the_role(tmp_path: Path) -> None:
         "maxTurns: 30",
         "effort: xhigh",
         "mcpServers: [github, {docs: {command: serve}}]",
+        "skills: [charts, tables]",
     )
 
     role = loaded(tmp_path, content)
@@ -136,6 +137,7 @@ def test_every_honoured_field_reaches_the_role(tmp_path: Path) -> None:
         honoured=HONOURED,
         ignored=(),
         mcp_servers=("github", "docs"),
+        skills=("charts", "tables"),
     )
 
 

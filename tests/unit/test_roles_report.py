@@ -34,7 +34,7 @@ maxTurns: 20
 tools:
   - Read
   - Bash
-  - mcp__tracker__search
+  - NotebookEdit
 disallowedTools: Write, Edit
 permissionMode: plan
 memory: project
@@ -87,7 +87,7 @@ def test_every_field_of_a_full_file_is_told_with_what_it_became(tmp_path: Path) 
         "(instructions)": "honoured",
     }
     assert _of(report, "tools").says == (
-        "read_source; not Bash: no such tool here yet; mcp__tracker__search: no such tool here yet"
+        "read_source; not Bash: no such tool here yet; NotebookEdit: no such tool here yet"
     )
     assert _of(report, "maxTurns").says == "20"
     assert _of(report, "allowedTools").says == "did you mean 'tools'? no such field here"

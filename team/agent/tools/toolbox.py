@@ -28,6 +28,7 @@ from team.agent.tools.return_tools import (
     SubmitVerdict,
 )
 from team.agent.tools.ruling_tools import SubmitRuling
+from team.agent.tools.skill_tools import skill_tools
 from team.agent.tools.source_tools import ListSources, ReadSource, SearchSources
 from team.agent.tools.view_tools import ViewSource
 from team.agent.tools.web_tools import Fetch
@@ -167,7 +168,8 @@ def _allowed(
         kept = set()  # what can't be told is a no: every other tool is refused (P201)
     kept |= RETURNING_TOOLS & names
     kept |= {VIEW} & names if READ in kept else set()
-    return _with_reading_on(world, tuple(tool for tool in tools if tool.name in kept))
+    given = (*(tool for tool in tools if tool.name in kept), *skill_tools(world, role))
+    return _with_reading_on(world, given)
 
 
 def _with_reading_on(world: World, tools: tuple[AnyTool, ...]) -> tuple[AnyTool, ...]:
