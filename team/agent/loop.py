@@ -296,6 +296,7 @@ class Agent:
             tools=[tool.definition for tool in self._tools(assignment, transcript).values()],
             max_tokens=assignment.output_tokens_max,
             effort=assignment.effort,
+            searches=assignment.searches,
         )
 
     def _tools(self, assignment: Assignment, transcript: Transcript) -> dict[str, AnyTool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.documents import DOCS, rows
-from tests.support.gullible import order, orders_in, pending
+from tests.support.gullible import orders_in, pending
 from tests.support.injections import GOALS, HEADS, PLACES, UNSEEN, WORDS, injection, wanted_rows
 
 

@@ -87,6 +87,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tools: list[dict[str, Any]]
     max_tokens: int
     effort: str | None = None
+    searches: tuple[dict[str, Any], ...] = ()  # tools that the provider runs itself
 
     def estimated_input_tokens(self) -> int:
         """About how many tokens the call reads."""
@@ -260,6 +261,7 @@ class Caller:
         }
         if self._provider != REHEARSAL and self._is_first_party:
             arguments["cache_control"] = {"type": "ephemeral"}
+            arguments["tools"] = [*request.tools, *request.searches]
             if request.effort:
                 arguments["output_config"] = {"effort": request.effort}
         return arguments
@@ -348,11 +350,13 @@ async def _wait(reason: str, seconds: float, on_wait: Callable[[str, float], Non
 
 def _tokens(usage: Any) -> TokenCounts:
     """What a provider says that a call took; what it leaves out is nothing."""
+    searched = getattr(usage, "server_tool_use", None)
     return TokenCounts(
         input=usage.input_tokens or 0,
         cache_read=usage.cache_read_input_tokens or 0,
         cache_write=usage.cache_creation_input_tokens or 0,
         output=usage.output_tokens or 0,
+        web_searches=searched.web_search_requests if searched is not None else 0,
     )
 
 
