@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bus.artifacts import create_artifacts, put_artifact
-from bus.messages import ArtifactRef, Evidence, SnapshotKept
+from bus.messages import ArtifactRef, Evidence, SnapshotKept, TaskClaimed, TaskSubmitted
 from bus.run_stream import Entry, RunStream
 from bus.subjects import build
 from team.agent.models.call import ToolCall
@@ -22,11 +22,13 @@ from team.agent.tools.base import ToolAnswer
 from team.agent.tools.outside import SHOWN_CHARACTERS_MAX
 from team.agent.tools.source_tools import ReadSource
 from team.agent.world import World
+from team.audit.case import Case
 from team.errors import ReplayError
+from team.members.gating import judgements_on
 from team.rules.outside import may_cite
 from team.sources import Library, snapshot_name
 from team.state import fold
-from tests.support.builders import a_contract
+from tests.support.builders import a_claim, a_contract, a_finding, a_story, opens
 from tests.support.decisions import CONTEXT, a_world, call_tool
 from tests.support.outside_tool import Bring
 
@@ -148,6 +150,43 @@ async def test_only_a_contract_with_the_tool_may_cite_it(
     assert may == {("bring",): True, ("read_source",): False, (): False}
     assert not may_cite(snapshots, name.removeprefix("snapshot:"), avoiding)
     assert not may_cite(snapshots, "0" * 20, a_contract(tools=("bring",)))
+
+
+@pytest.mark.parametrize(
+    ("tools", "text", "refused"),
+    [
+        (("bring",), "They close idle ones.", []),
+        (("read_source",), "They close idle ones.", ["sources"]),
+        (("bring",), "They keep idle ones.", ["quotes"]),
+    ],
+)
+async def test_the_gate_admits_a_true_quote_of_what_the_contract_lets_be_brought(
+    stream: RunStream, library: Library, tools: tuple[str, ...], text: str, refused: list[str]
+) -> None:
+    """And the audit names the same when it is cited all the same."""
+    name = await brings(await a_world(stream, "ada", library=library))
+    claim = a_claim(text=text, evidence=(quote(name, text),))
+    story = a_story()
+    story.seat("ada")
+    contract = a_contract(tools=tools)
+    story.tell("task", "t1", body=opens(contract=contract, offered_to="ada"))
+    story.tell("task", "t1", author="ada", body=TaskClaimed())
+    async for record in stream.read():
+        if isinstance(record.body, SnapshotKept):
+            story.tell("snapshot", name.removeprefix("snapshot:"), author="ada", body=record.body)
+    story.tell("finding", "t1", author="ada", body=a_finding(claim))
+    story.tell("task", "t1", author="ada", body=TaskSubmitted())
+    state = story.state
+    submission = state.findings.latest("t1")
+    assert submission is not None
+
+    judged = await judgements_on(state, library, state.board.tasks["t1"], submission)
+
+    found = {one.check for one in judged if one.outcome != "upheld"}
+    assert found & {"sources", "quotes"} == set(refused)
+    case = Case(story.records, library)
+    assert case.is_outside(name, contract) == ("sources" in refused)
+    assert (case.quote_problem(claim.evidence[0]) is not None) == ("quotes" in refused)
 
 
 async def test_what_is_too_long_is_shown_in_part_and_kept_to_its_limit(
