@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -18,7 +20,7 @@ from team.agent.models.cassette.format import Brought
 from team.agent.models.cassette.lane import Lane, LaneFile
 from team.agent.outward import make_call
 from team.agent.snapshots import TEXT_BYTES_MAX, Snapshots
-from team.agent.tools.base import ToolAnswer
+from team.agent.tools.base import Effect, Tool, ToolAnswer
 from team.agent.tools.outside import SHOWN_CHARACTERS_MAX
 from team.agent.tools.source_tools import ReadSource
 from team.agent.world import World
@@ -278,3 +280,39 @@ async def test_a_call_that_the_recording_does_not_hold_ends_the_replay(
         await replayed(call)
     with pytest.raises(ReplayError):
         Lane(path, [Brought(context="x", call_id="c1", content="")]).take_brought("y", "c1")
+
+
+class Nothing(msgspec.Struct):
+    """No input."""
+
+
+class Look(Tool[Nothing]):
+    """Look at the run, as long as others look at the same time."""
+
+    name: ClassVar[str] = "look"
+    input_type = Nothing
+    effect: ClassVar[Effect] = "read-only"
+
+    def __init__(self) -> None:
+        self.looking = self.most = 0
+
+    async def run(self, given: Nothing) -> ToolAnswer:  # noqa: ARG002 - asks for nothing
+        self.looking += 1
+        self.most = max(self.most, self.looking)
+        await asyncio.sleep(0)
+        self.looking -= 1
+        return ToolAnswer(content="Seen.")
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+async def test_where_the_order_of_looks_is_recorded_they_come_one_after_another(
+    stream: RunStream, tmp_path: Path, is_recorded: bool
+) -> None:
+    """A replay asks in the order of the calls; so it must have been noted in that order."""
+    tape = LaneFile(tmp_path / "tape" / "members" / "ada.jsonl") if is_recorded else None
+    world = msgspec.structs.replace(await a_world(stream, "ada"), tape=tape)
+    tool, call = Look(), ToolCall(id="c", name="look", input={})
+
+    await asyncio.gather(*(make_call(world, CONTEXT, tool, call) for _ in range(3)))
+
+    assert tool.most == (1 if is_recorded else 3)
