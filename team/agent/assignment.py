@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -33,6 +33,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         is_wanted: Whether it still is to be done; asked before each model call.
         is_vital: Whether the run can't end well without it. If the provider stays busy for as
             long as it may wait, it is left open, for `team resume`.
+        searches: Tools of the provider that look outside, as the Messages API takes them.
     """
 
     context: str
@@ -50,6 +51,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     repairs_max: int = REPAIRS_MAX
     is_wanted: Callable[[], bool] = lambda: True
     is_vital: bool = False
+    searches: tuple[dict[str, Any], ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -266,6 +266,7 @@ class Agent:
             effort=assignment.effort,
             cache=self._world.cache,
             pictures=self._world.pictures_of(messages),
+            searches=assignment.searches,
         )
 
     def _tools(self, assignment: Assignment, transcript: Transcript) -> dict[str, AnyTool]:

@@ -161,7 +161,7 @@ class Payments:
         return known and (used.usd or 0.0) + (limit.usd or 0.0) <= budget.usd_max
 
     def _bound(self, request: Request, read: int | None) -> Bound | None:
-        searches = bound.searches_of(request.tools)
+        searches = bound.searches_of(request.searches)
         if read is None or searches is None:
             return None
         read = bound.with_searches(read, request.max_tokens, searches)

@@ -77,7 +77,8 @@ class Sizes:
         It goes on from what the last call was counted to take, if that had the same system
         prompt and the same tools, and no turn has left since; else it begins anew.
         """
-        whole = bound.of_request(request.system, request.messages, request.tools)
+        tools = (*request.tools, *request.searches)
+        whole = bound.of_request(request.system, request.messages, tools)
         same = self._asked.get(transcript.opened.context) == _head(request)
         if not same or not transcript.turns or transcript.is_just_compacted:
             return whole

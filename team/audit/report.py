@@ -18,6 +18,7 @@ MODE_OF_BREACH: Final[dict[str, str]] = {
     limits.TOOL: "M1.1",
     limits.SOURCE: "M1.1",
     limits.WRITE: "M1.1",
+    limits.HOST: "M1.1",
     limits.DEPTH: "M1.2",
     limits.AREA: "M1.2",
     limits.MESSAGE: "M1.2",

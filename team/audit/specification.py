@@ -33,7 +33,7 @@ TWINS_WORDS_MIN: Final = 8
 
 _GATED: Final = frozenset({"shape", "contract", "acceptance", "sources", "instructions"})
 """Checks of the gate that refuse what does not do what its contract asks."""
-_OF_TASK: Final = (limits.TOOL, limits.SOURCE, limits.WRITE)
+_OF_TASK: Final = (limits.TOOL, limits.SOURCE, limits.WRITE, limits.HOST)
 _OF_ROLE: Final = (limits.MESSAGE, limits.AREA, limits.DEPTH)
 _OF_END: Final = (
     limits.TURNS,

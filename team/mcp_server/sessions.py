@@ -23,9 +23,8 @@ from bus.messages import MemberJoined
 from bus.run_stream import RunStream, open_run
 from bus.subjects import pattern
 from team.mcp_server.bounds import Bounds, check_arguments
-from team.policy import Limits, tightened_policy
+from team.runtime.budget import Ask
 from team.runtime.home import run_dir
-from team.runtime.permitted import check_models
 from team.runtime.run import Prepared, RunRequest, index_sources, prepare, skipped_lines
 
 JOINED_S: Final = 15.0
@@ -92,7 +91,7 @@ async def prepare_asked(bounds: Bounds, asked: Asked) -> Ready:
 
 def _prepared(bounds: Bounds, asked: Asked) -> Prepared:
     check_arguments(bounds, asked.team, asked.sources)
-    prepared = prepare(
+    return prepare(
         RunRequest(
             team=asked.team,
             goal=asked.goal,
@@ -101,20 +100,9 @@ def _prepared(bounds: Bounds, asked: Asked) -> Prepared:
             mode=asked.mode,
             model=asked.model,
             run=asked.run,
+            ask=Ask(usd=asked.dollars_max, tokens=asked.tokens_max),
         )
     )
-    return _within_budget(prepared, asked)
-
-
-def _within_budget(prepared: Prepared, asked: Asked) -> Prepared:
-    """The run with the client's own limits, which can only be stricter than the policy's."""
-    spec = prepared.spec
-    limits = Limits(run_dollars_max=asked.dollars_max, run_tokens_max=asked.tokens_max)
-    policy = tightened_policy(spec.team.policy, limits)
-    team = msgspec.structs.replace(spec.team, policy=policy)
-    spec = msgspec.structs.replace(spec, team=team)
-    check_models(spec)
-    return msgspec.structs.replace(prepared, spec=spec)
 
 
 async def begin_session(

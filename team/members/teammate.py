@@ -25,6 +25,7 @@ from team.agent.briefing import (
 )
 from team.agent.tools.return_tools import is_ours
 from team.agent.tools.toolbox import compare_tools, research_tools, verify_tools
+from team.agent.web.search import search_tools
 from team.agent.world import task_context
 from team.errors import StopRequestedError
 from team.members.disputes import answer_challenge
@@ -172,6 +173,9 @@ def _assignment(member: Member, task: Task) -> Assignment:
         claim_seq=task.claim_seq,
         about=about(task.contract) if is_research else "",
         is_wanted=lambda: is_ours(member.world, task),
+        searches=search_tools(
+            member.spec.project.web, task.contract, {tool.name for tool in tools}
+        ),
     )
 
 

@@ -215,7 +215,7 @@ async def test_a_public_name_that_leads_inside_is_refused_before_a_connection_is
     """One address inside is enough; the page would be there."""
     world = await a_world(stream, "ada")
     async with web_site(PAGES) as site:
-        rules = WebRules(hosts=("inside.example", f"*.example:{site.port}"), robots=False)
+        rules = WebRules(hosts=("inside.example", f"*.example:{site.port}"))
         fetcher = Fetcher(rules, resolve=_Names(addresses), pause_s=0.0)
         tool = Fetch(world, fetcher, CONTEXT, rules.hosts)
         for url in ("http://inside.example/pools", f"http://a.example:{site.port}/pools"):

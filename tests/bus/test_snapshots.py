@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from bus.artifacts import create_artifacts, put_artifact
-from bus.messages import ArtifactRef, Evidence, SnapshotKept
+from bus.messages import ArtifactRef, Evidence, SnapshotKept, TaskClaimed, TaskSubmitted
 from bus.run_stream import Entry, RunStream
 from bus.subjects import build
 from team.agent.models.call import ToolCall
@@ -18,15 +20,17 @@ from team.agent.models.cassette.format import Brought
 from team.agent.models.cassette.lane import Lane, LaneFile
 from team.agent.outward import make_call
 from team.agent.snapshots import TEXT_BYTES_MAX, Snapshots
-from team.agent.tools.base import ToolAnswer
+from team.agent.tools.base import Effect, Tool, ToolAnswer
 from team.agent.tools.outside import SHOWN_CHARACTERS_MAX
 from team.agent.tools.source_tools import ReadSource
 from team.agent.world import World
+from team.audit.case import Case
 from team.errors import ReplayError
+from team.members.gating import judgements_on
 from team.rules.outside import may_cite
 from team.sources import Library, snapshot_name
 from team.state import fold
-from tests.support.builders import a_contract
+from tests.support.builders import a_claim, a_contract, a_finding, a_story, opens
 from tests.support.decisions import CONTEXT, a_world, call_tool
 from tests.support.outside_tool import Bring
 
@@ -150,6 +154,43 @@ async def test_only_a_contract_with_the_tool_may_cite_it(
     assert not may_cite(snapshots, "0" * 20, a_contract(tools=("bring",)))
 
 
+@pytest.mark.parametrize(
+    ("tools", "text", "refused"),
+    [
+        (("bring",), "They close idle ones.", []),
+        (("read_source",), "They close idle ones.", ["sources"]),
+        (("bring",), "They keep idle ones.", ["quotes"]),
+    ],
+)
+async def test_the_gate_admits_a_true_quote_of_what_the_contract_lets_be_brought(
+    stream: RunStream, library: Library, tools: tuple[str, ...], text: str, refused: list[str]
+) -> None:
+    """And the audit names the same when it is cited all the same."""
+    name = await brings(await a_world(stream, "ada", library=library))
+    claim = a_claim(text=text, evidence=(quote(name, text),))
+    story = a_story()
+    story.seat("ada")
+    contract = a_contract(tools=tools)
+    story.tell("task", "t1", body=opens(contract=contract, offered_to="ada"))
+    story.tell("task", "t1", author="ada", body=TaskClaimed())
+    async for record in stream.read():
+        if isinstance(record.body, SnapshotKept):
+            story.tell("snapshot", name.removeprefix("snapshot:"), author="ada", body=record.body)
+    story.tell("finding", "t1", author="ada", body=a_finding(claim))
+    story.tell("task", "t1", author="ada", body=TaskSubmitted())
+    state = story.state
+    submission = state.findings.latest("t1")
+    assert submission is not None
+
+    judged = await judgements_on(state, library, state.board.tasks["t1"], submission)
+
+    found = {one.check for one in judged if one.outcome != "upheld"}
+    assert found & {"sources", "quotes"} == set(refused)
+    case = Case(story.records, library)
+    assert case.is_outside(name, contract) == ("sources" in refused)
+    assert (case.quote_problem(claim.evidence[0]) is not None) == ("quotes" in refused)
+
+
 async def test_what_is_too_long_is_shown_in_part_and_kept_to_its_limit(
     stream: RunStream, library: Library
 ) -> None:
@@ -239,3 +280,39 @@ async def test_a_call_that_the_recording_does_not_hold_ends_the_replay(
         await replayed(call)
     with pytest.raises(ReplayError):
         Lane(path, [Brought(context="x", call_id="c1", content="")]).take_brought("y", "c1")
+
+
+class Nothing(msgspec.Struct):
+    """No input."""
+
+
+class Look(Tool[Nothing]):
+    """Look at the run, as long as others look at the same time."""
+
+    name: ClassVar[str] = "look"
+    input_type = Nothing
+    effect: ClassVar[Effect] = "read-only"
+
+    def __init__(self) -> None:
+        self.looking = self.most = 0
+
+    async def run(self, given: Nothing) -> ToolAnswer:  # noqa: ARG002 - asks for nothing
+        self.looking += 1
+        self.most = max(self.most, self.looking)
+        await asyncio.sleep(0)
+        self.looking -= 1
+        return ToolAnswer(content="Seen.")
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+async def test_where_the_order_of_looks_is_recorded_they_come_one_after_another(
+    stream: RunStream, tmp_path: Path, is_recorded: bool
+) -> None:
+    """A replay asks in the order of the calls; so it must have been noted in that order."""
+    tape = LaneFile(tmp_path / "tape" / "members" / "ada.jsonl") if is_recorded else None
+    world = msgspec.structs.replace(await a_world(stream, "ada"), tape=tape)
+    tool, call = Look(), ToolCall(id="c", name="look", input={})
+
+    await asyncio.gather(*(make_call(world, CONTEXT, tool, call) for _ in range(3)))
+
+    assert tool.most == (1 if is_recorded else 3)

@@ -22,6 +22,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
         thinking: Thinking that is shown, and sent back with its signature.
         images: Images and documents as content.
         count: The endpoint that counts tokens.
+        search: Searching the web by itself.
     """
 
     cache: bool = False
@@ -29,10 +30,13 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     thinking: bool = False
     images: bool = False
     count: bool = False
+    search: bool = False
 
 
 PORTABLE: Final = Abilities()
-FIRST_PARTY: Final = Abilities(cache=True, effort=True, thinking=True, images=True, count=True)
+FIRST_PARTY: Final = Abilities(
+    cache=True, effort=True, thinking=True, images=True, count=True, search=True
+)
 
 
 def abilities_of(provider: Provider | None, *, is_first_party: bool) -> Abilities:

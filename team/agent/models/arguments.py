@@ -37,7 +37,7 @@ def arguments(request: Request, can: Abilities, model: str) -> dict[str, Any]:
         "max_tokens": request.max_tokens,
         "system": request.system,
         "messages": with_bytes(request.messages, request.pictures),
-        "tools": request.tools,
+        "tools": [*request.tools, *request.searches] if can.search else request.tools,
     }
     if can.effort and request.effort:
         given["output_config"] = {"effort": request.effort}

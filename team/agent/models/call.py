@@ -142,6 +142,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     effort: str | None = None
     cache: Keep = "5m"
     pictures: Mapping[str, bytes] = {}
+    searches: tuple[dict[str, Any], ...] = ()  # tools that the provider runs itself
 
     def estimated_input_tokens(self) -> int:
         """About how many tokens the call reads."""

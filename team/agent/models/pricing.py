@@ -11,6 +11,7 @@ from typing import Any, Final
 from genai_prices import Usage, calc_price
 
 from bus.messages import TokenCounts
+from team.agent.models.bound import ceiling_usd
 from team.agent.models.priced import TABLE_ONLY, PriceBook
 from team.policy import Price
 
@@ -57,16 +58,13 @@ def price_ceiling_usd(
         keeps_hour: Whether what it writes to the cache may be kept for an hour.
         web_searches: Searches that it may have its provider make.
     """
-    ways: list[dict[str, int]] = [
-        {"input": input_tokens},
-        {"cache_read": input_tokens},
-        {"cache_write": input_tokens},
-    ]
-    if keeps_hour:
-        ways.append({"cache_write": input_tokens, "cache_write_hour": input_tokens})
-    counts = (TokenCounts(output=output_tokens, web_searches=web_searches, **way) for way in ways)
-    known = [price for one in counts if (price := price_usd(model, one, book)) is not None]
-    return max(known) if len(known) == len(ways) else None
+    return ceiling_usd(
+        input_tokens,
+        output_tokens,
+        web_searches,
+        lambda tokens: price_usd(model, tokens, book),
+        is_hour=keeps_hour,
+    )
 
 
 def _own_usd(own: Price, tokens: TokenCounts) -> float:

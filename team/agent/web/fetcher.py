@@ -93,15 +93,20 @@ class Fetcher:
         """
         place = self._place(url, within)
         try:
-            async with asyncio.timeout(self._rules.page_seconds):
-                return await self._follow(place, within)
+            async with asyncio.timeout(self._rules.page_seconds) as limit:
+                return await self._follow(place, within, limit)
         except TimeoutError as error:
             reason = f"it did not come within {self._rules.page_seconds:g} s"
             raise FetchError(place.url, reason) from error
 
-    async def _follow(self, place: Place, within: Sequence[str] | None) -> Fetched:
+    async def _follow(
+        self, place: Place, within: Sequence[str] | None, limit: asyncio.Timeout
+    ) -> Fetched:
         for _ in range(HOPS_MAX + 1):
-            await self._wait_for_turn(place, await self._pause_asked(place))
+            pause_s, due = await self._pause_asked(place), limit.when()
+            limit.reschedule(None)  # a pause that a host wants is no time of the page's
+            waited_s = await self._wait_for_turn(place, pause_s)
+            limit.reschedule(None if due is None else due + waited_s)
             response = await self._get(place, self._rules.page_bytes_max, TAKES)
             if response.status not in _REDIRECTS:
                 return _whole(place, response)
@@ -218,17 +223,25 @@ class Fetcher:
                     return RobotsFile(status=response.status, text=text, reason=reason)
                 place = self._next(place, response)
         except FetchError as error:
+            if error.code:
+                raise  # what policy forbids is no matter of robots
             return RobotsFile(status=0, reason=str(error))
         return RobotsFile(status=404, reason="it leads on for too long")
 
-    async def _wait_for_turn(self, place: Place, asked_s: float | None) -> None:
-        """Leave a host the pause it wants; requests to one host come one after another."""
+    async def _wait_for_turn(self, place: Place, asked_s: float | None) -> float:
+        """Leave a host the pause it wants; requests to one host come one after another.
+
+        Returns:
+            How long that took, in seconds.
+        """
+        began = time.monotonic()
         pause = min(max(self._pause_s, asked_s or 0.0), PAUSE_S_MAX)
         async with self._turns.setdefault(place.site, asyncio.Lock()):
             last = self._asked.get(place.site)
             if last is not None:
                 await asyncio.sleep(max(0.0, last + pause - time.monotonic()))
             self._asked[place.site] = time.monotonic()
+        return time.monotonic() - began
 
 
 def _whole(place: Place, response: _Response) -> Fetched:
