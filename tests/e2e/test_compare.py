@@ -49,7 +49,7 @@ async def test_the_mechanics_hold_on_real_runs(cli: Cli, lanes: list[Path]) -> N
     done, report = await asyncio.to_thread(
         _compare,
         cli,
-        *("tasks.jsonl", "--budget", "300_000", "--arms", "vote2,team,sham"),
+        *("tasks.jsonl", "--budget", "500_000", "--arms", "vote2,team,sham"),
         *("--trials", "1", "--all", "--out", "cmp", "--jobs", "2"),
     )
 
@@ -105,7 +105,7 @@ async def test_what_is_stopped_or_killed_goes_on_and_nothing_is_paid_twice(
     cli: Cli, lanes: list[Path]
 ) -> None:
     some_tasks(cli.cwd, lanes, 2)
-    begin = ("compare", "tasks.jsonl", "--budget", "200000", "--arms", "team", "--trials", "1")
+    begin = ("compare", "tasks.jsonl", "--budget", "300000", "--arms", "team", "--trials", "1")
     slowly = {"PEERTEAM_REHEARSAL_LATENCY_MS": "60"}
 
     with cli.start(*begin, "--all", "--out", "cmp", "-q", **slowly) as process:
