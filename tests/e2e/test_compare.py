@@ -15,8 +15,8 @@ import pytest
 from bus.messages import UsageSpent
 from team.compare.results import RESULTS, Row, read_plan, read_rows
 from tests.support.cli import Cli, assert_nothing_twice
-from tests.support.compared import some_tasks
-from tests.support.messages_api import KEY, by_name, messages_api
+from tests.support.compared import by_name, some_tasks
+from tests.support.messages_api import KEY, messages_api
 
 PATIENCE_S = 110.0
 
