@@ -31,6 +31,7 @@ WEIGHTED_TOKENS: Final = 10
 """How many tokens a price-weighted one can be at most: what is read from a cache costs a tenth."""
 LEAD_CALLS: Final = 2
 """Calls that the lead's reserve must hold: it may use half of it for a plan."""
+ROUND: Final = 1_000
 LEAST_CALLS: Final = 8
 """Calls of the dearest kind that the least budget of a run holds: a lane gets about three."""
 
@@ -195,7 +196,7 @@ def limits_of(
 
 def least_budget(lead_call: float, runs: int) -> int:
     """The smallest budget of an arm of so many runs in which each can be planned and worked on."""
-    return ceil(LEAST_CALLS * lead_call) * runs
+    return ceil(round(LEAST_CALLS * lead_call / ROUND, 6)) * ROUND * runs
 
 
 def dressed(

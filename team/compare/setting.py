@@ -41,7 +41,8 @@ ALPHA: Final = 0.05
 SEATS: Final = ("lead", "worker", "verifier")
 PLAN_READS: Final = 20_000
 """Tokens that a first call reads at most: its bytes, while nobody has counted it."""
-MILLION: Final = 1_000_000
+PRICED: Final = 1_000
+"""Tokens of which a price is asked: a call that reads very much may cost more for each."""
 PLACEBO_FOLDER: Final = "placebo"
 
 
@@ -160,8 +161,8 @@ def _unit_usd(spec: ResolvedSpec) -> float | None:
     # The price table takes a third of a second to import: only who asks pays.
     from team.agent.models.pricing import price_usd  # noqa: PLC0415
 
-    price = price_usd(models["worker"], TokenCounts(input=MILLION))
-    return price / MILLION if price else None
+    price = price_usd(models["worker"], TokenCounts(input=PRICED))
+    return price / PRICED if price else None
 
 
 def _lead_call(spec: ResolvedSpec, unit_usd: float | None) -> float:
