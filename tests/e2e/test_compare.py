@@ -179,7 +179,7 @@ async def test_a_model_with_a_price_is_counted_and_held_in_dollars(
 
     assert done.returncode == 0, done.stderr
     assert (report["claim"], report["column"]) == ("", "weighted")
-    assert report["advice"] == "No verdict: 1 tasks, and 30 are needed. Add tasks."
+    assert report["advice"] == "No verdict at n=1: 30 tasks are needed. Add tasks."
     for row in read_rows(cli.cwd / "cmp"):
         assert row.outcome == "right", row
         assert row.spent.usd is not None
