@@ -80,7 +80,7 @@ def _begun(options: argparse.Namespace) -> tuple[Path, Plan, str]:
     if options.tasks is None:
         raise SpecError(_COMMAND, "TASKS", "no tasks are named", "name a file, or --resume DIR")
     if options.budget is None:
-        fix = "say what each arm may spend on one task, such as --budget 400000"
+        fix = "say what each arm may spend on one task, such as --budget 2000000"
         raise SpecError(_COMMAND, "--budget", "there is none", fix)
     plan = make_plan(
         Asked(

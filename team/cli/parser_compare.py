@@ -22,8 +22,8 @@ def add_compare(add: Callable[..., argparse.ArgumentParser], commands: Any) -> N
         "compare",
         "compare_command:compare",
         "say whether a team is worth it on your tasks: arms on one budget each, graded by code",
-        "team compare tasks.jsonl --budget 400000",
-        "team compare tasks.jsonl --budget 400000 --arms team,vote3 --trials 3 --out cmp",
+        "team compare tasks.jsonl --budget 2000000 --model claude-sonnet-5-5",
+        "team compare tasks.jsonl --budget 2000000 --arms team,vote3 --trials 3 --out cmp",
         "team compare --resume cmp --all",
     )
     compare.add_argument("tasks", metavar="TASKS", nargs="?", help="a file of tasks, JSON lines")

@@ -6,10 +6,13 @@ Every sentence says no more than the verdicts do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from team.compare.arms import AGAIN, SHAM, SINGLE, TEAM
 from team.compare.spending import in_column
+
+OVER_MAX: Final = 3
+"""Answers over their budget that are named."""
 
 if TYPE_CHECKING:
     from team.compare.analysis import ArmLine, Contrast, Report
@@ -30,7 +33,7 @@ def advice(report: Report, plan: Plan) -> str:
     judged = [one for one in report.contrasts if one.verdict is not None]
     if not judged:
         n = min(one.n for one in report.contrasts)
-        return f"No verdict: {n} tasks, and {plan.tasks_min} are needed. Add tasks."
+        return f"No verdict at n={n}: {plan.tasks_min} tasks are needed. Add tasks."
     return _by_verdicts(report, judged)
 
 
@@ -51,9 +54,8 @@ def _by_verdicts(report: Report, judged: Sequence[Contrast]) -> str:
         return " ".join(_beside_single(report, one) for one in about)
     said = [_beside_single(report, team)]
     if team.verdict == "better":
-        said += [
-            _beside_other(one) for one in judged if (one.arm, one.against != SINGLE) == (TEAM, 1)
-        ]
+        others = [one for one in judged if one.arm == TEAM and one.against != SINGLE]
+        said += [_beside_other(one) for one in others]
     said += [_beside_single(report, one) for one in about if one is not team and _is_better(one)]
     return " ".join(part for part in said if part)
 
@@ -145,8 +147,8 @@ def _of_budget(plan: Plan, rows: Sequence[Row]) -> list[str]:
     over = [row for row in rows if in_column(row.spent, plan.column, plan.unit_usd) > row.reserved]
     if not over:
         return []
-    names = ", ".join(dict.fromkeys(row.arm for row in over))
-    return [f"{len(over)} answers took more than their budget, which is a bug: {names}"]
+    names = ", ".join(row.runs[0] for row in over[:OVER_MAX])
+    return [f"answers that took more than their budget: {len(over)} ({names})"]
 
 
 def _of_team(rows: Sequence[Row]) -> list[str]:

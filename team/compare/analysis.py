@@ -323,7 +323,7 @@ def verdict_of(one: Contrast, noise: Noise, plan: Plan) -> tuple[Verdict | None,
     if plan.provider == REHEARSAL:
         return None, MECHANICS_ONLY
     if one.n < plan.tasks_min or noise.n < plan.tasks_min:
-        return None, f"{min(one.n, noise.n)} tasks, and {plan.tasks_min} are needed for a verdict"
+        return None, f"n={min(one.n, noise.n)}, and {plan.tasks_min} tasks are needed for a verdict"
     if not one.p_adjusted < plan.alpha:
         return "not distinguishable", f"p = {one.p_adjusted:.3f}, not below {plan.alpha}"
     if size <= noise.envelope:

@@ -31,8 +31,9 @@ WEIGHTED_TOKENS: Final = 10
 """How many tokens a price-weighted one can be at most: what is read from a cache costs a tenth."""
 LEAD_CALLS: Final = 2
 """Calls that the lead's reserve must hold: it may use half of it for a plan."""
-RESERVE_MAX: Final = 0.5
-"""Share of a small budget that is kept for the lead."""
+ROUND: Final = 1_000
+LEAST_CALLS: Final = 8
+"""Calls of the dearest kind that the least budget of a run holds: a lane gets about three."""
 
 LONG_WORDS: Final = """
 
@@ -187,13 +188,15 @@ def limits_of(
         turns_max=policy.turns_max * policy.teammates_max,
         tool_calls_max=policy.tool_calls_max * policy.teammates_max,
         seconds_max=policy.run_seconds_max,
-        reserve_share=max(policy.reserve_share, min(RESERVE_MAX, LEAD_CALLS * lead_call / budget)),
+        reserve_share=max(
+            policy.reserve_share, min(LEAD_CALLS * lead_call / budget, LEAD_CALLS / LEAST_CALLS)
+        ),
     )
 
 
 def least_budget(lead_call: float, runs: int) -> int:
     """The smallest budget of an arm of so many runs in which each can be planned and worked on."""
-    return ceil(LEAD_CALLS * lead_call / RESERVE_MAX) * runs
+    return ceil(round(LEAST_CALLS * lead_call / ROUND, 6)) * ROUND * runs
 
 
 def dressed(

@@ -39,11 +39,10 @@ from team.spec import ResolvedSpec
 TASKS_MIN: Final = 30
 ALPHA: Final = 0.05
 SEATS: Final = ("lead", "worker", "verifier")
-PLAN_READS: Final = 6_000
-"""Tokens that the lead's first call reads, about."""
-TOKENS_MIN: Final = 100_000
-"""Tokens of one run below which a lane, its verification and the answer do not fit."""
-MILLION: Final = 1_000_000
+PLAN_READS: Final = 20_000
+"""Tokens that a first call reads at most: its bytes, while nobody has counted it."""
+PRICED: Final = 1_000
+"""Tokens of which a price is asked: a call that reads very much may cost more for each."""
 PLACEBO_FOLDER: Final = "placebo"
 
 
@@ -162,8 +161,8 @@ def _unit_usd(spec: ResolvedSpec) -> float | None:
     # The price table takes a third of a second to import: only who asks pays.
     from team.agent.models.pricing import price_usd  # noqa: PLC0415
 
-    price = price_usd(models["worker"], TokenCounts(input=MILLION))
-    return price / MILLION if price else None
+    price = price_usd(models["worker"], TokenCounts(input=PRICED))
+    return price / PRICED if price else None
 
 
 def _lead_call(spec: ResolvedSpec, unit_usd: float | None) -> float:
@@ -183,8 +182,6 @@ def _check_budget(plan: Plan, arm: Arm) -> None:
         SpecError: Names the arm and the least that it needs.
     """
     least = least_budget(plan.lead_call, arm.runs)
-    if plan.column == "tokens":
-        least = max(least, TOKENS_MIN * arm.runs)
     if plan.budget < least:
         parts = f", {plan.budget // arm.runs:,} for each of its runs" if arm.runs > 1 else ""
         reason = f"{plan.budget:,} is too little for {arm.name}{parts}"

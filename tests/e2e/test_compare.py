@@ -15,8 +15,8 @@ import pytest
 from bus.messages import UsageSpent
 from team.compare.results import RESULTS, Row, read_plan, read_rows
 from tests.support.cli import Cli, assert_nothing_twice
-from tests.support.compared import some_tasks
-from tests.support.messages_api import KEY, by_name, messages_api
+from tests.support.compared import by_name, some_tasks
+from tests.support.messages_api import KEY, messages_api
 
 PATIENCE_S = 110.0
 
@@ -49,7 +49,7 @@ async def test_the_mechanics_hold_on_real_runs(cli: Cli, lanes: list[Path]) -> N
     done, report = await asyncio.to_thread(
         _compare,
         cli,
-        *("tasks.jsonl", "--budget", "300_000", "--arms", "vote2,team,sham"),
+        *("tasks.jsonl", "--budget", "500_000", "--arms", "vote2,team,sham"),
         *("--trials", "1", "--all", "--out", "cmp", "--jobs", "2"),
     )
 
@@ -105,7 +105,7 @@ async def test_what_is_stopped_or_killed_goes_on_and_nothing_is_paid_twice(
     cli: Cli, lanes: list[Path]
 ) -> None:
     some_tasks(cli.cwd, lanes, 2)
-    begin = ("compare", "tasks.jsonl", "--budget", "200000", "--arms", "team", "--trials", "1")
+    begin = ("compare", "tasks.jsonl", "--budget", "300000", "--arms", "team", "--trials", "1")
     slowly = {"PEERTEAM_REHEARSAL_LATENCY_MS": "60"}
 
     with cli.start(*begin, "--all", "--out", "cmp", "-q", **slowly) as process:
@@ -179,7 +179,7 @@ async def test_a_model_with_a_price_is_counted_and_held_in_dollars(
 
     assert done.returncode == 0, done.stderr
     assert (report["claim"], report["column"]) == ("", "weighted")
-    assert report["advice"] == "No verdict: 1 tasks, and 30 are needed. Add tasks."
+    assert report["advice"] == "No verdict at n=1: 30 tasks are needed. Add tasks."
     for row in read_rows(cli.cwd / "cmp"):
         assert row.outcome == "right", row
         assert row.spent.usd is not None

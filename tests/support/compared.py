@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import msgspec
 
+from team.agent.models.rehearsal.brain import MODEL, compose
+from team.agent.models.rehearsal.transport import message_events
 from team.compare.arms import contrasts_of
 from team.compare.graders import Outcome
 from team.compare.results import Plan, Row
@@ -108,3 +111,10 @@ def some_tasks(folder: Path, lanes: Sequence[Path], count: int = 3, **changes: A
     path = folder / "tasks.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
+
+
+def by_name(body: dict[str, Any], _: int) -> httpx2.Response:
+    """The rehearsal model's answer, from the model that was asked: one that may have a price."""
+    ours, theirs = msgspec.json.encode(MODEL), msgspec.json.encode(body["model"])
+    data = b"".join(message_events(body, compose(body))).replace(ours, theirs)
+    return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=data)

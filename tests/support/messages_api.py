@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import msgspec
 
-from team.agent.models.rehearsal.brain import MODEL, Composed, compose
+from team.agent.models.rehearsal.brain import Composed, compose
 from team.agent.models.rehearsal.transport import (
     COUNTING,
     counted,
@@ -172,12 +172,6 @@ def slow(body: dict[str, Any]) -> httpx2.Response:
     ping = b'event: ping\ndata: {"type": "ping"}\n\n'
     pieces = [whole[at : at + 97] for at in range(0, len(whole), 97)]
     return _streamed([ping, *pieces], _end)
-
-
-def by_name(body: dict[str, Any], _: int) -> httpx2.Response:
-    """The message that answers a body, from the model that was asked: one that may have a price."""
-    ours, theirs = msgspec.json.encode(MODEL), msgspec.json.encode(body["model"])
-    return _streamed([event.replace(ours, theirs) for event in _events(body)], _end)
 
 
 def faults_by_seed(seed: int, share: float = 0.2) -> Script:

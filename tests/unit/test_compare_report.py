@@ -92,7 +92,7 @@ def test_an_effect_within_what_a_single_agent_differs_from_itself_is_none_whatev
 def test_under_thirty_tasks_there_is_no_verdict(contrast: Contrast, noise: Noise) -> None:
     assert verdict_of(contrast, noise, a_comparison()) == (
         None,
-        "29 tasks, and 30 are needed for a verdict",
+        "n=29, and 30 tasks are needed for a verdict",
     )
 
 
@@ -210,7 +210,7 @@ def test_a_team_that_beats_all_is_just_better() -> None:
 def test_few_tasks_get_no_advice_but_more_tasks() -> None:
     report, rows = a_report(3, single="rrr", single_again="rrr", team="www")
 
-    assert report.advice == "No verdict: 3 tasks, and 30 are needed. Add tasks."
+    assert report.advice == "No verdict at n=3: 30 tasks are needed. Add tasks."
     assert "| no verdict |" in report_text(report, rows)
 
 
@@ -248,7 +248,7 @@ def test_departures_and_answers_that_passed_their_budget_are_in_the_report() -> 
     text = report_text(report, rows)
 
     assert "- the policy was changed" in text
-    assert "1 answers took more than their budget, which is a bug: team" in text
+    assert "answers that took more than their budget: 1 (c0-team-t000-1)" in text
 
 
 def test_what_was_not_right_is_named_with_its_run_and_why() -> None:
