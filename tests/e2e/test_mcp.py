@@ -108,7 +108,7 @@ def using(*calls: tuple[str, dict[str, Any]]) -> Script:
 async def run_it(
     cli: Cli, api: MessagesApi, sources: list[Path], *more: str
 ) -> subprocess.CompletedProcess[str]:
-    cli.patience_s = 100.0
+    cli.patience_s = 110.0
     given = [*named(sources), "--mode", "solo", "--run", RUN, "--json", *more]
     keys = {"ANTHROPIC_BASE_URL": api.url, "ANTHROPIC_API_KEY": KEY, "FETCH_KEY": SECRET}
     return await asyncio.to_thread(cli.run, "run", "outside", GOAL, *given, **keys)
