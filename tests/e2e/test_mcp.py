@@ -176,3 +176,36 @@ async def test_the_tools_that_a_team_may_use_are_listed_before_a_run(cli: Cli) -
     ]
     assert "left out: MCP server 'gone'" in done.stderr
     assert json.loads(none.stdout) == {"servers": [], "left_out": []}
+
+
+async def test_a_run_with_servers_is_replayed_without_them(
+    cli: Cli, lanes: list[Path], tmp_path: Path
+) -> None:
+    """What the tools were and what they gave is in the recording; nothing is started."""
+    time = {"command": sys.executable, "args": list(TIME), "env": {"API_KEY": "${FETCH_KEY}"}}
+    file = cli.cwd / ".mcp.json"
+    file.write_text(json.dumps({"mcpServers": {"time": time}}))
+    (cli.cwd / "peerteam.toml").write_text('[mcp]\nservers = ["time"]\n')
+    (cli.cwd / "teams").mkdir()
+    spec = 'name = "outside"\n[mcp]\nservers = ["time"]\n'
+    (cli.cwd / "teams" / "outside.toml").write_text(spec)
+    tape = str(tmp_path / "run.tape")
+    asks = ("mcp__time__get_current_time", {"timezone": "Europe/Paris"})
+    async with messages_api(using(asks)) as api:
+        recorded = await run_it(cli, api, lanes, "--record", tape)
+    assert recorded.returncode == 0, recorded.stderr
+
+    given = [*named(lanes), "--mode", "solo", "--json", "--replay", tape, "--run", "again"]
+    replayed = await asyncio.to_thread(cli.run, "run", "outside", GOAL, *given)
+
+    assert replayed.returncode == 0, replayed.stderr
+    assert "messages are the same but for times and ids" in replayed.stderr
+    assert (
+        json.loads(recorded.stdout)["result"]["text"]
+        == json.loads(replayed.stdout)["result"]["text"]
+    )
+    again = cli.home / "runs" / "again" / "logs"
+    assert not any("mcp.started" in log.read_text() for log in again.glob("*.log"))
+    assert any(
+        "mcp.started" in log.read_text() for log in (cli.home / "runs" / RUN / "logs").glob("*.log")
+    )

@@ -8,14 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from team.agent.models.arguments import (
-    FIRST_PARTY,
-    MARKS_MAX,
-    PORTABLE,
-    Abilities,
-    abilities_of,
-    arguments,
-)
+from team.agent.models.abilities import FIRST_PARTY, PORTABLE, Abilities
+from team.agent.models.arguments import MARKS_MAX, arguments
 from team.agent.models.call import Request
 from tests.support.prompt_cache import PromptCache, blocks_of
 
@@ -47,9 +41,9 @@ def requests(draw: st.DrawFn) -> Request:
 def test_marks_change_no_word_and_are_few_enough(request: Request) -> None:
     before = copy.deepcopy(request.messages)
 
-    given = arguments(request, FIRST_PARTY)
+    given = arguments(request, FIRST_PARTY, "m1")
 
-    plain = arguments(request, PORTABLE)
+    plain = arguments(request, PORTABLE, "m1")
     assert [b.data for b in blocks_of(given)] == [b.data for b in blocks_of(plain)]
     marks = [block.mark for block in blocks_of(given) if block.mark]
     assert len(marks) <= MARKS_MAX
@@ -61,7 +55,7 @@ def test_marks_change_no_word_and_are_few_enough(request: Request) -> None:
 @given(request=requests())
 def test_a_mark_stands_where_the_next_call_will_look_for_it(request: Request) -> None:
     """The end of a call is marked in it, and in the one that follows it."""
-    given = arguments(request, Abilities(cache=True))
+    given = arguments(request, Abilities(cache=True), "m1")
     if request.cache == "off":
         return
 
@@ -75,13 +69,7 @@ def test_a_mark_stands_where_the_next_call_will_look_for_it(request: Request) ->
 
 @given(request=requests())
 def test_whoever_is_not_known_gets_the_basic_fields_only(request: Request) -> None:
-    given = arguments(request, abilities_of("anthropic", is_first_party=False))
+    given = arguments(request, PORTABLE, "m1")
 
     assert set(given) == {"model", "max_tokens", "system", "messages", "tools"}
     assert "cache_control" not in str(given)
-
-
-def test_only_anthropic_itself_is_known_to_do_more() -> None:
-    assert abilities_of("anthropic", is_first_party=True) == FIRST_PARTY
-    assert abilities_of("rehearsal", is_first_party=True) == PORTABLE
-    assert not any((PORTABLE.cache, PORTABLE.effort, PORTABLE.images))

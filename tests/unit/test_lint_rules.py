@@ -21,7 +21,7 @@ from team.lint.teams import TEAM_RULES
 from team.policy import CORE_CHECKS
 from team.written import check_document, read_document
 from tests.support.documents import ROOT
-from tests.support.linted import PRICELESS, SPEC, a_project, a_role, check
+from tests.support.linted import PRICELESS, SPEC, a_project, a_role, check, found
 
 
 @pytest.fixture(autouse=True)
@@ -230,3 +230,16 @@ def test_a_rule_that_fails_ends_the_command_as_bad_input_and_not_with_a_tracebac
     assert "[L202 upheld-above-verifiers]" in upheld
     assert counts == "1 files checked, 2 errors, 0 warnings"
     assert "Traceback" not in done.stderr
+
+
+def test_a_key_that_is_missing_here_is_no_error_of_the_files_even_strictly(tmp_path: Path) -> None:
+    """CI has no keys; the same files are as sound there as at a desk."""
+    files = {
+        "teams/m.toml": SPEC + '[models]\nlead = "far/qwen"\n',
+        "peerteam.toml": '[providers.far]\nkey_variable = "KEY_OF_NOBODY"\n',
+    }
+
+    report = check_files(a_project(tmp_path, **files), is_strict=True)
+
+    assert found(report) == [("teams/m.toml", 3, "L226", "warning")]
+    assert "KEY_OF_NOBODY is not set" in report.problems[0].reason

@@ -95,9 +95,8 @@ def test_every_field_of_a_full_file_is_told_with_what_it_became(tmp_path: Path) 
 
 def test_tools_that_nobody_knows_narrow_a_file_and_do_not_break_it(tmp_path: Path) -> None:
     """Names of other programs' tools: they are left out, and never mean all tools."""
-    text = (
-        "---\nname: x\ndescription: y\ntools: ['codebase', 'edit/editFiles', 'fetch']\n---\nGo.\n"
-    )
+    tools = "['codebase', 'edit/editFiles', 'githubRepo']"
+    text = f"---\nname: x\ndescription: y\ntools: {tools}\n---\nGo.\n"
 
     report = _report(tmp_path, text)
     role = load_role(Path(report.path), TOOL_NAMES)

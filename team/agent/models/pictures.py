@@ -31,7 +31,8 @@ def reference(picture: Picture) -> dict[str, Any]:
 def pictures_in(messages: Blocks) -> Iterator[Picture]:
     """The pictures that messages refer to, in order."""
     for message in messages:
-        for block in message["content"]:
+        content = message["content"]
+        for block in content if isinstance(content, list | tuple) else ():
             inner = block.get("content") if block["type"] == "tool_result" else None
             for part in inner if isinstance(inner, list) else ():
                 if _is_reference(part):
