@@ -12,7 +12,7 @@ import asyncio
 import msgspec
 
 from bus import subjects
-from bus.messages import DecisionExplained, FindingSubmitted, Premise, VerdictGiven
+from bus.messages import ConflictJudged, DecisionExplained, FindingSubmitted, Premise, VerdictGiven
 from bus.run_stream import RunStream
 from team.agent.arrivals import Arrivals
 from team.agent.journal import Journal, Transcript
@@ -137,5 +137,7 @@ def in_context(transcript: Transcript, me: str, decisions: Decisions) -> frozens
 def _finding_in(transcript: Transcript) -> FindingSubmitted | None:
     if transcript.answer is None or not transcript.opened.context.startswith("task:"):
         return None
-    answer = msgspec.json.decode(transcript.answer, type=FindingSubmitted | VerdictGiven)
+    answer = msgspec.json.decode(
+        transcript.answer, type=FindingSubmitted | VerdictGiven | ConflictJudged
+    )
     return answer if isinstance(answer, FindingSubmitted) else None
