@@ -30,6 +30,7 @@ from team.agent.tools.source_tools import ReadSource
 from team.agent.world import World
 from team.policy import McpRules
 from team.sources import Library
+from team.tool_names import RECALL
 from tests.support.decisions import CONTEXT, a_world, an_assignment
 from tests.support.mcp import a_server, done, started
 from tests.support.minds import Answer, Asked
@@ -117,7 +118,7 @@ async def test_what_a_model_is_told_of_a_tool_is_what_the_stream_has(
     [opened] = await bodies(stream, ContextOpened)
     [listed] = opened.servers
     asked = {tool["name"]: tool for tool in ada.model.requests[0]["tools"]}
-    assert set(asked) == {tool.name for tool in listed.tools} == set(opened.tools)
+    assert set(asked) == set(opened.tools) == {RECALL, *(tool.name for tool in listed.tools)}
     for tool in listed.tools:
         assert asked[tool.name]["description"] == tool.description
         assert asked[tool.name]["input_schema"] == msgspec.json.decode(tool.input_schema)
