@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from bus.messages import TokenCounts
-from team.agent.models.priced import has_price
+from team.agent.models.priced import has_price, price_book
 from team.compare.arms import (
     WEIGHTED_TOKENS,
     Arm,
@@ -155,13 +155,13 @@ def models_of(spec: ResolvedSpec) -> dict[str, str]:
 
 def _unit_usd(spec: ResolvedSpec) -> float | None:
     """What a token costs that the worker's model reads; nothing if any price is unknown."""
-    models = models_of(spec)
-    if spec.provider == "rehearsal" or not all(has_price(one) for one in models.values()):
+    models, book = models_of(spec), price_book(spec.project)
+    if spec.provider == "rehearsal" or not all(has_price(one, book) for one in models.values()):
         return None
     # The price table takes a third of a second to import: only who asks pays.
     from team.agent.models.pricing import price_usd  # noqa: PLC0415
 
-    price = price_usd(models["worker"], TokenCounts(input=PRICED))
+    price = price_usd(models["worker"], TokenCounts(input=PRICED), book)
     return price / PRICED if price else None
 
 
@@ -172,7 +172,8 @@ def _lead_call(spec: ResolvedSpec, unit_usd: float | None) -> float:
         return float(PLAN_READS + written)
     from team.agent.models.pricing import price_ceiling_usd  # noqa: PLC0415 - as above
 
-    return (price_ceiling_usd(models_of(spec)["lead"], PLAN_READS, written) or 0.0) / unit_usd
+    lead, book = models_of(spec)["lead"], price_book(spec.project)
+    return (price_ceiling_usd(lead, PLAN_READS, written, book) or 0.0) / unit_usd
 
 
 def _check_budget(plan: Plan, arm: Arm) -> None:
