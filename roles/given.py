@@ -112,7 +112,7 @@ def _read_with_imports(path: Path, root: Path, found: dict[Path, GivenFile], dep
 def _imports(text: str, folder: Path, root: Path) -> Iterator[Path]:
     for match in _IMPORT.finditer(_CODE.sub("", text)):
         path = folder / match[1].rstrip(".,;:")
-        if _is_inside(path, root) and path.is_file():
+        if _is_inside(path, root) and _is_file(path):
             yield path
 
 
@@ -139,7 +139,7 @@ def find_skill(named: str, root: Path, home: Path | None = None) -> Path:
         return root / named
     places = skill_places(root, home)
     for place in places:
-        if _SKILL_NAME.fullmatch(named) and (place / named / SKILL_FILE).is_file():
+        if _SKILL_NAME.fullmatch(named) and _is_file(place / named / SKILL_FILE):
             return place / named
     there = sorted({one.parent.name for place in places for one in place.glob(f"*/{SKILL_FILE}")})
     fix = f"there are: {', '.join(there)}" if there else "write one, or name its folder"
@@ -154,7 +154,7 @@ def read_skill(folder: Path) -> Skill:
         RoleError: `SKILL.md` is not there or says something wrong; names line, field and fix.
     """
     path = folder / SKILL_FILE
-    if not path.is_file():
+    if not _is_file(path):
         raise RoleError(str(path), "there is no such file", "a skill is a folder with SKILL.md")
     front, body, body_line = split(path, _bytes_of(path))
     fields, remark = read_fields(str(path), front)
@@ -244,6 +244,14 @@ def _is_inside(path: Path, folder: Path) -> bool:
     try:
         return path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError):  # links in a circle, a null byte
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; what can't be looked at, or be a name, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
         return False
 
 

@@ -23,7 +23,6 @@ ROOM_MIN: Final = 0.05
 """Share of the window that a turn's tools may fill in any case."""
 _OUTSIDE: Final = re.compile(r"^<outside [^>\n]*>$", re.MULTILINE)
 _OUTSIDE_ENDS: Final = "</outside>"
-_MARK_WITHIN: Final = 4_000
 SHOWN_MIN: Final = 200
 """Characters that each answer may have in any case."""
 
@@ -80,12 +79,21 @@ def shown(outcome: ToolOutcome, turn: int, call: int) -> str:
 
 def labelled(text: str, start: int, end: int) -> str:
     """A part of a text; data from outside stays between its marks, whichever part it is."""
-    mark = _OUTSIDE.search(text, 0, _MARK_WITHIN)
-    if mark is None or end <= mark.start():
-        return text[start:end]
-    opening = f"{mark.group()}\n" if start > mark.start() else ""
-    closing = "" if text[start:end].rstrip().endswith(_OUTSIDE_ENDS) else f"\n{_OUTSIDE_ENDS}"
+    at_start, at_end = _open_mark(text, start), _open_mark(text, end)
+    opening = f"{at_start}\n" if at_start else ""
+    closing = f"\n{_OUTSIDE_ENDS}" if at_end else ""
     return f"{opening}{text[start:end]}{closing}"
+
+
+def _open_mark(text: str, at: int) -> str:
+    """The mark of the data from outside in which a place of a text lies; empty if in none.
+
+    Data between marks is escaped, so no mark in it is its own.
+    """
+    opened = [mark for mark in _OUTSIDE.finditer(text) if mark.start() < at]
+    if not opened or _OUTSIDE_ENDS in text[opened[-1].end() : at]:
+        return ""
+    return opened[-1].group()
 
 
 def whole_lines(text: str, characters: int) -> int:

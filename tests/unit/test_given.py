@@ -67,7 +67,8 @@ def test_what_leads_nowhere_outside_or_stands_in_code_stays_text(tmp_path: Path)
     root = _write(
         tmp_path / "project",
         **{
-            "CLAUDE.md": "Ask @alice or bob@style.md. @../secret.md @/etc/hostname @~/x.md\n"
+            "CLAUDE.md": f"Ask @alice or @{'a' * 300} or bob@style.md.\n"
+            "@../secret.md @/etc/hostname @~/x.md\n"
             "@link.md\n"
             "`@style.md`\n```\n@style.md\n```\n",
             "style.md": "Short.\n",

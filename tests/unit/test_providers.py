@@ -160,6 +160,7 @@ async def test_a_server_of_ones_own_is_never_sent_the_key_to_anthropic(
     variables: pytest.MonkeyPatch, variable: str
 ) -> None:
     variables.setenv(variable, FIRST_KEY)
+    variables.setenv("ANTHROPIC_CUSTOM_HEADERS", f"X-Gateway: {FIRST_KEY}\nAuthorization: Basic a")
     noted = Noted()
     async with a_caller(noted, {"local": OURS}) as caller:
         await ask(caller, "local/qwen3")

@@ -65,6 +65,18 @@ def test_an_answer_is_cut_between_lines_and_says_how_to_read_on() -> None:
 OUTSIDE = '<outside source="snapshot:ab" origin="x">\nSaid.\nL1| one\nL2| two\n</outside>'
 
 
+def test_each_part_has_the_mark_of_the_data_that_it_is_from() -> None:
+    """As `recall` gives a turn: words of one's own, then two pages."""
+    other = OUTSIDE.replace("ab", "cd").replace("two", "three")
+    text = f"{'Own words. ' * 500}\n{OUTSIDE}\n\n{other}"
+    at = text.index("three")
+
+    assert labelled(text, at, at + 5) == (
+        '<outside source="snapshot:cd" origin="x">\nthree\n</outside>'
+    )
+    assert labelled(text, 0, 40) == text[:40]
+
+
 @given(st.integers(0, len(OUTSIDE)), st.integers(0, len(OUTSIDE)))
 def test_data_from_outside_stays_between_its_marks_in_every_part(one: int, other: int) -> None:
     start, end = sorted((one, other))

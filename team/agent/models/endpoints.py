@@ -162,10 +162,21 @@ def _anthropic(provider: Provider, key: str, http: httpx2.AsyncClient, _: bool) 
     return anthropic.AsyncAnthropic(
         api_key=key or (None if has_key else NO_KEY),
         base_url=provider.base_url or None,
+        default_headers=_own_headers(key) if provider.base_url else None,
         max_retries=0,
         timeout=TIMEOUT,
         http_client=http,
     )
+
+
+def _own_headers(key: str) -> dict[str, Any]:
+    """Headers in place of those that the user gave for the default address alone."""
+    lines = os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").split("\n")
+    names = [name.strip() for name, colon, _ in (line.partition(":") for line in lines) if colon]
+    return {
+        name: f"Bearer {key}" if name.lower() == "authorization" else anthropic.omit
+        for name in names
+    }
 
 
 def _bedrock(provider: Provider, key: str, http: httpx2.AsyncClient, is_replay: bool) -> Client:
