@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 from team.agent.models.priced import price_table
 from team.cli import exit_codes
 from team.cli.common import print_json
 from team.errors import SpecError
 from team.runtime.budget import Ask
-from team.runtime.dry_run import DryRun, dry_run, least_budget, least_tokens
 from team.runtime.run import Prepared, index_sources
 from team.sources import LibraryInfo
 from team.spec import ResolvedSpec
-from team.views.dry_run import dry_run_text, in_short
 from team.views.output import write_data, write_note
 from team.views.usage import UsageRow
+
+if TYPE_CHECKING:
+    from team.runtime.dry_run import DryRun
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -37,6 +39,11 @@ def check_budget(spec: ResolvedSpec, ask: Ask) -> None:
     Raises:
         SpecError: Says how much would do.
     """
+    if ask.usd is None and ask.tokens is None:
+        return
+    # A plan by code takes what members are made of, the SDK too: only who needs one pays.
+    from team.runtime.dry_run import least_budget, least_tokens
+
     least = least_budget(spec) if ask.usd is not None else None
     if least is not None:
         reason = f"${ask.usd:,.2f} do not pay for the lead's first call, which writes the plan"
@@ -51,6 +58,9 @@ def check_budget(spec: ResolvedSpec, ask: Ask) -> None:
 
 def show_dry_run(options: argparse.Namespace, prepared: Prepared) -> int:
     """Print what a run would do."""
+    from team.runtime.dry_run import dry_run
+    from team.views.dry_run import dry_run_text
+
     dry = dry_run(prepared, *index_sources(prepared.collection))
     if options.json:
         print_json(dry)
@@ -71,6 +81,9 @@ def may_start(
     is_paid = prepared.spec.provider != "rehearsal" and prepared.replayed is None
     if over is None or not is_paid:
         return True
+    from team.runtime.dry_run import dry_run
+    from team.views.dry_run import in_short
+
     dry = dry_run(prepared, library, info)
     likely = dry.estimate.likely.usd
     if likely is not None and likely <= over:

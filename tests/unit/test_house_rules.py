@@ -363,6 +363,9 @@ def test_roles_logs_nothing() -> None:
     "program",
     [
         pytest.param("import team.spec", id="team.spec"),
+        pytest.param(
+            "import team.cli.run_command; sys.modules.pop('nats')", id="what team run is made of"
+        ),
         pytest.param("from team.cli.main import main; main()", id="team --help"),
     ],
 )
