@@ -372,6 +372,7 @@ def test_a_model_with_a_price_is_counted_by_price(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"budget": 4_000_000_000}, "more than a run can have; ask for 1,000,000,000 at most"),
         ({"budget": 50_000}, "too little for single; ask for 224,000"),
         ({"budget": 250_000}, "too little for vote3, 83,333 for each of its runs; ask for 672,000"),
         ({"team": "reserch"}, "did you mean 'research'"),
@@ -436,6 +437,11 @@ def test_sources_that_are_not_there_are_told_before_anything_is_spent(project: P
         (("--budget", "1"), "no tasks are named"),
         (("tasks.jsonl", "--budget", "1"), "too little for single"),
         (("none.jsonl", "--budget", "1"), "there is no such file"),
+        ((".", "--budget", "1"), "it is a folder, not a file of tasks"),
+        (("tasks.jsonl", "--budget", "2M", "--arms", ""), "nothing is compared with a single"),
+        (("tasks.jsonl", "--budget", "50k"), "50,000 is too little for single"),
+        (("tasks.jsonl", "--budget", "2.5"), "it is no amount in dollars"),
+        (("tasks.jsonl", "--budget", "$3"), "it is no amount in dollars"),
         (("--resume", "none", "--seed", "1"), "seed: it can't be changed with --resume"),
         (("--resume", "none"), "name the folder of a comparison"),
     ],
@@ -455,6 +461,25 @@ def test_bad_input_is_refused_before_anything_starts(
 
     assert words in capsys.readouterr().err
     assert not (project / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--trials", "x", "'x' is no whole number from 1 to 100; give one"),
+        ("--trials", "101", "'101' is no whole number from 1 to 100"),
+        ("--jobs", "0", "'0' is no whole number from 1"),
+        ("--enough", "80", "'80' is no share above 0 and at most 1; give one, such as 0.8"),
+        ("--enough", "nan", "'nan' is no share"),
+    ],
+)
+def test_a_number_that_can_not_be_used_is_told_in_words(
+    capsys: pytest.CaptureFixture[str], option: str, value: str, words: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", "tasks.jsonl", "--budget", "2M", option, value])
+
+    assert words in capsys.readouterr().err
 
 
 def test_a_comparison_is_neither_recorded_nor_replayed(
