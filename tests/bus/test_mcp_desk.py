@@ -113,6 +113,16 @@ async def test_a_wait_without_news_ends_with_its_time(
     assert "resume_run" in news["next"]
 
 
+async def test_a_sequence_that_is_yet_to_come_means_the_newest_there_is(
+    server: MCPServer[Any], stream: RunStream
+) -> None:
+    await _seat(stream, "ada")
+
+    news = await _ask(server, "follow_run", run=stream.run, after=10**15, wait_seconds=0)
+
+    assert (news["events"], news["next_after"]) == ([], 1)
+
+
 async def test_many_events_come_in_pages_and_none_is_left_out(
     server: MCPServer[Any], stream: RunStream
 ) -> None:
