@@ -30,6 +30,7 @@ from team.compare.results import (
     read_departures,
     read_plan,
     read_rows,
+    worked_on,
     write_plan,
     write_whole,
 )
@@ -73,11 +74,15 @@ def compare(options: argparse.Namespace) -> int:
         folder, plan, digest = _taken_up(options)
     else:
         folder, plan, digest = _begun(options)
-    check_model_settings(plan.provider)
-    _say(options, plan, folder, digest)
-    warm_up()
-    log_to_file(folder / "supervisor.log")
-    return asyncio.run(_compare(options, access_of(options), plan, digest, folder))
+    with worked_on(folder):
+        if options.resume is not None:
+            for text in departures_of(plan):
+                add_departure(folder, text)
+        check_model_settings(plan.provider)
+        _say(options, plan, folder, digest)
+        warm_up()
+        log_to_file(folder / "supervisor.log")
+        return asyncio.run(_compare(options, access_of(options), plan, digest, folder))
 
 
 def _begun(options: argparse.Namespace) -> tuple[Path, Plan, str]:
@@ -117,8 +122,6 @@ def _taken_up(options: argparse.Namespace) -> tuple[Path, Plan, str]:
     if has_commands and not options.allow_commands:
         fix = "give --allow-commands again"
         raise SpecError(str(folder), "graders", "they would start programs of yours", fix)
-    for text in departures_of(plan):
-        add_departure(folder, text)
     return folder, plan, digest
 
 

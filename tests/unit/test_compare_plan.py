@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.messages import Budget, PlanMade, PlannedTask
+from bus.messages import Budget, PlanMade, PlannedTask, UsageReserved
 from team.cli import exit_codes
 from team.cli.main import main
 from team.compare import results
@@ -30,7 +30,7 @@ from team.compare.arms import (
     read_arms,
     run_ids,
 )
-from team.compare.results import add_row, read_plan, read_rows, write_plan
+from team.compare.results import add_row, read_plan, read_rows, worked_on, write_plan
 from team.compare.setting import Asked, departures_of, make_plan, prepare_run
 from team.compare.sham import PEERS, sham_plan
 from team.compare.spending import Spending, in_column, spending_of
@@ -234,6 +234,27 @@ def test_everything_is_charged_by_column_and_what_is_around_the_work_apart() -> 
         is_estimated=True,
     )
     assert spent.tokens == 50
+
+
+def test_what_nobody_has_settled_stands_apart_at_most() -> None:
+    """A call that was reserved and never heard of again, and one that can't say all of it."""
+    reserved = UsageReserved(context="t1", turn=9, model="m1", tokens=500, usd=0.5)
+    partly = msgspec.structs.replace(
+        a_usage(input=10, cost_usd=0.25), unsettled_tokens=30, unsettled_usd=0.125
+    )
+    records = [
+        a_record(1, "usage", author="ada", body=reserved),
+        a_record(2, "usage", author="bob", body=partly),
+    ]
+
+    spent = spending_of(records, {"ada", "bob"}, 1.0)
+    twice = spent.plus(spent)
+
+    assert (spent.tokens, spent.usd) == (partly.tokens.total, 0.25)
+    assert (spent.unsettled, spent.unsettled_usd) == (530, 0.625)
+    assert (twice.unsettled, twice.unsettled_usd) == (1_060, 1.25)
+    unknown = msgspec.structs.replace(spent, unsettled_usd=None)
+    assert spent.plus(unknown).unsettled_usd is None
 
 
 def test_runs_side_by_side_take_as_long_as_the_longest() -> None:
@@ -490,6 +511,20 @@ def test_a_comparison_is_neither_recorded_nor_replayed(
     assert main(["compare", "tasks.jsonl", "--budget", "300000"]) == exit_codes.BAD_INPUT
 
     assert "neither recorded nor replayed" in capsys.readouterr().err
+
+
+def test_two_do_not_go_on_with_one_comparison_at_once(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project / "cmp"
+    write_plan(folder, a_comparison(1))
+
+    with worked_on(folder):
+        assert main(["compare", "--resume", str(folder)]) == exit_codes.BAD_INPUT
+
+    assert "another team compare works on it; wait for it" in capsys.readouterr().err
+    with worked_on(folder):
+        assert read_rows(folder) == []
 
 
 def test_programs_are_allowed_anew_when_a_comparison_is_taken_up(
