@@ -30,6 +30,7 @@ from team.compare.results import (
     read_departures,
     read_plan,
     read_rows,
+    worked_on,
     write_plan,
     write_whole,
 )
@@ -37,6 +38,7 @@ from team.compare.session import Comparison
 from team.compare.setting import Asked, departures_of, make_plan
 from team.compare.tasks import Command
 from team.errors import SpecError
+from team.runtime.budget import parse_tokens
 from team.runtime.launch import warm_up
 from team.runtime.logs import log_to_file
 from team.runtime.run import check_model_settings
@@ -45,6 +47,9 @@ from team.views.output import write_data, write_note
 
 TEAM: Final = "research"
 _COMMAND: Final = "team compare"
+_TOKENS_FIX: Final = (
+    "give tokens for one arm and task, 2000000, 800k or 2M; it is no amount in dollars"
+)
 _NOT_AGAIN: Final = (
     "tasks",
     "budget",
@@ -69,24 +74,28 @@ def compare(options: argparse.Namespace) -> int:
         folder, plan, digest = _taken_up(options)
     else:
         folder, plan, digest = _begun(options)
-    check_model_settings(plan.provider)
-    _say(options, plan, folder, digest)
-    warm_up()
-    log_to_file(folder / "supervisor.log")
-    return asyncio.run(_compare(options, access_of(options), plan, digest, folder))
+    with worked_on(folder):
+        if options.resume is not None:
+            for text in departures_of(plan):
+                add_departure(folder, text)
+        check_model_settings(plan.provider)
+        _say(options, plan, folder, digest)
+        warm_up()
+        log_to_file(folder / "supervisor.log")
+        return asyncio.run(_compare(options, access_of(options), plan, digest, folder))
 
 
 def _begun(options: argparse.Namespace) -> tuple[Path, Plan, str]:
     if options.tasks is None:
         raise SpecError(_COMMAND, "TASKS", "no tasks are named", "name a file, or --resume DIR")
     if options.budget is None:
-        fix = "say what each arm may spend on one task, such as --budget 2000000"
+        fix = "say what each arm may spend on one task, such as --budget 2M"
         raise SpecError(_COMMAND, "--budget", "there is none", fix)
     plan = make_plan(
         Asked(
             tasks_file=Path(options.tasks),
-            budget=options.budget,
-            arms=options.arms or DEFAULT,
+            budget=parse_tokens(options.budget, "--budget", _TOKENS_FIX),
+            arms=DEFAULT if options.arms is None else options.arms,
             trials=options.trials or TRIALS,
             seed=options.seed or 0,
             team=options.team or TEAM,
@@ -113,8 +122,6 @@ def _taken_up(options: argparse.Namespace) -> tuple[Path, Plan, str]:
     if has_commands and not options.allow_commands:
         fix = "give --allow-commands again"
         raise SpecError(str(folder), "graders", "they would start programs of yours", fix)
-    for text in departures_of(plan):
-        add_departure(folder, text)
     return folder, plan, digest
 
 

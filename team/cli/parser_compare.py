@@ -8,6 +8,9 @@ from typing import Any
 
 ENOUGH = 0.8
 TRIALS = 2
+TRIALS_MAX = 100
+"""More than anybody pays for."""
+JOBS_MAX = 1_000
 
 
 def add_compare(add: Callable[..., argparse.ArgumentParser], commands: Any) -> None:
@@ -28,7 +31,7 @@ def add_compare(add: Callable[..., argparse.ArgumentParser], commands: Any) -> N
     )
     compare.add_argument("tasks", metavar="TASKS", nargs="?", help="a file of tasks, JSON lines")
     compare.add_argument(
-        "--budget", type=_count, metavar="N", help="of one arm for one task, in tokens as priced"
+        "--budget", metavar="N", help="of one arm for one task, in tokens as priced: 2000000, 2M"
     )
     compare.add_argument(
         "--arms", metavar="LIST", help="default: single,single-long,vote3,team,sham"
@@ -40,7 +43,7 @@ def add_compare(add: Callable[..., argparse.ArgumentParser], commands: Any) -> N
     compare.add_argument("--model", metavar="NAME", help="a model for all; 'rehearsal' uses none")
     compare.add_argument("--policy", metavar="FILE", help="in place of the project's peerteam.toml")
     compare.add_argument("--seed", type=int, metavar="N", help="of order and bootstrap; default: 0")
-    compare.add_argument("--jobs", type=_count, default=1, metavar="N", help="at once; default: 1")
+    compare.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="at once; default: 1")
     compare.add_argument("--out", metavar="DIR", help="a new folder; default: compare-DATE-TIME")
     compare.add_argument("--resume", metavar="DIR", help="go on with what was begun there")
     compare.add_argument(
@@ -58,22 +61,27 @@ def add_compare(add: Callable[..., argparse.ArgumentParser], commands: Any) -> N
     compare.add_argument("--quiet", "-q", action="store_true", help="no progress, only the report")
 
 
-def _count(text: str) -> int:
-    number = int(text.replace("_", "").replace(",", ""))
-    if number < 1:
-        raise ValueError(text)
+def _whole(text: str, most: int) -> int:
+    number = int(text) if text.isdecimal() and len(text) <= len(str(most)) else 0
+    if not 1 <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {most}; give one")
     return number
+
+
+def _jobs(text: str) -> int:
+    return _whole(text, JOBS_MAX)
 
 
 def _trials(text: str) -> int:
-    number = _count(text)
-    if number > 100:  # noqa: PLR2004 - more than anybody pays for
-        raise ValueError(text)
-    return number
+    return _whole(text, TRIALS_MAX)
 
 
 def _share(text: str) -> float:
-    share = float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
     if not 0 < share <= 1:
-        raise ValueError(text)
+        reason = f"{text!r} is no share above 0 and at most 1; give one, such as 0.8"
+        raise argparse.ArgumentTypeError(reason)
     return share

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from team.compare.arms import AGAIN, SHAM, SINGLE, TEAM
-from team.compare.spending import in_column
+from team.compare.spending import Spending, in_column
 
 OVER_MAX: Final = 3
 """Answers over their budget that are named."""
@@ -123,7 +123,7 @@ def _arm(report: Report, name: str) -> ArmLine:
 def notes(report: Report, plan: Plan, rows: Sequence[Row]) -> tuple[str, ...]:
     """What has to be known to read the figures."""
     found = [*_of_progress(report), *_of_spending(report), *_of_budget(plan, rows)]
-    found += [*_of_team(rows), *_of_single(report)]
+    found += [*_of_unsettled(report), *_of_team(rows), *_of_single(report)]
     return tuple(found)
 
 
@@ -149,6 +149,19 @@ def _of_budget(plan: Plan, rows: Sequence[Row]) -> list[str]:
         return []
     names = ", ".join(row.runs[0] for row in over[:OVER_MAX])
     return [f"answers that took more than their budget: {len(over)} ({names})"]
+
+
+def _of_unsettled(report: Report) -> list[str]:
+    unsettled = [one for one in report.arms if one.spent.unsettled]
+    if not unsettled:
+        return []
+    said = ", ".join(f"{one.name} {_at_most(one.spent)}" for one in unsettled)
+    return [f"not settled, and not in the figures (calls that were cut short), at most: {said}"]
+
+
+def _at_most(spent: Spending) -> str:
+    usd = spent.unsettled_usd
+    return f"{spent.unsettled:,} tokens" + (f" (${usd:,.4f})" if usd else "")
 
 
 def _of_team(rows: Sequence[Row]) -> list[str]:

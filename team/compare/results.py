@@ -6,8 +6,11 @@ write: what a killed command leaves is whole, or a torn last line that is read p
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +26,7 @@ from team.policy import Policy
 PLAN: Final = "plan.json"
 PLAN_HASH: Final = "plan.sha256"
 RESULTS: Final = "results.jsonl"
+LOCK: Final = ".lock"
 DEPARTURES: Final = "departures.jsonl"
 REPORT_TEXT: Final = "report.md"
 REPORT_JSON: Final = "report.json"
@@ -170,6 +174,26 @@ def read_plan(folder: Path) -> tuple[Plan, str]:
     except msgspec.DecodeError as error:
         fix = "read it with the version of peerteam that wrote it"
         raise SpecError(place, "", f"it can't be read: {error}", fix) from error
+
+
+@contextmanager
+def worked_on(folder: Path) -> Iterator[None]:
+    """Be the only process that works on a comparison; the kernel ends that with the process.
+
+    Raises:
+        SpecError: Another process works on it, or the folder can't be written.
+    """
+    try:
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise SpecError(str(folder), "", f"can't be written: {error}", "mend that") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            fix = "wait for it or stop it, then go on with --resume"
+            raise SpecError(str(folder), "", "another team compare works on it", fix) from error
+        yield
 
 
 def add_row(folder: Path, row: Row) -> None:

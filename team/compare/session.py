@@ -23,7 +23,7 @@ from bus.run_stream import Entry, Record, RunStream, open_run
 from bus.streams import delete_stream
 from team.compare.answers import Answered, answered, voted
 from team.compare.arms import Arm, Unit, arm_of, first_units, other_units, run_ids
-from team.compare.commands import run_command
+from team.compare.commands import run_unless
 from team.compare.graders import Graded, grade, outcome_of
 from team.compare.results import Plan, Row, add_row, read_rows, write_whole
 from team.compare.setting import PLACEBO_FOLDER, prepare_run
@@ -97,7 +97,12 @@ class Comparison:
         self._stalled: set[Unit] = set()
         self._in_a_row = 0
         self._goal = 0
-        self.is_stopping = False
+        self._stop = asyncio.Event()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
 
     @property
     def rows(self) -> list[Row]:
@@ -106,7 +111,7 @@ class Comparison:
 
     def stop(self) -> None:
         """Ask to stop: members finish what they commit, and everything can be taken up again."""
-        self.is_stopping = True
+        self._stop.set()
         for supervisor in self._live:
             supervisor.stop()
 
@@ -115,6 +120,7 @@ class Comparison:
 
         Raises:
             StateError: Too many runs in a row have stalled.
+            SpecError: A signal has ended a grader.
             BusError: The bus is gone.
         """
         _lay_placebo(self._folder)
@@ -181,6 +187,8 @@ class Comparison:
             ended.append(one)
         answer = ended[0].answer if arm.runs == 1 else voted([one.answer for one in ended])
         graded = await self._graded(task, answer)
+        if graded is None:
+            return None
         spent = ended[0].spent
         for one in ended[1:]:
             spent = spent.plus(one.spent, side_by_side=True)
@@ -199,14 +207,18 @@ class Comparison:
             reason=next((one.reason for one in ended if one.reason), ""),
         )
 
-    async def _graded(self, task: Task, answer: Answered) -> list[Graded]:
+    async def _graded(self, task: Task, answer: Answered) -> list[Graded] | None:
+        """What every grader says; nothing if it was stopped meanwhile."""
         if not answer.text:
             return []
         base = Path(self._plan.tasks_file).parent
         found: list[Graded] = []
         for grader in task.graders:
             if isinstance(grader, Command):
-                found.append(await run_command(grader, answer, base))
+                said = await run_unless(self._stop, grader, answer, base)
+                if said is None:
+                    return None
+                found.append(said)
             elif (one := grade(grader, answer)) is not None:
                 found.append(one)
         return found

@@ -33,6 +33,7 @@ from team.compare.tasks import Task, read_tasks
 from team.errors import SpecError
 from team.policy import Policy, tightened_policy
 from team.rules.effort import Mode
+from team.runtime.budget import TOKENS_MAX
 from team.runtime.run import Prepared, RunRequest, prepare
 from team.spec import ResolvedSpec
 
@@ -180,8 +181,12 @@ def _check_budget(plan: Plan, arm: Arm) -> None:
     """Refuse a budget in which an arm could not even plan: its answers would say nothing.
 
     Raises:
-        SpecError: Names the arm and the least that it needs.
+        SpecError: Names the arm and the least that it needs, or the most that a run can have.
     """
+    most = TOKENS_MAX // (WEIGHTED_TOKENS if plan.column == "weighted" else 1)
+    if plan.budget > most * arm.runs:
+        reason = f"{plan.budget:,} is more than a run can have"
+        raise SpecError("--budget", "", reason, f"ask for {most:,} at most")
     least = least_budget(plan.lead_call, arm.runs)
     if plan.budget < least:
         parts = f", {plan.budget // arm.runs:,} for each of its runs" if arm.runs > 1 else ""

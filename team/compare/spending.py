@@ -1,7 +1,7 @@
 """What an arm has spent: a sum over the streams of its runs, kind by kind.
 
 Everything is charged: planning, work, verification, synthesis, rounds that were refused, and
-calls that gave no answer.
+calls that gave no answer. What a call may have taken and nobody could say stands apart, at most.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from bus.ids import LEAD
 from bus.messages import UsageSpent
 from bus.run_stream import Record
 from team.compare.arms import Column
+from team.state import Ledger
 
 
 class Spending(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,8 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
         peak_context: The most tokens that one call has read.
         around: Tokens of these that the lead and the verifiers took.
         is_estimated: Whether tokens were estimated, not counted.
+        unsettled: Tokens that calls may have taken beyond all this, at most: nobody has said.
+        unsettled_usd: The same in US dollars; absent as soon as one price is unknown.
     """
 
     input: int = 0
@@ -42,6 +45,8 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
     peak_context: int = 0
     around: int = 0
     is_estimated: bool = False
+    unsettled: int = 0
+    unsettled_usd: float | None = 0.0
 
     @property
     def tokens(self) -> int:
@@ -50,20 +55,25 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
 
     def plus(self, other: Spending, *, side_by_side: bool = False) -> Spending:
         """Both together."""
-        both = None if self.usd is None or other.usd is None else self.usd + other.usd
         seconds = max(self.seconds, other.seconds) if side_by_side else self.seconds + other.seconds
         return Spending(
             input=self.input + other.input,
             cache_write=self.cache_write + other.cache_write,
             cache_read=self.cache_read + other.cache_read,
             output=self.output + other.output,
-            usd=both,
+            usd=_together(self.usd, other.usd),
             seconds=seconds,
             calls=self.calls + other.calls,
             peak_context=max(self.peak_context, other.peak_context),
             around=self.around + other.around,
             is_estimated=self.is_estimated or other.is_estimated,
+            unsettled=self.unsettled + other.unsettled,
+            unsettled_usd=_together(self.unsettled_usd, other.unsettled_usd),
         )
+
+
+def _together(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
 
 
 def spending_of(records: Iterable[Record], workers: set[str], seconds: float) -> Spending:
@@ -74,12 +84,16 @@ def spending_of(records: Iterable[Record], workers: set[str], seconds: float) ->
         workers: Members that work on lanes; what all others take is `around`.
         seconds: How long the run was at work.
     """
-    total = Spending(seconds=seconds)
+    total, ledger = Spending(seconds=seconds), Ledger()
     for record in records:
+        ledger.apply(record)
         if isinstance(record.body, UsageSpent):
             is_around = record.subject.author == LEAD or record.subject.author not in workers
             total = total.plus(_call(record.body, is_around=is_around))
-    return total
+    rest = ledger.unsettled
+    return msgspec.structs.replace(
+        total, unsettled=rest.unsettled_tokens, unsettled_usd=rest.unsettled_usd
+    )
 
 
 def _call(usage: UsageSpent, *, is_around: bool) -> Spending:

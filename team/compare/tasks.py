@@ -125,6 +125,9 @@ def read_tasks(path: Path, *, allows_commands: bool) -> tuple[Task, ...]:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Lines that say something, with their numbers."""
     try:
+        if path.is_dir():
+            fix = "name a file in it, one JSON object a line"
+            raise SpecError(str(path), "", "it is a folder, not a file of tasks", fix)
         if not path.is_file():
             raise SpecError(str(path), "", "there is no such file", "check the path")
         if path.stat().st_size > FILE_BYTES_MAX:

@@ -91,10 +91,11 @@ class Desk:
     async def follow(
         self, run: str, after: int, until: Until, wait_s: float, tell: Told
     ) -> answers.News:
-        """Wait for what happens after a sequence, so many seconds at most."""
+        """Wait for what happens after a sequence, or the newest one, so many seconds at most."""
         async with self._on_bus() as connection:
             stream = await open_run(connection, run)
-            return await Following(stream, after, until, tell).wait(wait_s)
+            known = min(after, await stream.last_seq())
+            return await Following(stream, known, until, tell).wait(wait_s)
 
     async def decisions(
         self, run: str, area: str | None, offset: int, limit: int, *, is_history: bool

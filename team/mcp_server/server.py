@@ -20,6 +20,7 @@ from team.errors import TeamError
 from team.mcp_server import answers
 from team.mcp_server.desk import Desk
 from team.mcp_server.sessions import Asked
+from team.runtime.budget import TOKENS_MAX, USD_MAX
 from team.views.lines import describe, one_line
 from team.views.run_object import RunObject
 
@@ -108,10 +109,12 @@ def _add_starting(server: MCPServer[Any], desk: Desk) -> None:
             str | None, Field(description="A name for the run; else one is made.")
         ] = None,
         dollars_max: Annotated[
-            float | None, Field(gt=0, description="US dollars that it may cost at most.")
+            float | None,
+            Field(gt=0, le=USD_MAX, description="US dollars that it may cost at most."),
         ] = None,
         tokens_max: Annotated[
-            int | None, Field(ge=1, description="Tokens that it may read and write at most.")
+            int | None,
+            Field(ge=1, le=TOKENS_MAX, description="Tokens that it may read and write at most."),
         ] = None,
     ) -> answers.Started:
         """Start a team on a question about sources. Gives the run's id at once.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from bus.ids import SUPERVISOR
 from bus.messages import MemberJoined
 from bus.run_stream import RunStream, open_run
 from bus.subjects import pattern
+from team.errors import SpecError
 from team.mcp_server.bounds import Bounds, check_arguments
 from team.runtime.budget import Ask
 from team.runtime.home import run_dir
@@ -32,6 +34,16 @@ JOINED_S: Final = 15.0
 LOOK_EVERY_S: Final = 0.1
 SAID_CHARACTERS: Final = 600
 """How much of a session's last words is told."""
+FIELDS: Final = {
+    "--budget": "dollars_max",
+    "--max-tokens": "tokens_max",
+    "--model": "model",
+    "--source": "sources",
+    "--run": "run",
+    "--dry-run": "`team run --dry-run`",
+}
+"""Options of `team run`, and what a client of the tool has in their place."""
+_OPTION: Final = re.compile(r"--[a-z]+(?:-[a-z]+)*")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,18 +103,26 @@ async def prepare_asked(bounds: Bounds, asked: Asked) -> Ready:
 
 def _prepared(bounds: Bounds, asked: Asked) -> Prepared:
     check_arguments(bounds, asked.team, asked.sources)
-    return prepare(
-        RunRequest(
-            team=asked.team,
-            goal=asked.goal,
-            sources=asked.sources,
-            cwd=bounds.folder,
-            mode=asked.mode,
-            model=asked.model,
-            run=asked.run,
-            ask=Ask(usd=asked.dollars_max, tokens=asked.tokens_max),
-        )
+    request = RunRequest(
+        team=asked.team,
+        goal=asked.goal,
+        sources=asked.sources,
+        cwd=bounds.folder,
+        mode=asked.mode,
+        model=asked.model,
+        run=asked.run,
+        ask=Ask(usd=asked.dollars_max, tokens=asked.tokens_max),
     )
+    try:
+        return prepare(request)
+    except SpecError as error:
+        parts = (error.place, error.field, error.reason, error.fix)
+        raise SpecError(*map(as_fields, parts)) from error
+
+
+def as_fields(text: str) -> str:
+    """A text with the tool's fields in place of the options of `team run`."""
+    return _OPTION.sub(lambda found: FIELDS.get(found[0], found[0]), text)
 
 
 async def begin_session(

@@ -6,7 +6,6 @@ before each call, whoever has set them.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Final
 
@@ -39,8 +38,22 @@ def parse_ask(budget: str | None, max_tokens: str | None) -> Ask:
     """
     return Ask(
         usd=None if budget is None else _dollars(budget),
-        tokens=None if max_tokens is None else _tokens(max_tokens),
+        tokens=None if max_tokens is None else parse_tokens(max_tokens, "--max-tokens"),
     )
+
+
+def check_ask(ask: Ask) -> None:
+    """Refuse amounts that no spec can hold, whoever has asked for them.
+
+    Raises:
+        SpecError: Names the option and its range.
+    """
+    if ask.usd is not None and not 0 < ask.usd <= USD_MAX:
+        reason = f"{ask.usd:g} is not above 0 and at most {USD_MAX:,.0f}"
+        raise SpecError("--budget", "", reason, "give US dollars: 2.50")
+    if ask.tokens is not None and not 1 <= ask.tokens <= TOKENS_MAX:
+        reason = f"{ask.tokens} is no whole number from 1 to {TOKENS_MAX:,}"
+        raise SpecError("--max-tokens", "", reason, "give as many as the run may take: 500000")
 
 
 def _dollars(text: str) -> float:
@@ -48,21 +61,29 @@ def _dollars(text: str) -> float:
         usd = float(text.strip().removeprefix("$"))
     except ValueError as error:
         raise SpecError("--budget", "", f"{text!r} is no amount", "give dollars: 2.50") from error
-    if not (math.isfinite(usd) and 0 < usd <= USD_MAX):
-        reason = f"{text!r} is not above 0 and at most {USD_MAX:,.0f}"
-        raise SpecError("--budget", "", reason, "give US dollars: 2.50")
+    check_ask(Ask(usd=usd))
     return usd
 
 
-def _tokens(text: str) -> int:
+def parse_tokens(text: str, option: str, fix: str = "give 500000, 500k or 2M") -> int:
+    """Read a number of tokens.
+
+    Args:
+        text: As a person writes it.
+        option: Where it was given.
+        fix: What to do if it is none.
+
+    Raises:
+        SpecError: It is no number of tokens that a run can have.
+    """
     found = _TOKENS.fullmatch(text.strip())
     if found is None:
-        raise SpecError("--max-tokens", "", f"{text!r} is no number", "give 500000, 500k or 2M")
+        raise SpecError(option, "", f"{text!r} is no number of tokens", fix)
     whole, part, unit = found.groups()
     number = float(f"{re.sub('[_,]', '', whole)}.{part or 0}") * _UNITS[unit.lower()]
     if not (number.is_integer() and 1 <= number <= TOKENS_MAX):
         reason = f"{text!r} is no whole number from 1 to {TOKENS_MAX:,}"
-        raise SpecError("--max-tokens", "", reason, "give 500000, 500k or 2M")
+        raise SpecError(option, "", reason, fix)
     return int(number)
 
 

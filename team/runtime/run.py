@@ -44,7 +44,7 @@ from team.errors import SpecError
 from team.members.library_cache import library_path
 from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
-from team.runtime.budget import Ask, check_enough, within
+from team.runtime.budget import Ask, check_ask, check_enough, within
 from team.runtime.given import given_to
 from team.runtime.home import cache_dir
 from team.runtime.permitted import (
@@ -144,13 +144,14 @@ def prepare(request: RunRequest) -> Prepared:
     """Check a request and load all that it names.
 
     Raises:
-        SpecError: Goal, spec, policy or model are not usable.
+        SpecError: Goal, amounts, spec, policy or model are not usable.
         RoleError: A role file is not usable.
         SourceError: A source is not there or not readable.
         AdrError: Decision records are not there.
         InvalidNameError: The run's id can't be used.
     """
     goal = _goal_of(request)
+    check_ask(request.ask)
     project, policy = policy_of_project(request.cwd, request.policy)
     team = within(tightened(load_spec(find_spec(request.team, request.cwd)), project), request.ask)
     check_seats(team)

@@ -113,6 +113,16 @@ async def test_a_wait_without_news_ends_with_its_time(
     assert "resume_run" in news["next"]
 
 
+async def test_a_sequence_that_is_yet_to_come_means_the_newest_there_is(
+    server: MCPServer[Any], stream: RunStream
+) -> None:
+    await _seat(stream, "ada")
+
+    news = await _ask(server, "follow_run", run=stream.run, after=10**15, wait_seconds=0)
+
+    assert (news["events"], news["next_after"]) == ([], 1)
+
+
 async def test_many_events_come_in_pages_and_none_is_left_out(
     server: MCPServer[Any], stream: RunStream
 ) -> None:
@@ -188,6 +198,10 @@ async def test_what_can_not_be_started_says_why_and_opens_nothing(server: MCPSer
         "it is empty": {"goal": " "},
         "needs a key": {"model": "claude-opus-5-5"},
         "can't be used": {"run": "a b"},
+        "dollars_max": {"dollars_max": 2e6, "model": "rehearsal"},
+        "tokens_max: it is too little": {"tokens_max": 1_000, "model": "rehearsal"},
+        "tokens_max": {"tokens_max": 10**20, "model": "rehearsal"},
+        "or model rehearsal": {"model": "claude-opus-5-5"},
     }
 
     for reason, change in refused.items():

@@ -15,7 +15,7 @@ from team.cli.parser import build_parser
 from team.cli.spending import more_command, other_prices
 from team.errors import SpecError
 from team.policy import Policy
-from team.runtime.budget import Ask, check_enough, parse_ask, said_of, within
+from team.runtime.budget import Ask, check_ask, check_enough, parse_ask, said_of, within
 from team.runtime.dry_run import least_budget, least_tokens
 from team.spec import ResolvedSpec, TeamSpec
 from team.views.usage import AllowanceRow, UsageRow, usage_row
@@ -57,6 +57,18 @@ def test_what_is_no_amount_of_dollars_is_refused_by_name(text: str) -> None:
 def test_what_is_no_number_of_tokens_is_refused_by_name(text: str) -> None:
     with pytest.raises(SpecError, match="--max-tokens"):
         parse_ask(None, text)
+
+
+@pytest.mark.parametrize(
+    ("ask", "option"),
+    [
+        *((Ask(usd=usd), "--budget") for usd in (2e6, 0.0, float("nan"), float("inf"))),
+        *((Ask(tokens=tokens), "--max-tokens") for tokens in (0, 10**20)),
+    ],
+)
+def test_an_amount_that_no_spec_can_hold_is_refused_whoever_asks(ask: Ask, option: str) -> None:
+    with pytest.raises(SpecError, match=option):
+        check_ask(ask)
 
 
 @given(st.text(max_size=12), st.text(max_size=12))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.messages import Budget, PlanMade, PlannedTask
+from bus.messages import Budget, PlanMade, PlannedTask, UsageReserved
 from team.cli import exit_codes
 from team.cli.main import main
 from team.compare import results
@@ -30,7 +30,7 @@ from team.compare.arms import (
     read_arms,
     run_ids,
 )
-from team.compare.results import add_row, read_plan, read_rows, write_plan
+from team.compare.results import add_row, read_plan, read_rows, worked_on, write_plan
 from team.compare.setting import Asked, departures_of, make_plan, prepare_run
 from team.compare.sham import PEERS, sham_plan
 from team.compare.spending import Spending, in_column, spending_of
@@ -236,6 +236,27 @@ def test_everything_is_charged_by_column_and_what_is_around_the_work_apart() -> 
     assert spent.tokens == 50
 
 
+def test_what_nobody_has_settled_stands_apart_at_most() -> None:
+    """A call that was reserved and never heard of again, and one that can't say all of it."""
+    reserved = UsageReserved(context="t1", turn=9, model="m1", tokens=500, usd=0.5)
+    partly = msgspec.structs.replace(
+        a_usage(input=10, cost_usd=0.25), unsettled_tokens=30, unsettled_usd=0.125
+    )
+    records = [
+        a_record(1, "usage", author="ada", body=reserved),
+        a_record(2, "usage", author="bob", body=partly),
+    ]
+
+    spent = spending_of(records, {"ada", "bob"}, 1.0)
+    twice = spent.plus(spent)
+
+    assert (spent.tokens, spent.usd) == (partly.tokens.total, 0.25)
+    assert (spent.unsettled, spent.unsettled_usd) == (530, 0.625)
+    assert (twice.unsettled, twice.unsettled_usd) == (1_060, 1.25)
+    unknown = msgspec.structs.replace(spent, unsettled_usd=None)
+    assert spent.plus(unknown).unsettled_usd is None
+
+
 def test_runs_side_by_side_take_as_long_as_the_longest() -> None:
     one, other = Spending(input=1, seconds=2.0), Spending(input=2, seconds=5.0, usd=None)
 
@@ -372,6 +393,7 @@ def test_a_model_with_a_price_is_counted_by_price(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"budget": 4_000_000_000}, "more than a run can have; ask for 1,000,000,000 at most"),
         ({"budget": 50_000}, "too little for single; ask for 224,000"),
         ({"budget": 250_000}, "too little for vote3, 83,333 for each of its runs; ask for 672,000"),
         ({"team": "reserch"}, "did you mean 'research'"),
@@ -436,6 +458,11 @@ def test_sources_that_are_not_there_are_told_before_anything_is_spent(project: P
         (("--budget", "1"), "no tasks are named"),
         (("tasks.jsonl", "--budget", "1"), "too little for single"),
         (("none.jsonl", "--budget", "1"), "there is no such file"),
+        ((".", "--budget", "1"), "it is a folder, not a file of tasks"),
+        (("tasks.jsonl", "--budget", "2M", "--arms", ""), "nothing is compared with a single"),
+        (("tasks.jsonl", "--budget", "50k"), "50,000 is too little for single"),
+        (("tasks.jsonl", "--budget", "2.5"), "it is no amount in dollars"),
+        (("tasks.jsonl", "--budget", "$3"), "it is no amount in dollars"),
         (("--resume", "none", "--seed", "1"), "seed: it can't be changed with --resume"),
         (("--resume", "none"), "name the folder of a comparison"),
     ],
@@ -457,6 +484,25 @@ def test_bad_input_is_refused_before_anything_starts(
     assert not (project / "home").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--trials", "x", "'x' is no whole number from 1 to 100; give one"),
+        ("--trials", "101", "'101' is no whole number from 1 to 100"),
+        ("--jobs", "0", "'0' is no whole number from 1"),
+        ("--enough", "80", "'80' is no share above 0 and at most 1; give one, such as 0.8"),
+        ("--enough", "nan", "'nan' is no share"),
+    ],
+)
+def test_a_number_that_can_not_be_used_is_told_in_words(
+    capsys: pytest.CaptureFixture[str], option: str, value: str, words: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", "tasks.jsonl", "--budget", "2M", option, value])
+
+    assert words in capsys.readouterr().err
+
+
 def test_a_comparison_is_neither_recorded_nor_replayed(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -465,6 +511,20 @@ def test_a_comparison_is_neither_recorded_nor_replayed(
     assert main(["compare", "tasks.jsonl", "--budget", "300000"]) == exit_codes.BAD_INPUT
 
     assert "neither recorded nor replayed" in capsys.readouterr().err
+
+
+def test_two_do_not_go_on_with_one_comparison_at_once(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project / "cmp"
+    write_plan(folder, a_comparison(1))
+
+    with worked_on(folder):
+        assert main(["compare", "--resume", str(folder)]) == exit_codes.BAD_INPUT
+
+    assert "another team compare works on it; wait for it" in capsys.readouterr().err
+    with worked_on(folder):
+        assert read_rows(folder) == []
 
 
 def test_programs_are_allowed_anew_when_a_comparison_is_taken_up(

@@ -276,3 +276,20 @@ def test_progress_says_what_came_of_a_unit_and_what_it_took() -> None:
     [row] = rows_of("vote3", "r")
 
     assert row_text(row, 3, 9) == "[3/9] vote3 t000 #1: right, 1,000 tokens, 2.0 s"
+
+
+def test_what_nobody_has_settled_is_named_for_each_arm() -> None:
+    plan = a_comparison(1)
+    rows = [rows_of(name, "r")[0] for name in ARMS]
+    spent = msgspec.structs.replace(rows[2].spent, unsettled=12_000, unsettled_usd=0.5)
+    unknown = msgspec.structs.replace(rows[3].spent, unsettled=900, unsettled_usd=None)
+
+    cut = [
+        *rows[:2],
+        msgspec.structs.replace(rows[2], spent=spent),
+        msgspec.structs.replace(rows[3], spent=unknown),
+    ]
+    said = report_text(analysed(plan, "f" * 64, cut), cut)
+
+    assert "at most: team 12,000 tokens ($0.5000), sham 900 tokens" in said
+    assert "not settled" not in report_text(analysed(plan, "f" * 64, rows), rows)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,8 @@ from hypothesis import strategies as st
 
 from bus.messages import Citation, ResultPublished
 from team.compare.answers import NO_LINE, Answered, Quoted, answered, normalized, overlap, voted
-from team.compare.commands import run_command
-from team.compare.graders import grade, outcome_of
+from team.compare.commands import run_command, run_unless
+from team.compare.graders import Graded, grade, outcome_of
 from team.compare.tasks import (
     Command,
     Contains,
@@ -318,3 +321,36 @@ async def test_a_command_reads_the_answer_and_says_yes_with_0(
     assert "can't be started" in (await graded("no-such-program")).note
     assert "longer than" in (await graded("sleep", "30", seconds=0.05)).note
     assert (await graded("sh", "-c", 'test -z "$ANTHROPIC_API_KEY"')).passed
+
+
+async def test_stopping_ends_a_command_and_all_that_it_started_at_once(tmp_path: Path) -> None:
+    """The pipe is at its end once the last of them has gone; nothing is said of the answer."""
+    os.mkfifo(tmp_path / "pipe")
+    stop, script = asyncio.Event(), "exec 3>pipe; echo up >&3; sleep 600 & wait"
+    grader = Command(argv=("sh", "-c", script), seconds=600.0)
+    work = asyncio.create_task(run_unless(stop, grader, Answered(text="Paris"), tmp_path))
+
+    with await asyncio.to_thread((tmp_path / "pipe").open) as pipe:
+        assert await asyncio.to_thread(pipe.readline) == "up\n"
+        stop.set()
+
+        assert await work is None
+        assert await asyncio.to_thread(pipe.read) == ""
+
+
+async def test_a_command_has_a_session_of_its_own_so_that_ctrl_c_is_not_its_end(
+    tmp_path: Path,
+) -> None:
+    script = "import os, sys; sys.exit(os.getsid(0) != os.getpid())"
+    grader = Command(argv=(sys.executable, "-c", script))
+
+    said = await run_unless(asyncio.Event(), grader, Answered(text="Paris"), tmp_path)
+
+    assert said == Graded(type="command", passed=True)
+
+
+async def test_a_command_that_a_signal_ended_says_nothing_of_the_answer(tmp_path: Path) -> None:
+    grader = Command(argv=("sh", "-c", "kill -INT $$"))
+
+    with pytest.raises(SpecError, match="signal 2 ended it"):
+        await run_command(grader, Answered(text="Paris"), tmp_path)

@@ -15,6 +15,7 @@ from team.cli.main import main
 from team.errors import SourceError, SpecError
 from team.mcp_server import answers
 from team.mcp_server.bounds import bounds_of, check_arguments
+from team.mcp_server.sessions import Asked, prepare_asked
 from team.sources import collect
 from team.views.run_object import CitationRow, ResultRow, RunObject, run_object
 from tests.support.builders import a_story
@@ -98,6 +99,23 @@ def test_without_the_extra_the_command_says_how_to_install_it(project: Path) -> 
 
     assert done.returncode == exit_codes.BAD_INPUT
     assert "pip install 'peerteam[mcp]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dollars_max": 2e6}, r"^dollars_max: 2e\+06 is not above 0 and at most 1,000,000"),
+        ({"tokens_max": 10**20}, "^tokens_max: 1000.* is no whole number from 1 to 1,000,000,000"),
+        ({"sources": ()}, "^sources: .*give files, folders or globs with sources"),
+    ],
+)
+async def test_a_request_that_can_not_be_met_names_the_fields_of_the_tool(
+    project: Path, changes: dict[str, object], words: str
+) -> None:
+    asked = Asked(team="research", goal="How?", sources=("notes.md",), model="rehearsal")
+
+    with pytest.raises(SpecError, match=words):
+        await prepare_asked(bounds_of(project, []), msgspec.structs.replace(asked, **changes))
 
 
 # ------------------------------------------------------------------ answers
