@@ -165,8 +165,7 @@ async def test_a_server_of_ones_own_is_never_sent_the_key_to_anthropic(
     async with a_caller(noted, {"local": OURS}) as caller:
         await ask(caller, "local/qwen3")
 
-    sent = " ".join(f"{k}: {v}" for k, v in noted.last.headers.items())
-    assert FIRST_KEY not in sent
+    assert not any(FIRST_KEY in value for value in noted.last.headers.values())
     assert noted.last.headers["authorization"] == "Bearer none"
 
 
