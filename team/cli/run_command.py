@@ -18,7 +18,6 @@ from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
 from team.cli.resumable import run_to_resume
 from team.cli.spending import (
-    check_budget,
     check_options,
     may_start,
     more_command,
@@ -29,6 +28,7 @@ from team.errors import SpecError
 from team.mcp_files import McpServer
 from team.rules.approvals import waits_only
 from team.runtime.budget import parse_ask, said_of
+from team.runtime.enough import check_budget
 from team.runtime.home import run_dir
 from team.runtime.launch import warm_up
 from team.runtime.logs import log_to_file
@@ -83,7 +83,7 @@ def _run_request(options: argparse.Namespace) -> int:
     for line in said_of(ask, prepared.spec.team.policy):
         write_note(line)
     if options.dry_run:
-        return show_dry_run(options, prepared)
+        return show_dry_run(options, prepared, ask)
     check_budget(prepared.spec, ask)
     for line in check_fits(prepared) if prepared.replayed is not None else ():
         write_note(f"stale: {line}")

@@ -6,12 +6,15 @@ import argparse
 import shlex
 import sys
 
+import msgspec
+
 from team.agent.models.priced import price_table
 from team.cli import exit_codes
 from team.cli.common import print_json
 from team.errors import SpecError
 from team.runtime.budget import Ask
-from team.runtime.dry_run import DryRun, dry_run, least_budget, least_tokens
+from team.runtime.dry_run import DryRun, dry_run
+from team.runtime.enough import check_budget
 from team.runtime.run import Prepared, index_sources
 from team.sources import LibraryInfo
 from team.spec import ResolvedSpec
@@ -31,32 +34,18 @@ def check_options(options: argparse.Namespace) -> None:
         raise SpecError(which, "", "a dry run makes no call", "leave it or --dry-run out")
 
 
-def check_budget(spec: ResolvedSpec, ask: Ask) -> None:
-    """Refuse an amount of which the lead could not make its first call.
-
-    Raises:
-        SpecError: Says how much would do.
-    """
-    least = least_budget(spec) if ask.usd is not None else None
-    if least is not None:
-        reason = f"${ask.usd:,.2f} do not pay for the lead's first call, which writes the plan"
-        fix = f"give ${least + 0.005:,.2f} at least, or lower policy.output_tokens_max"
-        raise SpecError("--budget", "", reason, fix)
-    tokens = least_tokens(spec) if ask.tokens is not None else None
-    if tokens is not None:
-        reason = f"{ask.tokens:,} do not hold the lead's first call, which writes the plan"
-        fix = f"give {tokens:,} at least, or lower policy.output_tokens_max"
-        raise SpecError("--max-tokens", "", reason, fix)
-
-
-def show_dry_run(options: argparse.Namespace, prepared: Prepared) -> int:
-    """Print what a run would do."""
+def show_dry_run(options: argparse.Namespace, prepared: Prepared, ask: Ask) -> int:
+    """Print what a run would do, and whether it would be refused for too small an amount."""
     dry = dry_run(prepared, *index_sources(prepared.collection))
+    try:
+        check_budget(prepared.spec, ask)
+    except SpecError as error:
+        dry = msgspec.structs.replace(dry, refused=str(error))
     if options.json:
         print_json(dry)
     else:
         write_data(dry_run_text(dry))
-    return exit_codes.OK
+    return exit_codes.OK if dry.refused is None else exit_codes.BAD_INPUT
 
 
 def may_start(
