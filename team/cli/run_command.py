@@ -18,7 +18,6 @@ from team.cli import exit_codes
 from team.cli.common import access_of, describe_run, print_json, read_run
 from team.cli.resumable import run_to_resume
 from team.cli.spending import (
-    check_budget,
     check_options,
     may_start,
     more_command,
@@ -83,8 +82,12 @@ def _run_request(options: argparse.Namespace) -> int:
     for line in said_of(ask, prepared.spec.team.policy):
         write_note(line)
     if options.dry_run:
-        return show_dry_run(options, prepared)
-    check_budget(prepared.spec, ask)
+        return show_dry_run(options, prepared, ask)
+    if ask.usd is not None or ask.tokens is not None:
+        # A plan by code takes what members are made of, the SDK too: only who needs one pays.
+        from team.runtime.enough import check_budget
+
+        check_budget(prepared.spec, ask)
     for line in check_fits(prepared) if prepared.replayed is not None else ():
         write_note(f"stale: {line}")
     warm_up(with_mcp=bool(prepared.servers.servers))

@@ -7,6 +7,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from team.agent.models.priced import price_table
 from team.cli import exit_codes
 from team.cli.common import print_json
@@ -33,40 +35,23 @@ def check_options(options: argparse.Namespace) -> None:
         raise SpecError(which, "", "a dry run makes no call", "leave it or --dry-run out")
 
 
-def check_budget(spec: ResolvedSpec, ask: Ask) -> None:
-    """Refuse an amount of which the lead could not make its first call.
-
-    Raises:
-        SpecError: Says how much would do.
-    """
-    if ask.usd is None and ask.tokens is None:
-        return
+def show_dry_run(options: argparse.Namespace, prepared: Prepared, ask: Ask) -> int:
+    """Print what a run would do, and whether it would be refused for too small an amount."""
     # A plan by code takes what members are made of, the SDK too: only who needs one pays.
-    from team.runtime.dry_run import least_budget, least_tokens
-
-    least = least_budget(spec) if ask.usd is not None else None
-    if least is not None:
-        reason = f"${ask.usd:,.2f} do not pay for the lead's first call, which writes the plan"
-        fix = f"give ${least + 0.005:,.2f} at least, or lower policy.output_tokens_max"
-        raise SpecError("--budget", "", reason, fix)
-    tokens = least_tokens(spec) if ask.tokens is not None else None
-    if tokens is not None:
-        reason = f"{ask.tokens:,} do not hold the lead's first call, which writes the plan"
-        fix = f"give {tokens:,} at least, or lower policy.output_tokens_max"
-        raise SpecError("--max-tokens", "", reason, fix)
-
-
-def show_dry_run(options: argparse.Namespace, prepared: Prepared) -> int:
-    """Print what a run would do."""
     from team.runtime.dry_run import dry_run
+    from team.runtime.enough import check_budget
     from team.views.dry_run import dry_run_text
 
     dry = dry_run(prepared, *index_sources(prepared.collection))
+    try:
+        check_budget(prepared.spec, ask)
+    except SpecError as error:
+        dry = msgspec.structs.replace(dry, refused=str(error))
     if options.json:
         print_json(dry)
     else:
         write_data(dry_run_text(dry))
-    return exit_codes.OK
+    return exit_codes.OK if dry.refused is None else exit_codes.BAD_INPUT
 
 
 def may_start(

@@ -113,8 +113,13 @@ def _prepared(bounds: Bounds, asked: Asked) -> Prepared:
         run=asked.run,
         ask=Ask(usd=asked.dollars_max, tokens=asked.tokens_max),
     )
+    # What makes a plan takes a second to import: only who starts a run pays.
+    from team.runtime.enough import check_budget  # noqa: PLC0415
+
     try:
-        return prepare(request)
+        prepared = prepare(request)
+        check_budget(prepared.spec, request.ask)
+        return prepared
     except SpecError as error:
         parts = (error.place, error.field, error.reason, error.fix)
         raise SpecError(*map(as_fields, parts)) from error

@@ -81,12 +81,14 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         limit: What policy lets the run spend.
         granted: What was given out: spent, or still open to a member.
         spent: What was spent.
+        unsettled: What calls may have taken beyond that, at most.
         left: What was not given out yet, the lead's reserve included.
     """
 
     limit: float | None
     granted: float | None
     spent: float | None
+    unsettled: float | None
     left: float | None
 
 
@@ -128,6 +130,7 @@ def accounts(state: RunState) -> tuple[Account, Account] | None:
     if state.spec is None:
         return None
     policy, out, total = _policy(state), given_out(state), state.ledger.total
+    rest = state.ledger.unsettled
     limit = policy.run_dollars_max
     known = out.usd if out.usd < inf else None
     return (
@@ -135,12 +138,14 @@ def accounts(state: RunState) -> tuple[Account, Account] | None:
             limit=policy.run_tokens_max,
             granted=out.tokens,
             spent=total.tokens,
+            unsettled=rest.unsettled_tokens,
             left=max(0, policy.run_tokens_max - out.tokens),
         ),
         Account(
             limit=limit,
             granted=known if limit is not None else None,
             spent=total.cost_usd,
+            unsettled=rest.unsettled_usd,
             left=max(0.0, limit - known) if limit is not None and known is not None else None,
         ),
     )

@@ -61,6 +61,8 @@ def sum_of(parts: Iterable[Spent]) -> Spent:
     total = Spent()
     for one in parts:
         is_known = total.cost_usd is not None and one.cost_usd is not None
+        rest_known = total.unsettled_usd is not None and one.unsettled_usd is not None
+        rest_usd = (total.unsettled_usd or 0.0) + (one.unsettled_usd or 0.0)
         total = Spent(
             calls=total.calls + one.calls,
             input_tokens=total.input_tokens + one.input_tokens,
@@ -71,6 +73,8 @@ def sum_of(parts: Iterable[Spent]) -> Spent:
             cache_write_tokens=total.cache_write_tokens + one.cache_write_tokens,
             lost_tokens=total.lost_tokens + one.lost_tokens,
             web_searches=total.web_searches + one.web_searches,
+            unsettled_tokens=total.unsettled_tokens + one.unsettled_tokens,
+            unsettled_usd=rest_usd if rest_known else None,
         )
     return total
 

@@ -13,9 +13,7 @@ import msgspec
 
 from team.errors import SpecError
 from team.policy import Limits, Policy, tightened_policy
-from team.rules.grants import lane_budgets, why_empty
-from team.spec import ResolvedSpec, TeamSpec
-from team.state import RunState
+from team.spec import TeamSpec
 
 USD_MAX: Final = 1_000_000.0
 TOKENS_MAX: Final = 1_000_000_000
@@ -111,25 +109,3 @@ def _holds(option: str, asked: str, held: str, is_stricter: bool) -> str:
     if is_stricter:
         return f"limit: policy's {held} holds, which is below {option} {asked}"
     return f"limit: this run may take {asked} ({option})"
-
-
-def check_enough(spec: ResolvedSpec, ask: Ask) -> None:
-    """Refuse an amount of which no lane could be granted anything.
-
-    Raises:
-        SpecError: Names the option and what is lacking.
-    """
-    if ask == Ask():
-        return
-    state = RunState()
-    state.spec = spec
-    [slice_] = lane_budgets(state, 1)
-    denied = why_empty(slice_)
-    if denied is None:
-        return
-    option = "--budget" if slice_.usd_max is not None and not slice_.usd_max > 0 else "--max-tokens"
-    if (ask.usd if option == "--budget" else ask.tokens) is None:
-        return  # not this option's fault: the run says it itself
-    share = spec.team.policy.reserve_share
-    reason = f"it is too little for one lane: {share:.0%} of it is kept for the lead"
-    raise SpecError(option, "", f"{reason} ({denied.code})", "give more; --dry-run estimates it")

@@ -99,6 +99,8 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
         price_table: By which table; empty for the rehearsal model.
         own_prices: Models whose price the policy sets.
         warnings: Where the limits leave too little to begin with.
+        refused: Why `team run` would refuse the amount that was given, and which would do;
+            null if it would not.
     """
 
     goal: str
@@ -119,6 +121,7 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     price_table: str
     own_prices: tuple[str, ...]
     warnings: tuple[str, ...]
+    refused: str | None = None
 
 
 def dry_run(prepared: Prepared, data: bytes, info: LibraryInfo) -> DryRun:

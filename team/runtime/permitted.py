@@ -87,18 +87,23 @@ def dollar_limits(team: TeamSpec) -> tuple[str, ...]:
     return tuple(name for name, amount in given.items() if amount is not None)
 
 
-def check_models(spec: ResolvedSpec) -> None:
+def check_models(spec: ResolvedSpec, budget: float | None = None) -> None:
     """Refuse models that the policy does not allow, and unknown prices under a dollar limit.
 
     The rehearsal model is no language model: it costs nothing and nothing leaves the machine,
     so it always may answer.
+
+    Args:
+        spec: Who is to answer, within which limits.
+        budget: US dollars by `--budget`, if it was given.
 
     Raises:
         SpecError: Names the model, its role and what is wrong with it.
     """
     if spec.provider == "rehearsal":
         return
-    limits = dollar_limits(spec.team)
+    is_asked = budget is not None and spec.team.policy.run_dollars_max == budget
+    limits = ("--budget",) if is_asked else dollar_limits(spec.team)
     for role, model in _models(spec):
         named = f"model {model!r} of role {role!r}"
         if not spec.project.allows_model(role, model):

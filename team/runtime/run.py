@@ -44,7 +44,7 @@ from team.errors import SpecError
 from team.members.library_cache import library_path
 from team.rules.limits import tokens_of
 from team.rules.world import lead_filters
-from team.runtime.budget import Ask, check_ask, check_enough, within
+from team.runtime.budget import Ask, check_ask, within
 from team.runtime.given import given_to
 from team.runtime.home import cache_dir
 from team.runtime.permitted import (
@@ -181,8 +181,7 @@ def prepare(request: RunRequest) -> Prepared:
         servers=servers.docs,
         given=given.roles,
     )
-    check_models(spec)
-    check_enough(spec, request.ask)
+    check_models(spec, request.ask.usd)
     if provider != "rehearsal" and replayed is None and not request.is_dry:
         check_providers(spec)
     if is_recording():

@@ -42,6 +42,7 @@ def dry_run_text(dry: DryRun) -> str:
         "",
         *estimate_lines(dry),
         *(f"warning: {line}" for line in dry.warnings),
+        *([f"'team run' would refuse this: {dry.refused}"] if dry.refused is not None else []),
     ]
     return "\n".join(lines)
 

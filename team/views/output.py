@@ -24,7 +24,7 @@ def write_data(text: str) -> None:
             nothing is left over to fail when the process ends.
     """
     try:
-        print(_seen(text), flush=True)
+        print(seen(text), flush=True)
     except BrokenPipeError:
         _discard(_STDOUT)
         raise
@@ -38,12 +38,12 @@ def write_json(value: object) -> None:
 def write_note(text: str) -> None:
     """Print a line of progress or advice on stderr, if anybody reads it."""
     try:
-        print(_seen(text), file=sys.stderr, flush=True)
+        print(seen(text), file=sys.stderr, flush=True)
     except OSError:
         _discard(_STDERR)
 
 
-def _seen(text: str) -> str:
+def seen(text: str) -> str:
     """A text without what would act on a terminal rather than be read: it may be anybody's."""
     return text.translate(_UNSEEN)
 

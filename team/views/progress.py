@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,9 +18,12 @@ from team.rules.approvals import awaited
 from team.state import RunState
 from team.views.follow import Follower
 from team.views.lines import clock, story_line
-from team.views.output import write_note
+from team.views.output import seen, write_note
 from team.views.usage import spent_line
 from team.views.waiting import waiting_text
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 REDRAW_S: Final = 0.2
 
@@ -106,20 +109,33 @@ async def _drawing(follower: Follower) -> AsyncIterator[None]:
     from rich.console import Console
     from rich.live import Live
 
-    from team.views.watch import picture
+    live = Live(console=Console(stderr=True), auto_refresh=False, transient=True, screen=False)
 
-    with Live(
-        console=Console(stderr=True), auto_refresh=False, transient=True, screen=False
-    ) as live:
+    async def redraw() -> None:
+        while True:
+            draw(live, follower)
+            await asyncio.sleep(REDRAW_S)
 
-        async def redraw() -> None:
-            while True:
-                live.update(picture(follower), refresh=True)
-                await asyncio.sleep(REDRAW_S)
-
+    live.start()
+    try:
         async with _in_background(redraw()):
             yield
+        draw(live, follower)
+    finally:
+        with suppress(Exception):
+            live.stop()
+
+
+def draw(live: Live, follower: Follower) -> None:
+    """Draw a run as it stands, or that it can't be: a run goes on whether it is seen or not."""
+    from rich.text import Text
+
+    from team.views.watch import picture
+
+    try:
         live.update(picture(follower), refresh=True)
+    except Exception as error:
+        live.update(Text(seen(f"the run can't be drawn: {error!r}")))
 
 
 @asynccontextmanager

@@ -22,13 +22,22 @@ from team.state import RunState, Spent
 class AllowanceRow(msgspec.Struct, frozen=True, kw_only=True):
     """One limit of the run: what was granted of it, spent, and is left to grant.
 
-    Each is null where there is no limit or the amount is not known.
+    Each is null where there is no limit or the amount is not known. `unsettled` is what calls
+    may have taken beyond what was spent, at most.
     """
 
     limit: float | None
     granted: float | None
     spent: float | None
     left: float | None
+    unsettled: float | None = 0.0
+
+    @property
+    def remains(self) -> float | None:
+        """What is certainly not spent; nothing if that is not known."""
+        if self.limit is None or self.spent is None or self.unsettled is None:
+            return None
+        return max(0.0, self.limit - self.spent - self.unsettled)
 
 
 class TokensRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +81,8 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     `input_tokens` are all tokens read: fresh, from the cache and written to it. `cache_share`
     is the share of them that came from the cache, null if none were read. `price_table` is
     empty where nothing is paid; `own_prices` are the models whose price the policy sets.
+    `unsettled_tokens` and `unsettled_usd` are what calls that nobody has settled may have taken
+    beyond all that, at most: calls under way, or whose member was killed.
     `stopped_for` says of what there was too little, of a run that ended without all of it.
     """
 
@@ -95,12 +106,14 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     price_table: str
     own_prices: tuple[str, ...]
     stopped_for: Literal["dollars", "tokens"] | None
+    unsettled_tokens: int = 0
+    unsettled_usd: float | None = 0.0
 
 
 def usage_row(state: RunState) -> UsageRow:
     """What a run took, as it stands."""
     spent, found, lanes = state.ledger.total, accounts(state), by_lane(state)
-    claims = sum(lane.claims for lane in lanes)
+    claims, rest = sum(lane.claims for lane in lanes), state.ledger.unsettled
     spec = state.spec
     return UsageRow(
         calls=spent.calls,
@@ -126,6 +139,8 @@ def usage_row(state: RunState) -> UsageRow:
         price_table=spec.price_table if spec is not None else "",
         own_prices=tuple(sorted(spec.project.models.prices)) if spec is not None else (),
         stopped_for=stopped_for(state),
+        unsettled_tokens=rest.unsettled_tokens,
+        unsettled_usd=rest.unsettled_usd,
     )
 
 
@@ -161,7 +176,11 @@ def _lane(lane: LaneSpent) -> LaneRow:
 
 def _allowance(account: Account) -> AllowanceRow:
     return AllowanceRow(
-        limit=account.limit, granted=account.granted, spent=account.spent, left=account.left
+        limit=account.limit,
+        granted=account.granted,
+        spent=account.spent,
+        left=account.left,
+        unsettled=account.unsettled,
     )
 
 
@@ -188,6 +207,11 @@ def usage_lines(usage: UsageRow, model: str) -> list[str]:
         )
     if usage.lost_tokens:
         lines.append(f"in vain: {usage.lost_tokens:,} tokens, in tries whose answer broke off")
+    if usage.unsettled_tokens or usage.unsettled_usd:
+        lines.append(
+            f"not settled: up to {usage.unsettled_tokens:,} tokens, {money(usage.unsettled_usd)}, "
+            "of calls that have not said what they took"
+        )
     if usage.claims and usage.price_table:
         lines.append(f"for a claim: {money(usage.usd_per_claim)} ({usage.claims} admitted)")
     return lines + prices_lines(usage)
@@ -220,8 +244,8 @@ def stop_lines(usage: UsageRow) -> list[str]:
     unit, option = usage.stopped_for, {"dollars": "--budget", "tokens": "--max-tokens"}
     field = f"run_{unit}_max"
     said = "how much was left is not known"
-    if row.limit is not None and row.spent is not None:
-        left, limit = _amount(unit, row.limit - row.spent), _amount(unit, row.limit)
+    if row.limit is not None and row.remains is not None:
+        left, limit = _amount(unit, row.remains), _amount(unit, row.limit)
         said = f"{left} of {limit} were not spent"
     return [
         f"stopped for want of {unit}: {said}; the next call or grant might have passed a limit",
@@ -236,9 +260,9 @@ def spent_line(state: RunState) -> str:
     cached = f", {_percent(share)} of input from the cache" if share else ""
     parts = [f"{total.calls} calls", f"{total.tokens:,} tokens{cached}", money(total.cost_usd)]
     left = [
-        _amount(unit, account.limit - account.spent) + (" tokens" if unit == "tokens" else "")
+        _amount(unit, remains) + (" tokens" if unit == "tokens" else "")
         for unit, account in zip(("tokens", "dollars"), accounts(state) or (), strict=False)
-        if account.limit is not None and account.spent is not None
+        if (remains := _allowance(account).remains) is not None
     ]
     return " · ".join([*parts, *([f"{' and '.join(left)} remain"] if left else [])])
 
@@ -276,7 +300,8 @@ def _percent(share: float | None) -> str:
 
 
 def _named(row: AllowanceRow) -> list[tuple[str, float | None]]:
-    return [("spent", row.spent), ("granted", row.granted), ("left to grant", row.left)]
+    rest = [("not settled", row.unsettled)] if row.unsettled else []
+    return [("spent", row.spent), *rest, ("granted", row.granted), ("left to grant", row.left)]
 
 
 def _amount(unit: str, value: float | None) -> str:

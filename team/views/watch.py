@@ -14,6 +14,7 @@ from team.state import RunState, Seat
 from team.views.follow import Follower
 from team.views.lines import one_line
 from team.views.members import state_of
+from team.views.output import seen
 from team.views.usage import money, spent_line
 from team.views.waiting import waiting_lines
 
@@ -50,10 +51,15 @@ def picture(follower: Follower) -> RenderableType:
         parts.append(_decisions(state))
     if state.mail.letters:
         parts.append(_mail(state))
-    parts += [Text(line, style="yellow") for line in waiting_lines(follower.run, awaited(state))]
+    parts += [_text(line, style="yellow") for line in waiting_lines(follower.run, awaited(state))]
     goal = one_line(state.opened.goal, 100) if state.opened else "…"
-    title = f"{follower.run}: {goal}"
-    return Panel(Group(*parts), title=title, subtitle=spent_line(state), title_align="left")
+    title, spent = _text(f"{follower.run}: {goal}"), _text(spent_line(state))
+    return Panel(Group(*parts), title=title, subtitle=spent, title_align="left")
+
+
+def _text(text: str, style: str = "") -> Text:
+    """A text as it stands: none of it is markup, nor acts on the terminal. It may be anybody's."""
+    return Text(seen(text), style=style)
 
 
 def _members(follower: Follower) -> Table:
@@ -76,10 +82,10 @@ def _members(follower: Follower) -> Table:
         if beat is not None and beat.state == "working" and text:
             doing = f"{doing}: {text[-TEXT_SHOWN:]}"
         table.add_row(
-            seat.name,
-            seat.role,
+            _text(seat.name),
+            _text(seat.role),
             _state_of(seat, beat),
-            one_line(doing, 100),
+            _text(one_line(doing, 100)),
             str(spent.calls),
             f"{spent.tokens:,}",
             money(spent.cost_usd),
@@ -89,7 +95,7 @@ def _members(follower: Follower) -> Table:
 
 def _state_of(seat: Seat, beat: Beat | None) -> Text:
     state = state_of(seat, beat)
-    return Text(state, style=_STATE_COLOURS.get(state, "white"))
+    return _text(state, style=_STATE_COLOURS.get(state, "white"))
 
 
 def _tasks(state: RunState) -> Table:
@@ -98,10 +104,10 @@ def _tasks(state: RunState) -> Table:
         table.add_column(name, no_wrap=True, ratio=1 if name == "title" else None)
     for task in state.board.tasks.values():
         table.add_row(
-            task.id,
-            Text(task.state.value, style=_COLOURS[task.state]),
-            task.holder or "-",
-            one_line(task.title, 80),
+            _text(task.id),
+            _text(task.state.value, style=_COLOURS[task.state]),
+            _text(task.holder or "-"),
+            _text(one_line(task.title, 80)),
         )
     return table
 
@@ -111,7 +117,8 @@ def _decisions(state: RunState) -> Table:
     table.add_column("name", no_wrap=True)
     table.add_column("statement", ratio=1, no_wrap=True)
     for decision in state.decisions.all_in_force()[-DECISIONS_SHOWN:]:
-        table.add_row(f"decided {decision.name}", f"{decision.author}: {decision.statement}")
+        statement = f"{decision.author}: {one_line(decision.statement, 100)}"
+        table.add_row(_text(f"decided {decision.name}"), _text(statement))
     return table
 
 
@@ -123,9 +130,9 @@ def _mail(state: RunState) -> Table:
     table.add_column("text", ratio=1, no_wrap=True)
     for letter in list(state.mail.letters.values())[-MAIL_SHOWN:]:
         table.add_row(
-            f"{letter.author} → {letter.to}",
-            letter.kind,
-            letter.receipt(),
-            one_line(letter.mail.text, 80),
+            _text(f"{letter.author} → {letter.to}"),
+            _text(letter.kind),
+            _text(letter.receipt()),
+            _text(one_line(letter.mail.text, 80)),
         )
     return table

@@ -15,8 +15,10 @@ from team.cli.parser import build_parser
 from team.cli.spending import more_command, other_prices
 from team.errors import SpecError
 from team.policy import Policy
-from team.runtime.budget import Ask, check_ask, check_enough, parse_ask, said_of, within
+from team.runtime.budget import Ask, check_ask, parse_ask, said_of, within
 from team.runtime.dry_run import least_budget, least_tokens
+from team.runtime.enough import check_budget
+from team.runtime.permitted import check_models
 from team.spec import ResolvedSpec, TeamSpec
 from team.views.usage import AllowanceRow, UsageRow, usage_row
 from tests.support.builders import a_resolved_spec, a_story
@@ -128,17 +130,58 @@ def a_spec(ask: Ask, *, provider: str = "anthropic", **policy: object) -> Resolv
 
 
 @pytest.mark.parametrize(
-    ("ask", "option"),
-    [(Ask(usd=0.001), "--budget"), (Ask(tokens=5_000), "--max-tokens")],
+    ("usd", "provider"),
+    [(0.001, "anthropic"), (0.01, "anthropic"), (0.5, "anthropic"), (0.01, "rehearsal")],
 )
-def test_an_amount_of_which_no_lane_gets_anything_is_refused(ask: Ask, option: str) -> None:
-    with pytest.raises(SpecError, match=option):
-        check_enough(a_spec(ask), ask)
+def test_dollars_that_are_too_few_are_refused_with_the_least_that_do(
+    usd: float, provider: str
+) -> None:
+    with pytest.raises(SpecError, match=r"--budget: \$[\d.]+ does not pay for ") as refused:
+        check_budget(a_spec(Ask(usd=usd), provider=provider), Ask(usd=usd))
+
+    least = float(str(refused.value).partition("give $")[2].split()[0])
+    assert least > usd
+    check_budget(a_spec(Ask(usd=least), provider=provider), Ask(usd=least))
+    less = Ask(usd=least - 0.01)
+    with pytest.raises(SpecError, match=f"give \\${least:.2f} at least"):
+        check_budget(a_spec(less, provider=provider), less)
 
 
-def test_an_amount_that_does_is_not() -> None:
-    check_enough(a_spec(Ask(usd=1.0, tokens=500_000)), Ask(usd=1.0, tokens=500_000))
-    check_enough(a_spec(Ask(), run_tokens_max=10), Ask())
+@pytest.mark.parametrize("tokens", [1, 10, 5_000, 70_000])
+def test_tokens_that_are_too_few_are_refused_with_the_least_that_do(tokens: int) -> None:
+    with pytest.raises(SpecError, match="--max-tokens") as refused:
+        check_budget(a_spec(Ask(tokens=tokens)), Ask(tokens=tokens))
+
+    least = int(str(refused.value).partition("give ")[2].split()[0].replace(",", ""))
+    check_budget(a_spec(Ask(tokens=least)), Ask(tokens=least))
+    with pytest.raises(SpecError, match=f"give {least:,} at least"):
+        check_budget(a_spec(Ask(tokens=least - 1)), Ask(tokens=least - 1))
+
+
+def test_an_amount_that_does_is_not_refused_nor_is_what_nobody_gave() -> None:
+    ask = Ask(usd=5.0, tokens=500_000)
+    check_budget(a_spec(ask), ask)
+    check_budget(a_spec(Ask(), run_tokens_max=10), Ask())
+
+
+def test_a_policy_that_is_stricter_than_the_option_is_what_is_named() -> None:
+    with pytest.raises(
+        SpecError, match=r"^policy: run_dollars_max: \$0.20 does not pay"
+    ) as refused:
+        check_budget(a_spec(Ask(usd=5.0), run_dollars_max=0.2), Ask(usd=5.0))
+
+    assert "raise run_dollars_max of team and policy to $" in str(refused.value)
+
+
+def test_an_unknown_price_is_told_of_the_option_where_that_sets_the_limit() -> None:
+    def named(budget: float, **policy: float) -> str:
+        spec = msgspec.structs.replace(a_spec(Ask(usd=budget), **policy), model="nobodys-1")
+        with pytest.raises(SpecError, match="nobodys-1") as refused:
+            check_models(spec, budget)
+        return str(refused.value)
+
+    assert "--budget is a limit in dollars" in named(1.0)
+    assert "policy.dollars_max is a limit in dollars" in named(5.0, run_dollars_max=2.0)
 
 
 def test_it_is_said_how_much_pays_for_the_leads_first_call() -> None:

@@ -39,9 +39,10 @@ def dry(capsys: pytest.CaptureFixture[str]) -> Dry:
     """A dry run as data and as text."""
 
     def run(*arguments: str) -> tuple[DryRun, str]:
-        assert main(["run", *arguments, "--dry-run", "--json"]) == 0
+        code = main(["run", *arguments, "--dry-run", "--json"])
         found = msgspec.json.decode(capsys.readouterr().out, type=DryRun)
-        assert main(["run", *arguments, "--dry-run"]) == 0
+        assert code == (0 if found.refused is None else 2)
+        assert main(["run", *arguments, "--dry-run"]) == code
         return found, capsys.readouterr().out
 
     return run
@@ -98,7 +99,7 @@ def test_a_price_of_ones_own_is_taken_and_named(dry: Dry, lanes: list[Path]) -> 
     [
         (["--budget", "lots"], "--budget: 'lots' is no amount; give dollars: 2.50"),
         (["--max-tokens", "-1"], "--max-tokens"),
-        (["--budget", "0.001"], "--budget: it is too little for one lane"),
+        (["--budget", "0.001"], "does not pay for one lane beside the lead's reserve; give $"),
         (["--max-tokens", "70k"], "do not hold the lead's first call"),
         (["--dry-run", "--record", "x.zip"], "--record: a dry run makes no call"),
     ],
@@ -124,7 +125,7 @@ def test_a_budget_that_the_leads_first_call_may_pass_is_refused_with_one_that_wo
 
     assert main(["run", "research", GOAL, *named(lanes), "--budget", "0.50"]) == 2
     said = capsys.readouterr().err
-    assert "$0.50 do not pay for the lead's first call" in said
+    assert "$0.50 does not pay for the lead's first call" in said
 
     enough = said.partition("give $")[2].partition(" ")[0]
     assert main(["run", "research", GOAL, *named(lanes), "--budget", enough, "--dry-run"]) == 0
@@ -138,6 +139,9 @@ def test_limits_that_leave_too_little_are_warned_of(dry: Dry, lanes: list[Path])
     assert any("t1's first call may cost" in warning for warning in found.warnings)
     assert found.estimate.is_likely_cut
     assert "expect a partial result" in text
+    assert found.refused is not None
+    assert "--budget: $0.30 does not pay for the lead's first call" in found.refused
+    assert f"'team run' would refuse this: {found.refused}" in text
 
 
 def test_the_plan_of_a_dry_run_waits_where_the_goal_says_first_and_then(

@@ -20,6 +20,7 @@ from bus.messages import (
     TaskSettled,
     TaskSubmitted,
     TokenCounts,
+    UsageReserved,
     VerdictGiven,
 )
 from team.rules.spending import PURPOSES, by_lane, by_purpose, cache_share, stopped_for, sum_of
@@ -151,6 +152,47 @@ def test_while_a_run_goes_on_it_is_said_what_remains() -> None:
         "6 calls · 5,463 tokens, 26% of input from the cache · $2.7500 · "
         "4,537 tokens and $2.2500 remain"
     )
+
+
+def an_unsettled_story(usd: float | None) -> Story:
+    """A call that was killed, and one that has broken off in part."""
+    story = a_spending_story(run_tokens_max=10_000, run_dollars_max=5.0)
+    killed = UsageReserved(context="task:t1:1", turn=9, model="m1", tokens=400, usd=usd)
+    story.tell("usage", author="ada", body=killed)
+    broken = a_usage(context="task:v1:1", cost_usd=0.0)
+    broken = msgspec.structs.replace(broken, turn=3, unsettled_tokens=100, unsettled_usd=0.25)
+    story.tell("usage", author="vera", body=broken)
+    return story
+
+
+def test_what_killed_and_broken_calls_may_have_taken_is_shown_and_does_not_remain() -> None:
+    story = an_unsettled_story(0.5)
+    shown = shown_of(story)
+
+    usage = shown.usage
+    assert (usage.unsettled_tokens, usage.unsettled_usd) == (500, 0.75)
+    assert usage.tokens is not None
+    assert usage.dollars is not None
+    assert (usage.tokens.unsettled, usage.dollars.unsettled) == (500, 0.75)
+    together = sum_of(by_purpose(story.state).values())
+    assert (together.unsettled_tokens, together.unsettled_usd) == (500, 0.75)
+    for said in (show_text(shown), summary_text(shown), report_page(shown, story.state)):
+        assert "not settled: up to 500 tokens, $0.7500" in said
+    assert "spent $2.7500, not settled $0.7500" in show_text(shown)
+    left = 10_000 - story.state.ledger.total.tokens - 500
+    assert spent_line(story.state).endswith(f"{left:,} tokens and $1.5000 remain")
+
+
+def test_an_unknown_price_of_a_killed_call_leaves_unknown_what_remains() -> None:
+    story = an_unsettled_story(None)
+
+    assert "not settled: up to 500 tokens, unknown" in show_text(shown_of(story))
+    assert sum_of(by_purpose(story.state).values()).unsettled_usd is None
+    assert spent_line(story.state).endswith(" tokens remain")
+
+
+def test_where_all_is_settled_nothing_is_said_of_it() -> None:
+    assert "not settled" not in show_text(shown_of(a_spending_story(run_dollars_max=5.0)))
 
 
 def test_a_run_without_a_limit_in_dollars_has_no_dollars_that_remain() -> None:
