@@ -51,6 +51,7 @@ def test_text_and_json_are_read_line_by_line(kind: str, body: bytes, text: str) 
         ("application/json", b"{", "can't be read as application/json"),
         ("application/pdf", b"no pdf", "can't be read as application/pdf"),
         ("text/plain", b"a\0b", "it is no text"),
+        ("text/html", b"<p>x</p><![foo bar", "can't be read as text/html"),
     ],
 )
 def test_what_is_not_read_says_why(kind: str, body: bytes, reason: str) -> None:
@@ -70,6 +71,12 @@ def test_a_pdf_without_text_is_not_read() -> None:
 def test_a_page_nested_without_end_is_refused_and_crashes_nothing() -> None:
     with pytest.raises(FetchError, match="nested too deeply"):
         page_text(URL, "text/html", b"<div>" * 20_000 + b"x")
+
+
+def test_a_link_that_leads_nowhere_leaves_its_text_and_the_page() -> None:
+    page = page_text(URL, "text/html", b"<p>See <a href='http://[foo'>this</a>, <a href=b>b</a>.")
+
+    assert page.text == "See this, [b](https://a.org/docs/b)."
 
 
 def test_a_line_without_end_is_broken_where_it_can_be_shown() -> None:
