@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -168,6 +169,28 @@ async def test_a_page_that_does_not_come_is_given_up_in_time(stream: RunStream) 
 
     assert answer.is_error
     assert "did not come within 0.3 s" in answer.content
+
+
+async def test_a_page_that_takes_minutes_to_read_is_given_up_in_time(stream: RunStream) -> None:
+    """Its parser is ended: nothing of it goes on, and the loop has gone on meanwhile."""
+    world = await a_world(stream, "ada")
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(tick())
+    async with web_site({"/slow": html("<a x='" * 250_000)}) as site:
+        answer = await fetched(world, site, "/slow", page_seconds=2.0)
+        seen = ticks
+    ticking.cancel()
+
+    assert answer.is_error
+    assert "could not be read in the time" in answer.content
+    assert seen > 100
 
 
 async def test_robots_are_asked_once_for_each_host_and_kept_to(stream: RunStream) -> None:
