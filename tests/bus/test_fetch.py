@@ -16,7 +16,7 @@ from team.agent.tools.base import ToolAnswer
 from team.agent.tools.source_tools import ReadSource
 from team.agent.tools.toolbox import mail_tools, research_tools, verify_tools
 from team.agent.tools.web_tools import Fetch
-from team.agent.web.fetcher import HOPS_MAX, Fetcher
+from team.agent.web.fetcher import HOPS_MAX, PAUSE_S_MAX, Fetcher
 from team.agent.world import World
 from team.codes.limits import HOST
 from team.policy import ProjectPolicy, RoleRules, WebRules
@@ -205,6 +205,33 @@ async def test_robots_are_asked_once_for_each_host_and_kept_to(stream: RunStream
     assert "forbids it to Peerteam" in answers[0].content
     assert site.asked == ["/robots.txt", "/pools", "/private/x"]
     assert not ignored.is_error
+
+
+async def test_the_request_for_robots_counts_for_the_pause(
+    stream: RunStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pages asked for at once: robots once, then each page after a pause."""
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        is_pause = 5 < seconds <= PAUSE_S_MAX  # the connection to the bus sleeps, too
+        if is_pause:
+            pauses.append(seconds)
+        await sleep(0 if is_pause else seconds)
+
+    world = await a_world(stream, "ada")
+    async with web_site(PAGES) as site:
+        tool = Fetch(world, Fetcher(site.rules(), pause_s=PAUSE_S_MAX), CONTEXT, (site.host,))
+        monkeypatch.setattr(asyncio, "sleep", noted)
+        answers = await asyncio.gather(
+            *(tool.call({"url": site.url + path}) for path in ("/pools", "/on"))
+        )
+        monkeypatch.undo()
+
+    assert not any(answer.is_error for answer in answers)
+    assert site.asked.count("/robots.txt") == 1
+    assert len(pauses) == len(site.asked) - 1
 
 
 async def test_without_robots_that_can_be_had_nothing_is_fetched(stream: RunStream) -> None:

@@ -226,6 +226,7 @@ class Fetcher:
         """A host's robots.txt, wherever that leads within the policy."""
         try:
             for _ in range(HOPS_MAX + 1):
+                self._asked[place.site] = time.monotonic()
                 response = await self._get(place, ROBOTS_BYTES_MAX, "text/plain", cut=True)
                 if response.status not in _REDIRECTS:
                     text = response.body.decode(errors="replace")
