@@ -40,6 +40,7 @@ EVENTS: Final[dict[str, str]] = {
     "sources.closed": "What a role may read can't be told, so it reads nothing; `role`, `error`.",
     "snapshot.missing": "A text from outside is named and not there; `snapshot`, `reason`.",
     "tools.closed": "What a role may use can't be told, so it only returns; `role`, `error`.",
+    "tool.failed": "A tool that reaches out met a surprise; `tool`, `call_id`, `error`.",
     "calls.held": "The provider asks for fewer calls: the run makes none for `hold_s`; `window`.",
     "pace.unanswered": "Nobody says whether a member may call the model, so it does; `error`.",
     "pace.untold": "That a call has ended could not be told to who paces them; `error`.",

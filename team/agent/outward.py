@@ -11,18 +11,23 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from bus import subjects
 from bus.artifacts import get_artifact
+from bus.errors import BusError
 from bus.messages import ArtifactRef, SnapshotKept
 from bus.run_stream import Entry
 from team.agent.arrivals import TURN_WAIT_S
 from team.agent.models.call import ToolCall
 from team.agent.models.cassette.format import Brought, Sent
 from team.agent.models.cassette.lane import Lane, LaneFile
-from team.agent.tools.base import ToolAnswer
+from team.agent.tools.base import ToolAnswer, refuse
 from team.agent.tools.toolbox import AnyTool
 from team.agent.world import World
-from team.errors import ReplayError
+from team.errors import ReplayError, StopRequestedError
+
+log = structlog.get_logger()
 
 
 async def make_call(world: World, context: str, tool: AnyTool, call: ToolCall) -> ToolAnswer:
@@ -34,6 +39,8 @@ async def make_call(world: World, context: str, tool: AnyTool, call: ToolCall) -
         tool: The tool.
         call: What the model asks of it.
 
+    What a tool that reaches out did not expect is an answer that says so, never the member's end.
+
     Raises:
         ReplayError: The recording does not hold the call.
         BusUnavailableError: What was brought could not be kept in time.
@@ -44,11 +51,24 @@ async def make_call(world: World, context: str, tool: AnyTool, call: ToolCall) -
         case Lane() as lane:
             return await _again(world, lane, context, call)
         case LaneFile() as file:
-            answer = await tool.call(call.input)
+            answer = await _reach_out(tool, call)
             await _record(world, file, context, call, answer)
             return answer
         case _:
-            return await tool.call(call.input)
+            return await _reach_out(tool, call)
+
+
+async def _reach_out(tool: AnyTool, call: ToolCall) -> ToolAnswer:
+    """Call a tool that meets what others made; what it says of an error may be theirs, too."""
+    try:
+        return await tool.call(call.input)
+    except (BusError, StopRequestedError):
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        log.warning("tool.failed", tool=tool.name, call_id=call.id, error=kind)
+        unknown = "; whether it took effect is unknown" if tool.effect == "effectful" else ""
+        return refuse(f"{tool.name} failed: {kind}{unknown}. Try otherwise, or go on without it.")
 
 
 async def _look(world: World, tool: AnyTool, call: ToolCall) -> ToolAnswer:

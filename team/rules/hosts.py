@@ -31,6 +31,12 @@ Reach = Literal["public", "private", "any"]
 
 _REACHES: Final[tuple[Reach, ...]] = ("public", "private", "any")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL: Final = ipaddress.IPv6Network("2000::/3")
+_CARRYING: Final = tuple(
+    ipaddress.IPv6Network(network) for network in ("::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48")
+)
+"""Networks that are not public and whose last 32 bits may be an IPv4 address."""
+_LAST: Final = 0xFFFFFFFF
 _BAD: Final = re.compile(r"[\\\s\x00-\x20\x7f]")
 _MARKUP: Final = frozenset('<>"`{}|^[]')
 _PORT_MAX: Final = 65_535
@@ -110,12 +116,12 @@ def is_within(place: Place, reach: Reach, address: Address) -> bool:
     """Whether a place that leads so far may be looked for at an address."""
     if reach == "any":
         return True
-    inner = _inner(address)
-    if inner.is_multicast or inner.is_unspecified:
+    meant = _meant(address)
+    if any(one.is_multicast or one.is_unspecified for one in meant):
         return False
-    if place.address is None and inner.is_link_local:
+    if place.address is None and any(one.is_link_local for one in meant):
         return False
-    return reach == "private" or inner.is_global
+    return reach == "private" or all(_is_public(one) for one in meant)
 
 
 def entry_problem(entry: str) -> str | None:
@@ -124,6 +130,8 @@ def entry_problem(entry: str) -> str | None:
         return "write a host such as docs.python.org, a pattern such as *.python.org, or host:port"
     try:
         host, port = _split(entry)
+    except UnicodeError:
+        return "it can't be written in ASCII: write the host as xn--…"
     except ValueError as error:
         return str(error)
     if not host.strip("*.") and host != "*":
@@ -146,6 +154,20 @@ def names_host(host: str, entries: Sequence[str]) -> bool:
 def hosts_of(sources: Sequence[str]) -> tuple[str, ...]:
     """The hosts among the sources of a contract."""
     return tuple(source.removeprefix(WEB) for source in sources if source.startswith(WEB))
+
+
+def in_ascii(host: str) -> str:
+    """A host, or a pattern of hosts, as the net spells it (`münchen.de` is `xn--mnchen-3ya.de`).
+
+    Raises:
+        UnicodeError: It has no such spelling, or a pattern within a label that is not ASCII.
+    """
+    if host.isascii():
+        return host
+    for label in host.split("."):
+        if not label.isascii() and set("*?[") & set(label):
+            raise UnicodeError(f"{label!r} is a pattern and not ASCII")
+    return host.encode("idna").decode().lower()
 
 
 def _reach(place: Place, entry: str) -> Reach | None:
@@ -173,7 +195,7 @@ def _split(entry: str) -> tuple[str, int | None]:
     host, colon, port = entry.lower().partition(":")
     if colon and not port.isdecimal():
         raise ValueError(f"{port!r} is no port")
-    return host.rstrip("."), int(port) if colon else None
+    return in_ascii(host.rstrip(".")), int(port) if colon else None
 
 
 def _host(host: str) -> str:
@@ -197,14 +219,24 @@ def _address(host: str) -> Address | None:
         return None
 
 
-def _inner(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, if it stands for one."""
+def _meant(address: Address) -> tuple[Address, ...]:
+    """The addresses that one stands for: what is inside of it, itself if that may be meant, too."""
     if isinstance(address, ipaddress.IPv4Address):
-        return address
+        return (address,)
+    last = ipaddress.IPv4Address(int(address) & _LAST)
     if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None) or address
+        return (last,)
+    inner = address.ipv4_mapped or address.sixtofour
+    if inner is not None:
+        return (inner,)
+    if address.teredo is not None:
+        return address.teredo
+    is_carrying = int(address) > 1 and any(address in network for network in _CARRYING)
+    return (address, last) if is_carrying else (address,)
+
+
+def _is_public(address: Address) -> bool:
+    return address.is_global and (address.version == 4 or address in _GLOBAL)  # noqa: PLR2004
 
 
 def _quoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from team.agent.tools.base import ToolAnswer
 from team.agent.tools.source_tools import ReadSource
 from team.agent.tools.toolbox import mail_tools, research_tools, verify_tools
 from team.agent.tools.web_tools import Fetch
-from team.agent.web.fetcher import HOPS_MAX, Fetcher
+from team.agent.web.fetcher import HOPS_MAX, PAUSE_S_MAX, Fetcher
 from team.agent.world import World
 from team.codes.limits import HOST
 from team.policy import ProjectPolicy, RoleRules, WebRules
@@ -170,6 +171,28 @@ async def test_a_page_that_does_not_come_is_given_up_in_time(stream: RunStream) 
     assert "did not come within 0.3 s" in answer.content
 
 
+async def test_a_page_that_takes_minutes_to_read_is_given_up_in_time(stream: RunStream) -> None:
+    """Its parser is ended: nothing of it goes on, and the loop has gone on meanwhile."""
+    world = await a_world(stream, "ada")
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(tick())
+    async with web_site({"/slow": html("<a x='" * 250_000)}) as site:
+        answer = await fetched(world, site, "/slow", page_seconds=2.0)
+        seen = ticks
+    ticking.cancel()
+
+    assert answer.is_error
+    assert "could not be read in the time" in answer.content
+    assert seen > 100
+
+
 async def test_robots_are_asked_once_for_each_host_and_kept_to(stream: RunStream) -> None:
     rules = Page(body=b"User-agent: *\nDisallow: /private\n", kind="text/plain")
     world = await a_world(stream, "ada")
@@ -182,6 +205,33 @@ async def test_robots_are_asked_once_for_each_host_and_kept_to(stream: RunStream
     assert "forbids it to Peerteam" in answers[0].content
     assert site.asked == ["/robots.txt", "/pools", "/private/x"]
     assert not ignored.is_error
+
+
+async def test_the_request_for_robots_counts_for_the_pause(
+    stream: RunStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pages asked for at once: robots once, then each page after a pause."""
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        is_pause = 5 < seconds <= PAUSE_S_MAX  # the connection to the bus sleeps, too
+        if is_pause:
+            pauses.append(seconds)
+        await sleep(0 if is_pause else seconds)
+
+    world = await a_world(stream, "ada")
+    async with web_site(PAGES) as site:
+        tool = Fetch(world, Fetcher(site.rules(), pause_s=PAUSE_S_MAX), CONTEXT, (site.host,))
+        monkeypatch.setattr(asyncio, "sleep", noted)
+        answers = await asyncio.gather(
+            *(tool.call({"url": site.url + path}) for path in ("/pools", "/on"))
+        )
+        monkeypatch.undo()
+
+    assert not any(answer.is_error for answer in answers)
+    assert site.asked.count("/robots.txt") == 1
+    assert len(pauses) == len(site.asked) - 1
 
 
 async def test_without_robots_that_can_be_had_nothing_is_fetched(stream: RunStream) -> None:

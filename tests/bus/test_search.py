@@ -136,6 +136,7 @@ def test_a_search_is_within_the_hosts_of_the_contract() -> None:
         "*.python.org",
     )
     assert domains_of(hosts) == ["python.org"]
+    assert domains_of(["*.münchen.de"]) == ["xn--mnchen-3ya.de"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bus.artifacts import create_artifacts, put_artifact
+from bus.errors import BusUnavailableError
 from bus.messages import ArtifactRef, Evidence, SnapshotKept, TaskClaimed, TaskSubmitted
 from bus.run_stream import Entry, RunStream
 from bus.subjects import build
@@ -32,7 +33,7 @@ from team.sources import Library, snapshot_name
 from team.state import fold
 from tests.support.builders import a_claim, a_contract, a_finding, a_story, opens
 from tests.support.decisions import CONTEXT, a_world, call_tool
-from tests.support.outside_tool import Bring
+from tests.support.outside_tool import Bring, BringInput
 
 TEXT = "Pools keep ten connections.\nThey close idle ones."
 
@@ -248,6 +249,46 @@ async def test_what_was_brought_is_had_from_the_recording_and_nobody_is_asked(
     name = snapshot_name(hashlib.sha256(f"{TEXT} 1".encode()).hexdigest())
     fresh = await a_world(other_stream, "bea", library=library)
     assert await fresh.first_quote_problem([quote(name, "They close idle ones. 1")]) is None
+
+
+class _Breaks(Bring):
+    """A tool that meets what it did not expect."""
+
+    error: Exception = RuntimeError("a word of the page")
+
+    async def run(self, given: BringInput) -> ToolAnswer:
+        del given
+        self.asked += 1
+        raise self.error
+
+
+async def test_what_a_tool_did_not_expect_is_an_answer_and_no_member_s_end(
+    stream: RunStream, tmp_path: Path
+) -> None:
+    """Logged by its kind, recorded, and had again; what the bus says still ends the turn."""
+    path = tmp_path / "tape" / "members" / "ada.jsonl"
+    call = ToolCall(id="c1", name="bring", input={"text": TEXT})
+    live = await a_world(stream, "ada")
+    tool = _Breaks(live, CONTEXT)
+    with capture_logs() as logs:
+        answers = [
+            await make_call(live, CONTEXT, tool, call),
+            await make_call(
+                msgspec.structs.replace(live, tape=LaneFile(path)), CONTEXT, tool, call
+            ),
+        ]
+    again = msgspec.structs.replace(live, tape=Lane.open(path))
+    answers.append(await make_call(again, CONTEXT, tool, call))
+
+    assert tool.asked == 2
+    assert [(one["event"], one["error"]) for one in logs] == [("tool.failed", "RuntimeError")] * 2
+    assert all(answer.is_error for answer in answers)
+    assert {answer.content for answer in answers} == {
+        "bring failed: RuntimeError. Try otherwise, or go on without it."
+    }
+    tool.error = BusUnavailableError("nats://there", "it is away")
+    with pytest.raises(BusUnavailableError):
+        await make_call(live, CONTEXT, tool, call)
 
 
 async def test_a_call_that_the_recording_does_not_hold_ends_the_replay(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 
 import pytest
@@ -9,7 +10,7 @@ from pypdf import PdfWriter
 
 from team.agent.web.bodies import read_body
 from team.agent.web.pages import page_text
-from team.agent.web.robots import KEPT_S, Robots, RobotsFile
+from team.agent.web.robots import FAILED_KEPT_S, KEPT_S, Robots, RobotsFile
 from team.errors import FetchError
 from team.rules.hosts import Place, place_of
 from tests.support.web_site import POOLS, SENTENCE, packed
@@ -51,6 +52,7 @@ def test_text_and_json_are_read_line_by_line(kind: str, body: bytes, text: str) 
         ("application/json", b"{", "can't be read as application/json"),
         ("application/pdf", b"no pdf", "can't be read as application/pdf"),
         ("text/plain", b"a\0b", "it is no text"),
+        ("text/html", b"<p>x</p><![foo bar", "can't be read as text/html"),
     ],
 )
 def test_what_is_not_read_says_why(kind: str, body: bytes, reason: str) -> None:
@@ -70,6 +72,12 @@ def test_a_pdf_without_text_is_not_read() -> None:
 def test_a_page_nested_without_end_is_refused_and_crashes_nothing() -> None:
     with pytest.raises(FetchError, match="nested too deeply"):
         page_text(URL, "text/html", b"<div>" * 20_000 + b"x")
+
+
+def test_a_link_that_leads_nowhere_leaves_its_text_and_the_page() -> None:
+    page = page_text(URL, "text/html", b"<p>See <a href='http://[foo'>this</a>, <a href=b>b</a>.")
+
+    assert page.text == "See this, [b](https://a.org/docs/b)."
 
 
 def test_a_line_without_end_is_broken_where_it_can_be_shown() -> None:
@@ -117,6 +125,7 @@ class _Host:
     async def read(self, place: Place) -> RobotsFile:
         assert place.url == "https://a.org/robots.txt"
         self.asked += 1
+        await asyncio.sleep(0)
         return self.files[min(self.asked, len(self.files)) - 1]
 
 
@@ -148,3 +157,25 @@ async def test_a_host_whose_robots_cannot_be_had_forbids_all(status: int) -> Non
         await host.robots.check(place_of(URL))
     if status == 0:
         assert await host.robots.check(place_of(URL)) is None
+
+
+async def test_an_error_of_a_host_forbids_for_a_minute_and_not_for_a_day() -> None:
+    host = _Host(RobotsFile(status=503, reason="it is down"), RobotsFile(status=404))
+
+    for host.now in (0.0, FAILED_KEPT_S):
+        with pytest.raises(FetchError, match="it is down"):
+            await host.robots.check(place_of(URL))
+    assert host.asked == 1
+    host.now = FAILED_KEPT_S + 1
+    assert await host.robots.check(place_of(URL)) is None
+    host.now += 2 * FAILED_KEPT_S
+    assert await host.robots.check(place_of(URL)) is None
+    assert host.asked == 2
+
+
+async def test_those_who_ask_at_once_read_robots_once() -> None:
+    host = _Host(RobotsFile(status=200), RobotsFile(status=500))
+
+    asking = [host.robots.check(place_of(URL)) for _ in range(5)]
+    assert await asyncio.gather(*asking) == [None] * 5
+    assert host.asked == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from html import escape
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
@@ -11,7 +10,7 @@ import msgspec
 from team.agent.tools.base import Effect, Tool, ToolAnswer, refuse
 from team.agent.tools.outside import brought
 from team.agent.tools.shown import on_one_line
-from team.agent.web.pages import page_text
+from team.agent.web.reading import read_page
 from team.agent.world import World
 from team.errors import FetchError
 from team.tool_names import FETCH
@@ -67,7 +66,7 @@ class Fetch(Tool[FetchInput]):
     async def run(self, given: FetchInput) -> ToolAnswer:
         try:
             page = await self._fetcher.fetch(given.url, self._hosts)
-            read = await asyncio.to_thread(page_text, page.url, page.content_type, page.body)
+            read = await read_page(page.url, page.content_type, page.body, page.left_s)
         except FetchError as error:
             # A host may have a word in it: where it leads to, what it answers.
             said = escape(on_one_line(str(error)), quote=False)[:SAID_CHARACTERS_MAX]

@@ -44,11 +44,19 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """What came: from where in the end, as what, which bytes."""
+    """What came: from where in the end, as what, which bytes.
+
+    Attributes:
+        url: After redirects.
+        content_type: What the server says that it is.
+        body: Its bytes.
+        left_s: What is left of the time that policy gives the page, in seconds.
+    """
 
     url: str
     content_type: str
     body: bytes
+    left_s: float = 0.0
 
 
 class _Response(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +102,9 @@ class Fetcher:
         place = self._place(url, within)
         try:
             async with asyncio.timeout(self._rules.page_seconds) as limit:
-                return await self._follow(place, within, limit)
+                fetched = await self._follow(place, within, limit)
+                left_s = (limit.when() or 0.0) - asyncio.get_running_loop().time()
+                return msgspec.structs.replace(fetched, left_s=max(0.0, left_s))
         except TimeoutError as error:
             reason = f"it did not come within {self._rules.page_seconds:g} s"
             raise FetchError(place.url, reason) from error
@@ -216,6 +226,7 @@ class Fetcher:
         """A host's robots.txt, wherever that leads within the policy."""
         try:
             for _ in range(HOPS_MAX + 1):
+                self._asked[place.site] = time.monotonic()
                 response = await self._get(place, ROBOTS_BYTES_MAX, "text/plain", cut=True)
                 if response.status not in _REDIRECTS:
                     text = response.body.decode(errors="replace")

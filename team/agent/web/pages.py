@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import PurePath
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urljoin
 
 import msgspec
 
-from team.errors import FetchError, SourceError
+from team.errors import FetchError
 from team.sources.extract import HTML_COLUMNS, extract
 
 LINE_CHARACTERS_MAX: Final = 400
@@ -65,10 +65,14 @@ def page_text(url: str, content_type: str, body: bytes) -> PageText:
             return PageText(text=_wrapped(msgspec.json.format(body, indent=1).decode()))
         if kind.startswith("text/"):
             return PageText(text=_wrapped(_decoded(url, body, _charset(parameters))))
+    except FetchError:
+        raise
     except RecursionError as error:
         raise FetchError(url, "its elements are nested too deeply to be read") from error
-    except (SourceError, ValueError) as error:
-        raise FetchError(url, f"it can't be read as {kind}: {error}") from error
+    # Broken pages make the parsers raise nearly anything; whatever it is, this page is not read.
+    except Exception as error:
+        said = str(error) or type(error).__name__
+        raise FetchError(url, f"it can't be read as {kind}: {said}") from error
     said = f"it is {kind}" if kind else "it does not say what it is"
     raise FetchError(url, f"{said}: only text, HTML, JSON and PDF are read")
 
@@ -86,8 +90,7 @@ def _html(url: str, body: bytes, charset: str | None) -> PageText:
     for element in soup.find_all(_is_hidden):
         element.decompose()
     for link in soup.find_all("a", href=True):
-        link["href"] = urljoin(url, str(link["href"]))
-        link.attrs.pop("title", None)
+        _make_whole(link.attrs, url)
     for image in soup.find_all("img"):
         image.replace_with(str(image.get("alt") or ""))
     converter = MarkdownConverter(
@@ -101,6 +104,15 @@ def _html(url: str, body: bytes, charset: str | None) -> PageText:
     text = _BLANKS.sub("\n\n", _seen(converter.convert_soup(soup))).strip()
     head = f"# {title}\n\n" if title and title not in text[: len(title) + 4] else ""
     return PageText(text=head + text, title=title[:TITLE_CHARACTERS_MAX])
+
+
+def _make_whole(link: dict[str, Any], url: str) -> None:
+    """Give a link its whole address; of one that leads nowhere only the text is left."""
+    link.pop("title", None)
+    try:
+        link["href"] = urljoin(url, str(link["href"]))
+    except ValueError:
+        del link["href"]
 
 
 def _is_hidden(element: object) -> bool:

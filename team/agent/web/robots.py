@@ -1,7 +1,11 @@
-"""What a host's robots.txt lets us fetch, asked once a day for each host (RFC 9309)."""
+"""What a host's robots.txt lets us fetch, asked once a day for each host (RFC 9309).
+
+One that could not be had forbids all, and is asked for again soon.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -17,6 +21,8 @@ ROBOTS_BYTES_MAX: Final = 500 * 1024
 """What is read of a robots.txt; RFC 9309 asks for as much."""
 KEPT_S: Final = 24 * 3_600.0
 """For how long what it said holds, in seconds."""
+FAILED_KEPT_S: Final = 60.0
+"""For how long it holds that the host answered with an error, in seconds."""
 
 
 class RobotsFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +50,7 @@ class Robots:
         self._read = read
         self._clock = clock
         self._known: dict[str, tuple[float, RobotsFile]] = {}
+        self._reading: dict[str, asyncio.Lock] = {}
 
     async def check(self, place: Place) -> float | None:
         """Ask whether a page may be fetched.
@@ -69,9 +76,17 @@ class Robots:
         return None if delay is None else float(delay)
 
     async def _file(self, place: Place) -> RobotsFile:
-        at, file = self._known.get(place.site, (0.0, None))
-        now = self._clock()
-        if file is None or now - at > KEPT_S or not file.status:
-            file = await self._read(place_of("/robots.txt", place))
-            self._known[place.site] = (now, file)
-        return file
+        """What holds for a place; who asks while it is read waits for that."""
+        async with self._reading.setdefault(place.site, asyncio.Lock()):
+            at, file = self._known.get(place.site, (0.0, None))
+            if file is None or self._clock() - at > _kept_s(file):
+                file = await self._read(place_of("/robots.txt", place))
+                self._known[place.site] = (self._clock(), file)
+            return file
+
+
+def _kept_s(file: RobotsFile) -> float:
+    """For how long a robots.txt holds, in seconds; one that never came is asked for again."""
+    if not file.status:
+        return -1.0
+    return KEPT_S if file.status < 500 else FAILED_KEPT_S  # noqa: PLR2004

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bus.messages import Contract
 from team.policy import WebRules
-from team.rules.hosts import entry_problem, hosts_of
+from team.rules.hosts import entry_problem, hosts_of, in_ascii
 from team.tool_names import FETCH
 
 SEARCH_TYPE: Final = "web_search_20260318"
@@ -49,7 +49,7 @@ def domains_of(hosts: Sequence[str]) -> list[str]:
     """The public hosts among some, as the provider takes them: each with all below it."""
     return list(
         dict.fromkeys(
-            host.removeprefix("*.")
+            in_ascii(host.removeprefix("*."))
             for host in hosts
             if entry_problem(host) is None and _is_public(host.removeprefix("*."))
         )

@@ -109,7 +109,7 @@ def _why_outside(given: GateInput, source: str) -> str:
     """Why a source may not be quoted under the contract; empty if it may."""
     contract, may_cite = given.task.contract, given.may_cite(source)
     if may_cite is not None:
-        return "" if may_cite else f"no tool of the contract has brought {source!r}"
+        return "" if may_cite else f"nothing that the contract names has brought {source!r}"
     if not given.is_within(source, contract.sources):
         return f"source {source!r} is outside the contract's sources"
     if contract.sources_avoided and given.is_within(source, contract.sources_avoided):
