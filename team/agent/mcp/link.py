@@ -89,7 +89,7 @@ class Link:
             McpError: It can't be started, or gives no list.
         """
         _, listed = await self._listing()
-        taken = take(self.server, listed)
+        taken = await asyncio.to_thread(take, self.server, listed)
         for name, why in taken.refused:
             log.warning("mcp.refused", server=self.server.token, tool=name, reason=why)
         return taken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Final
 
@@ -48,7 +49,8 @@ class McpTool(Tool[McpInput]):
     async def call(self, raw: dict[str, Any]) -> ToolAnswer:
         """Check the input and run."""
         try:
-            misfit = first_misfit(msgspec.json.decode(self._defined.input_schema), raw)
+            schema = msgspec.json.decode(self._defined.input_schema)
+            misfit = await asyncio.to_thread(first_misfit, schema, raw)
         except Exception as error:
             misfit = f"it can't be checked: {type(error).__name__}"
         if misfit:
