@@ -101,7 +101,7 @@ def test_a_schema_that_refers_to_its_own_parts_is_held() -> None:
 
     assert take(SERVER, [Listed(name="x", description="", input_schema=schema)]).tools
     assert first_misfit(schema, {"b": 1}) == ""
-    assert "not of type 'integer'" in first_misfit(schema, {"b": "x"})
+    assert "is not of type" in first_misfit(schema, {"b": "x"})
 
 
 def test_what_would_take_too_long_to_check_is_not_checked() -> None:

@@ -14,6 +14,7 @@ import msgspec
 from bus.messages import ToolDefined
 from roles.tool_patterns import tool_name
 from team.agent.mcp.schemas import SchemaRefusedError, expanded, nodes_of
+from team.agent.mcp.words import as_its_words, escaped, hidden
 from team.mcp_files import McpServer
 
 TOOLS_MAX: Final = 64
@@ -121,7 +122,7 @@ def first_misfit(schema: dict[str, Any], given: dict[str, Any]) -> str:
     if error is None:
         return ""
     at = "".join(f"[{part!r}]" for part in error.absolute_path)
-    return f"{at or 'the input'}: {error.message[:500]}"
+    return f"{escaped(at) or 'the input'}: {as_its_words(error.message)}"
 
 
 def _validator(schema: dict[str, Any]) -> tuple[Any, int]:
@@ -137,7 +138,7 @@ def _validator(schema: dict[str, Any]) -> tuple[Any, int]:
 
 def _told(server: McpServer, description: str) -> str:
     """A description as a model reads it: marked as the server's, cut."""
-    words = " ".join(description.split())
+    words = " ".join(hidden(description, server.secrets).split())
     if len(words) > DESCRIPTION_CHARACTERS_MAX:
         words = f"{words[:DESCRIPTION_CHARACTERS_MAX]} (cut here)"
     return (

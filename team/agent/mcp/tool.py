@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from fnmatch import fnmatchcase
+from html import unescape
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from bus.messages import ToolDefined
 from team.agent.effects import OUTCOME_CHARACTERS_MAX
 from team.agent.mcp.definitions import first_misfit, for_model
 from team.agent.mcp.link import ChangedToolError, UnknownOutcomeError
+from team.agent.mcp.words import escaped
 from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.agent.tools.outside import SHOWN_CHARACTERS_MAX, brought
 from team.agent.world import World
@@ -20,6 +22,7 @@ from team.errors import McpError
 from team.policy import McpRules
 
 ORIGIN_CHARACTERS_MAX: Final = 300
+"""What is shown of where an answer is from, escaped."""
 _ROOM_FOR_LABELS: Final = 1_000
 
 AnyMcpTool = Tool[Any]
@@ -77,13 +80,12 @@ class McpTool(Tool[McpInput]):
             )
         said = msgspec.json.encode(given.given, order="sorted").decode()
         room = SHOWN_CHARACTERS_MAX if is_safe else OUTCOME_CHARACTERS_MAX - _ROOM_FOR_LABELS
+        origin = f"MCP server {self._server}: {self._defined.original} {said}"
         shown = await brought(
             self._world,
             answer.text,
             tool=self.name,
-            origin=f"MCP server {self._server}: {self._defined.original} {said}"[
-                :ORIGIN_CHARACTERS_MAX
-            ],
+            origin=unescape(escaped(origin, ORIGIN_CHARACTERS_MAX)),
             context=self._context,
             shown_max=room,
         )
