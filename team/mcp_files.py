@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import yaml
@@ -33,6 +34,9 @@ _TELLING: Final = re.compile(
     r"key|token|secret|passw|auth|credential|cookie|dsn|database", re.IGNORECASE
 )
 """Names of variables and headers whose values are secret; a folder or a host need not be."""
+_ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ANY: Final = "1"
+"""Stands for a variable whose value is not known: it may be part of a host, a port or a path."""
 _NOT_SERVED: Final = {
     "sse": "the type 'sse' is not served: MCP has given it up for streamable HTTP",
     "ws": "the type 'ws' is not served: it is no transport of MCP",
@@ -212,8 +216,13 @@ def read_mcp_file(path: Path, shown: str) -> Defined:
     return Defined(servers=servers, problems=tuple(problems))
 
 
-def wrong_with(one: Definition) -> Iterator[Problem]:
-    """Say why a definition can't be used, if it can't."""
+def wrong_with(one: Definition, environ: Mapping[str, str] | None = None) -> Iterator[Problem]:
+    """Say why a definition can't be used, if it can't.
+
+    Args:
+        one: The definition.
+        environ: Where its variables are; absent: they may be anything.
+    """
     if not one.token:
         reason = f"{one.name!r} has no letter or digit"
         yield one.problem(BAD_SERVER, "", reason, "call it otherwise")
@@ -222,11 +231,47 @@ def wrong_with(one: Definition) -> Iterator[Problem]:
         yield one.problem(BAD_SERVER, "type", said, "use 'stdio' or 'http'")
         return
     try:
-        _parts(one)
+        parts = _parts(one)
     except msgspec.ValidationError as error:
         said, _, at = str(error).partition(" - at `$")
         field = at.strip("`").lstrip(".").split(".")[0].split("[")[0]
         yield one.problem(BAD_SERVER, field, said, "write it as the table in docs/tools.md says")
+        return
+    wrong = _wrong_address(parts, environ) if isinstance(parts, _Http) else _wrong_program(parts)
+    for field, reason, fix in wrong:
+        yield one.problem(BAD_SERVER, field, reason, fix)
+
+
+def _wrong_address(
+    parts: _Http, environ: Mapping[str, str] | None
+) -> Iterator[tuple[str, str, str]]:
+    def value(found: re.Match[str]) -> str:
+        return (environ or {}).get(found[1], found[2] or _ANY)
+
+    if environ is None and parts.url.startswith("${"):
+        return  # it may hold scheme and host
+    try:
+        url = urlsplit(_VARIABLE.sub(value, parts.url))
+        is_one = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        yield "url", "it is no address of http or https with a host", "write https://HOST/PATH"
+
+
+def _wrong_program(parts: _Stdio) -> Iterator[tuple[str, str, str]]:
+    texts = (("command", parts.command), *(("args", one) for one in parts.args))
+    for field, text in (*texts, *(("env", one) for one in parts.env.values())):
+        if "\0" in text:
+            yield field, "it has a NUL character", "delete it: no program can be given one"
+            return
+    for name in parts.env:
+        if not _ENV_NAME.fullmatch(name):
+            yield (
+                "env",
+                f"{name[:60]!r} can't be the name of a variable",
+                "use letters, digits and _, and no digit at the start",
+            )
 
 
 def _parts(one: Definition) -> _Stdio | _Http:
@@ -258,26 +303,29 @@ def resolved(
     Raises:
         SpecError: It is wrong, or a variable is missing.
     """
-    for problem in wrong_with(one):
-        raise problem.error()
-    for field, name in [] if environ is None else missing_variables(one, environ):
-        fix = f"set {name}, or write ${{{name}:-a default}}"
-        raise SpecError(f"{one.path}:{one.line}", f"mcpServers.{one.name}.{field}",
-                        f"the variable {name} is not set", fix)  # fmt: skip
+    _check(one, environ)
     hidden: set[str] = set()
 
-    def put_in(text: str) -> str:
+    def put_in(text: str, *, is_secret: bool = False) -> str:
         def value(found: re.Match[str]) -> str:
             given = None if environ is None else environ.get(found[1])
-            if given is not None and _TELLING.search(found[1]):
+            if given is not None and (is_secret or _TELLING.search(found[1])):
                 hidden.add(given)
             return given if given is not None else found[2] or ""
 
         return _VARIABLE.sub(value, text)
 
     def table(given: dict[str, str]) -> dict[str, str]:
-        made = {name: put_in(text) for name, text in given.items()}
-        hidden.update(value for name, value in made.items() if _TELLING.search(name))
+        made = {name: put_in(text, is_secret=True) for name, text in given.items()}
+        telling = [value for name, value in made.items() if _TELLING.search(name)]
+        hidden.update(telling, (value.partition(" ")[2].strip() for value in telling))
+        return made
+
+    def address(given: str) -> str:
+        head, mark, query = given.partition("?")
+        made = put_in(head) + mark + put_in(query, is_secret=True)
+        for name, value in parse_qsl(urlsplit(made).query):
+            hidden.update({value} if _TELLING.search(name) else ())
         return made
 
     parts = _parts(one)
@@ -285,18 +333,34 @@ def resolved(
                               "roles": roles, "folder": one.folder}  # fmt: skip
     if isinstance(parts, _Http):
         server = McpServer(
-            kind="http", url=put_in(parts.url), headers=table(parts.headers), **common
+            kind="http", url=address(parts.url), headers=table(parts.headers), **common
         )
     else:
         server = McpServer(
             kind="stdio",
-            command=put_in(parts.command),
+            command=_program(put_in(parts.command), one.folder),
             args=tuple(put_in(one) for one in parts.args),
             env=table(parts.env),
             **common,
         )
     secrets = sorted((s for s in hidden if len(s) >= SECRET_CHARACTERS_MIN), key=len, reverse=True)
     return msgspec.structs.replace(server, secrets=tuple(secrets))
+
+
+def _check(one: Definition, environ: Mapping[str, str] | None) -> None:
+    for problem in wrong_with(one):
+        raise problem.error()
+    for field, name in [] if environ is None else missing_variables(one, environ):
+        fix = f"set {name}, or write ${{{name}:-a default}}"
+        raise SpecError(f"{one.path}:{one.line}", f"mcpServers.{one.name}.{field}",
+                        f"the variable {name} is not set", fix)  # fmt: skip
+    for problem in wrong_with(one, environ):
+        raise problem.error()
+
+
+def _program(command: str, folder: str) -> str:
+    """A program as it is started from anywhere: what has a slash is looked up in the folder."""
+    return os.path.abspath(os.path.join(folder, command)) if "/" in command else command  # noqa: PTH100, PTH118 - `..` is taken out, links are kept
 
 
 def _texts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,8 @@ from team.agent.tools.base import ToolAnswer, refuse
 
 OUTCOME_CHARACTERS_MAX: Final = 16_000
 """What is kept of what such a call gives back: it can't be asked for again."""
+_CLOSED: Final = "\n</outside>"
+"""What a text from outside ends in; cut or not, it is closed."""
 
 
 async def run_once(
@@ -88,4 +90,5 @@ def _unknown(call: ToolCall, began: float) -> ToolAnswer:
 def _cut(text: str) -> str:
     if len(text) <= OUTCOME_CHARACTERS_MAX:
         return text
-    return f"{text[:OUTCOME_CHARACTERS_MAX]}\n(cut here: {len(text)} characters in all)"
+    end = _CLOSED if text.endswith(_CLOSED) else ""
+    return f"{text[:OUTCOME_CHARACTERS_MAX]}\n(cut here: {len(text)} characters in all){end}"

@@ -34,7 +34,7 @@ def wrong_servers(document: Document, policy: ProjectPolicy, around: Around) -> 
         if other != name:
             reason = f"the tools of {name!r} would be called as those of {other!r}"
             yield document.problem(UNKNOWN_SERVER, keys, reason, "call one of the two otherwise")
-        yield from wrong_with_definition(one)
+        yield from wrong_with_definition(one, os.environ)
         for field, variable in missing_variables(one, os.environ):
             reason = f"the variable {variable} is not set"
             fix = f"set it where the team is run, or write ${{{variable}:-a default}}"

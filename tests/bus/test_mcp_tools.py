@@ -22,6 +22,7 @@ from bus.messages import (
     TurnActed,
 )
 from bus.run_stream import RunStream
+from team.agent.effects import OUTCOME_CHARACTERS_MAX
 from team.agent.loop import Agent
 from team.agent.mcp.servers import Servers
 from team.agent.mcp.tool import mcp_tools
@@ -109,6 +110,19 @@ async def test_an_answer_is_kept_and_shown_as_quoted_text_from_outside(
         assert "L2| </outside> & more" in page.content
 
 
+async def test_a_long_answer_under_a_long_origin_is_closed(
+    stream: RunStream, tmp_path: Path, library: Library
+) -> None:
+    marks = [("mcp__odd__echo", {"text": "<" * 300 + "\nword" * 5_000})]
+    async with a_hand(stream, tmp_path, marks, "Done.", library=library) as ada:
+        await ada.work()
+
+    [outcome] = await outcomes(stream)
+    assert outcome.content.endswith("</outside>")
+    assert "(cut here" not in outcome.content
+    assert len(outcome.content) <= OUTCOME_CHARACTERS_MAX
+
+
 async def test_what_a_model_is_told_of_a_tool_is_what_the_stream_has(
     stream: RunStream, tmp_path: Path
 ) -> None:
@@ -134,8 +148,9 @@ async def test_an_input_that_does_not_fit_never_reaches_the_server(
 
     first, second = await outcomes(stream)
     assert first.is_error
-    assert "['text']: 1 is not of type 'string'" in first.content
-    assert "'more' was unexpected" in second.content
+    assert "[&#x27;text&#x27;]: in the server's words" in first.content
+    assert "1 is not of type &#x27;string&#x27;" in first.content
+    assert "&#x27;more&#x27; was unexpected" in second.content
     assert done(tmp_path) == []
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bus.messages import Contract
 from team.agent.mcp.definitions import Listed, first_misfit, for_model, hash_of, take
+from team.agent.mcp.schemas import SchemaRefusedError
 from team.agent.mcp.tool import effect_of
 from team.mcp_files import McpServer
 from team.policy import McpRules
@@ -57,15 +58,65 @@ def test_what_the_model_api_refuses_at_the_top_is_held_before_the_call() -> None
 
 
 @pytest.mark.parametrize(
-    "schema",
+    "reference", ["http://127.0.0.1:9/steal", "file:///etc/passwd", "#/$defs/none", "#anchor", 7]
+)
+def test_nothing_that_a_schema_refers_to_is_fetched(reference: object) -> None:
+    schema = {"properties": {"text": {"$ref": reference}}}
+
+    with pytest.raises(SchemaRefusedError, match="refers to what is not in it"):
+        first_misfit(PLAIN | schema, {"text": "x"})
+    [(_, why)] = take(SERVER, [listed(**schema)]).refused
+    assert "refers to what is not in it" in why
+
+
+def chained(links: int) -> dict[str, Any]:
+    """Each definition asks twice for the next one: 1 KB that unfolds to two to the power of it."""
+    twice = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(links)}
+    return PLAIN | {"$defs": twice | {f"d{links}": {"type": "object"}}, "$ref": "#/$defs/d0"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
     [
-        {"properties": {"text": {"$ref": "http://127.0.0.1:9/steal"}}},
-        {"properties": {"text": {"$ref": "file:///etc/passwd"}}},
+        (chained(20), "more than 2,000 parts"),
+        (PLAIN | {"properties": {"a": {"$ref": "#"}}}, "refers to itself"),
+        (PLAIN | {"$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "itself"),
+        (PLAIN | {"allOf": {"a": 1}}, "its 'allOf' are none"),
+        (PLAIN | {"not": 1}, "no schema"),
+        (PLAIN | {"not": {"type": [{"$ref": "#"}]}}, "its 'type' is none"),
     ],
 )
-def test_nothing_that_a_schema_refers_to_is_fetched(schema: dict[str, Any]) -> None:
-    with pytest.raises(Exception, match=r"(?i)unresolvable|unretrievable"):
-        first_misfit(PLAIN | schema, {"text": "x"})
+def test_a_schema_that_would_be_checked_for_ever_costs_the_tool_its_place(
+    schema: dict[str, Any], says: str
+) -> None:
+    taken = take(SERVER, [Listed(name="evil", description="", input_schema=schema)])
+
+    assert not taken.tools
+    assert says in taken.refused[0][1]
+
+
+def test_a_schema_that_refers_to_its_own_parts_is_held() -> None:
+    schema = chained(3) | {"properties": {"text": {"type": "string"}, "b": {"$ref": "#/$defs/n"}}}
+    schema["$defs"]["n"] = {"type": "integer"}
+
+    assert take(SERVER, [Listed(name="x", description="", input_schema=schema)]).tools
+    assert first_misfit(schema, {"b": 1}) == ""
+    assert "is not of type" in first_misfit(schema, {"b": "x"})
+
+
+def test_what_would_take_too_long_to_check_is_not_checked() -> None:
+    schema = PLAIN | {"properties": {"a": {"items": {"enum": list(range(1_900))}}}}
+
+    with pytest.raises(SchemaRefusedError, match="too large together"):
+        first_misfit(schema, {"a": [0] * 2_000})
+
+
+@pytest.mark.parametrize("place", ["x-words", "dependentSchemas"])
+def test_no_place_of_a_schema_hides_a_pattern(place: str) -> None:
+    evil = {"properties": {"pattern": "^(a+)+$"}}
+    schema = PLAIN | {place: evil, "properties": {"text": {"$ref": f"#/{place}/properties"}}}
+
+    assert first_misfit(schema, {"text": "a" * 60 + "!"}) == ""
 
 
 def test_a_pattern_of_a_servers_making_keeps_nobody_busy() -> None:

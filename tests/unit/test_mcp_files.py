@@ -56,6 +56,43 @@ def test_variables_are_put_in_and_what_was_put_in_is_secret(tmp_path: Path) -> N
     assert "secret" not in repr(time) + repr(docs) + repr(found)
 
 
+def test_an_address_is_looked_at_with_its_variables_put_in(tmp_path: Path) -> None:
+    definition = {"url": "${BASE}/mcp"}
+    [one] = read_mcp_file(written(tmp_path, x=definition), "f").servers.values()
+
+    assert not list(wrong_with(one))
+    assert not list(wrong_with(one, {"BASE": "https://h"}))
+    assert [p.field for p in wrong_with(one, {"BASE": "file:///h"})] == ["mcpServers.x.url"]
+    with pytest.raises(SpecError, match="no address of http or https"):
+        resolved(one, {"BASE": "file:///h"}, ())
+
+
+def test_every_variable_in_headers_environment_and_query_is_secret(tmp_path: Path) -> None:
+    docs = {
+        "url": "https://${HOST}/${PLACE}?k=${MINE}&token=in-the-query",
+        "headers": {"X-Who": "u:${WHO}", "Authorization": "Basic written-down"},
+    }
+    time = {"command": "serve", "args": ["${PLACE}"], "env": {"MODE": "${MINE}"}}
+    found = read_mcp_file(written(tmp_path, docs=docs, time=time), "f").servers
+    environ = {"HOST": "docs.example", "PLACE": "a-place", "MINE": "mine-alone", "WHO": "who-i-am"}
+
+    hidden = {"mine-alone", "in-the-query", "who-i-am", "Basic written-down", "written-down"}
+    assert set(resolved(found["docs"], environ, ()).secrets) == hidden
+    assert resolved(found["time"], environ, ()).secrets == ("mine-alone",)
+
+
+@pytest.mark.parametrize("command", ["./bin/serve", "bin/serve", "../x/bin/serve"])
+def test_a_program_with_a_slash_is_looked_up_beside_the_file(tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    found = read_mcp_file(
+        written(folder, one={"command": command}, all={"command": "/bin/cat"}), ""
+    )
+
+    assert resolved(found.servers["one"], {}, ()).command == str(folder.resolve() / "bin" / "serve")
+    assert resolved(found.servers["all"], {}, ()).command == "/bin/cat"
+
+
 def test_a_hash_tells_another_definition_but_no_secret(tmp_path: Path) -> None:
     one = read_mcp_file(written(tmp_path, s=TIME), "").servers["s"]
     other_key = read_mcp_file(
@@ -84,6 +121,15 @@ def test_a_variable_without_a_value_is_named_with_its_place(tmp_path: Path) -> N
         ({"command": "x", "args": "y"}, "args", "Expected `array`"),
         ({"command": "x", "env": {"A": 1}}, "env", "Expected `str`"),
         ({"type": "http", "url": ""}, "url", "length >= 1"),
+        ({"url": "ftp://h/mcp"}, "url", "no address of http or https"),
+        ({"url": "https:///mcp"}, "url", "no address of http or https"),
+        ({"url": "http://[::1/mcp"}, "url", "no address of http or https"),
+        ({"url": "http://${HOST}:${PORT}x/mcp"}, "url", "no address of http or https"),
+        ({"command": "a\0b"}, "command", "NUL"),
+        ({"command": "a", "args": ["x", "\0"]}, "args", "NUL"),
+        ({"command": "a", "env": {"A": "\0"}}, "env", "NUL"),
+        ({"command": "a", "env": {"A=B": ""}}, "env", "'A=B' can't be the name"),
+        ({"command": "a", "env": {"1A": ""}}, "env", "'1A' can't be the name"),
     ],
 )
 def test_a_definition_that_can_not_be_used_says_why(

@@ -13,6 +13,8 @@ import msgspec
 
 from bus.messages import ToolDefined
 from roles.tool_patterns import tool_name
+from team.agent.mcp.schemas import SchemaRefusedError, expanded, nodes_of
+from team.agent.mcp.words import as_its_words, escaped, hidden
 from team.mcp_files import McpServer
 
 TOOLS_MAX: Final = 64
@@ -25,8 +27,8 @@ DEFINITIONS_BYTES_MAX: Final = 192 * 1024
 _PROPERTY: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NOT_AT_THE_TOP: Final = ("oneOf", "anyOf", "allOf")
 """What the Messages API refuses at the top of a schema; it is held all the same, before a call."""
-_NOT_CHECKED: Final = ("pattern", "patternProperties", "format", "$dynamicRef")
-"""Keywords that are left to the server: a pattern of its making could keep us busy for ever."""
+CHECKED_MAX: Final = 1_000_000
+"""Parts of a schema times parts of an input: more is not checked, it would take too long."""
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +89,14 @@ def why_not(one: Listed, schema: bytes) -> str:
     properties = one.input_schema.get("properties", {})
     if not isinstance(properties, dict) or not all(map(_PROPERTY.fullmatch, properties)):
         return "the names in its input are none that a model may use"
+    return _unsound(one.input_schema)
+
+
+def _unsound(schema: dict[str, Any]) -> str:
     try:
-        _validator(one.input_schema)
+        _validator(schema)
+    except SchemaRefusedError as error:
+        return f"the schema of its input is refused: {error}"
     except Exception as error:
         return f"the schema of its input is not sound: {type(error).__name__}"
     return ""
@@ -102,44 +110,35 @@ def for_model(tool: ToolDefined) -> dict[str, Any]:
 
 
 def first_misfit(schema: dict[str, Any], given: dict[str, Any]) -> str:
-    """What in an input does not fit its schema; empty if all does."""
-    errors = _validator(schema).iter_errors(given)
-    error = next(iter(errors), None)
+    """What in an input does not fit its schema; empty if all does. For a thread: it may take long.
+
+    Raises:
+        SchemaRefusedError: The schema is none, or checking the input would take too long.
+    """
+    validator, nodes = _validator(schema)
+    if nodes * nodes_of(given) > CHECKED_MAX:
+        raise SchemaRefusedError("schema and input are too large together")
+    error = next(iter(validator.iter_errors(given)), None)
     if error is None:
         return ""
     at = "".join(f"[{part!r}]" for part in error.absolute_path)
-    return f"{at or 'the input'}: {error.message[:500]}"
+    return f"{escaped(at) or 'the input'}: {as_its_words(error.message)}"
 
 
-def _validator(schema: dict[str, Any]) -> Any:
-    """A validator that fetches nothing, whatever the schema refers to."""
+def _validator(schema: dict[str, Any]) -> tuple[Any, int]:
+    """A validator that fetches nothing and always ends, and how many parts it looks at."""
     from referencing import Registry
 
     validators = import_module("jsonschema.validators")
-    checked = _without(schema, _NOT_CHECKED)
-    kind = validators.validator_for(checked, default=validators.Draft202012Validator)
+    kind = validators.validator_for(schema, default=validators.Draft202012Validator)
+    checked, nodes = expanded(schema)
     kind.check_schema(checked)
-    return kind(checked, registry=Registry())
-
-
-def _without(value: Any, keys: Sequence[str]) -> Any:
-    """A schema without some keywords; a property may be called like one."""
-    if isinstance(value, list):
-        return [_without(one, keys) for one in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: {name: _without(one, keys) for name, one in inner.items()}
-        if key in ("properties", "$defs", "definitions") and isinstance(inner, dict)
-        else _without(inner, keys)
-        for key, inner in value.items()
-        if key not in keys
-    }
+    return kind(checked, registry=Registry()), nodes
 
 
 def _told(server: McpServer, description: str) -> str:
     """A description as a model reads it: marked as the server's, cut."""
-    words = " ".join(description.split())
+    words = " ".join(hidden(description, server.secrets).split())
     if len(words) > DESCRIPTION_CHARACTERS_MAX:
         words = f"{words[:DESCRIPTION_CHARACTERS_MAX]} (cut here)"
     return (

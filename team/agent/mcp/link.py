@@ -20,7 +20,8 @@ from bus.messages import ToolDefined
 from team.agent.mcp.definitions import Listed, Taken, hash_of, take
 from team.agent.mcp.http import http_transport
 from team.agent.mcp.results import Answered, answered
-from team.agent.mcp.stdio import hidden, stdio_transport
+from team.agent.mcp.stdio import stdio_transport
+from team.agent.mcp.words import as_its_words, hidden
 from team.errors import McpError
 from team.mcp_files import McpServer
 from team.policy import McpRules
@@ -89,7 +90,7 @@ class Link:
             McpError: It can't be started, or gives no list.
         """
         _, listed = await self._listing()
-        taken = take(self.server, listed)
+        taken = await asyncio.to_thread(take, self.server, listed)
         for name, why in taken.refused:
             log.warning("mcp.refused", server=self.server.token, tool=name, reason=why)
         return taken
@@ -138,10 +139,9 @@ class Link:
         except MCPError as error:
             if _is_cut(error, running):
                 raise _NoAnswerError("it died in the midst of the call") from error
-            said = hidden(error.message[:SAID_CHARACTERS_MAX], self.server.secrets)
+            said = hidden(error.message, self.server.secrets)[:SAID_CHARACTERS_MAX]
             return Answered(text=said, is_error=True)
-        found = answered(result)
-        return Answered(text=hidden(found.text, self.server.secrets), is_error=found.is_error)
+        return answered(result, self.server.secrets)
 
     def _check(self, listed: list[Listed], tool: ToolDefined) -> None:
         """See that a tool is defined as it was; servers may change their words at any time."""
@@ -335,7 +335,8 @@ def _first(error: BaseException) -> BaseException:
 
 
 def _said(error: BaseException, server: McpServer) -> str:
-    """An error in a line, without secrets."""
+    """An error in a line: in our words, or marked as the server's, without secrets."""
     first = _first(error)
-    said = first.reason if isinstance(first, McpError) else str(first) or type(first).__name__
-    return hidden(" ".join(said[:300].split()), server.secrets)
+    if isinstance(first, McpError | _NoAnswerError):
+        return hidden(first.reason, server.secrets)
+    return as_its_words(str(first) or type(first).__name__, server.secrets)

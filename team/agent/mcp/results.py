@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from team.agent.mcp.words import hidden
+
 if TYPE_CHECKING:
     from mcp.types import CallToolResult, ContentBlock
 
@@ -21,11 +23,12 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     is_error: bool = False
 
 
-def answered(result: CallToolResult) -> Answered:
+def answered(result: CallToolResult, secrets: Iterable[str] = ()) -> Answered:
     """Make one text of all parts of an answer; what is no text is named, with its size."""
     parts = [_shown(block) for block in result.content]
     structured = _structured(result, parts)
     text = "\n\n".join([part for part in [*parts, structured] if part]) or NOTHING
+    text = hidden(text, secrets)
     if len(text) > TEXT_CHARACTERS_MAX:
         text = f"{text[:TEXT_CHARACTERS_MAX]}\n(cut here: {len(text)} characters came)"
     return Answered(text=text, is_error=result.is_error)

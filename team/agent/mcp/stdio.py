@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from team.agent.mcp.words import hidden
 from team.errors import McpError
 from team.mcp_files import McpServer
 
@@ -27,20 +28,12 @@ LOG_BYTES_MAX: Final = 1024 * 1024
 """What is kept of what a server prints."""
 CLOSED_S: Final = 1.0
 """How long a server may take to end once its input is closed, in seconds."""
-HIDDEN: Final = "***"
 
 
 def environment_of(server: McpServer, environ: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of a server."""
     kept = {name: environ[name] for name in INHERITED if name in environ}
     return kept | server.env
-
-
-def hidden(text: str, secrets: tuple[str, ...]) -> str:
-    """A text without the secrets that its server was given."""
-    for secret in secrets:
-        text = text.replace(secret, HIDDEN)
-    return text
 
 
 @asynccontextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from fnmatch import fnmatchcase
+from html import unescape
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -11,6 +13,7 @@ from bus.messages import ToolDefined
 from team.agent.effects import OUTCOME_CHARACTERS_MAX
 from team.agent.mcp.definitions import first_misfit, for_model
 from team.agent.mcp.link import ChangedToolError, UnknownOutcomeError
+from team.agent.mcp.words import escaped
 from team.agent.tools.base import Tool, ToolAnswer, refuse
 from team.agent.tools.outside import SHOWN_CHARACTERS_MAX, brought
 from team.agent.world import World
@@ -19,6 +22,7 @@ from team.errors import McpError
 from team.policy import McpRules
 
 ORIGIN_CHARACTERS_MAX: Final = 300
+"""What is shown of where an answer is from, escaped."""
 _ROOM_FOR_LABELS: Final = 1_000
 
 AnyMcpTool = Tool[Any]
@@ -48,7 +52,8 @@ class McpTool(Tool[McpInput]):
     async def call(self, raw: dict[str, Any]) -> ToolAnswer:
         """Check the input and run."""
         try:
-            misfit = first_misfit(msgspec.json.decode(self._defined.input_schema), raw)
+            schema = msgspec.json.decode(self._defined.input_schema)
+            misfit = await asyncio.to_thread(first_misfit, schema, raw)
         except Exception as error:
             misfit = f"it can't be checked: {type(error).__name__}"
         if misfit:
@@ -75,13 +80,12 @@ class McpTool(Tool[McpInput]):
             )
         said = msgspec.json.encode(given.given, order="sorted").decode()
         room = SHOWN_CHARACTERS_MAX if is_safe else OUTCOME_CHARACTERS_MAX - _ROOM_FOR_LABELS
+        origin = f"MCP server {self._server}: {self._defined.original} {said}"
         shown = await brought(
             self._world,
             answer.text,
             tool=self.name,
-            origin=f"MCP server {self._server}: {self._defined.original} {said}"[
-                :ORIGIN_CHARACTERS_MAX
-            ],
+            origin=unescape(escaped(origin, ORIGIN_CHARACTERS_MAX)),
             context=self._context,
             shown_max=room,
         )
