@@ -8,12 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from team.agent.effects import OUTCOME_CHARACTERS_MAX, _cut
 from team.agent.mcp.definitions import first_misfit
-from team.agent.mcp.link import SAID_CHARACTERS_MAX, Link, _said
+from team.agent.mcp.link import PAGES_MAX, SAID_CHARACTERS_MAX, Link, _Left, _said
 from team.agent.mcp.results import TEXT_CHARACTERS_MAX, answered
 from team.agent.mcp.words import as_its_words, escaped
 from team.errors import McpError
@@ -73,7 +75,7 @@ async def test_a_secret_across_the_cut_of_an_error_is_hidden() -> None:
     running: Any = SimpleNamespace(client=SimpleNamespace(call_tool=fail), over=over)
     tool: Any = SimpleNamespace(original="x")
 
-    answer = await link._answer(running, tool, {})
+    answer = await link._answer(running, tool, {}, _Left(30.0))
 
     assert answer.is_error
     assert "sk" not in answer.text
@@ -85,3 +87,39 @@ def test_a_text_from_outside_that_is_cut_is_closed() -> None:
 
     assert _cut(text).endswith("characters in all)\n</outside>")
     assert not _cut("x" * OUTCOME_CHARACTERS_MAX * 2).endswith("</outside>")
+
+
+def listing(asked: list[object]) -> Any:
+    """A client whose list has no end."""
+
+    async def page(cursor: object) -> SimpleNamespace:
+        asked.append(cursor)
+        return SimpleNamespace(tools=[], next_cursor="on")
+
+    return SimpleNamespace(client=SimpleNamespace(list_tools=page), over=asyncio.Event())
+
+
+async def test_a_list_without_an_end_is_cut_off_and_the_log_says_so() -> None:
+    asked: list[object] = []
+
+    with capture_logs() as logs:
+        await Link(a_server(Path()), McpRules())._list(listing(asked), _Left(30.0))
+
+    assert len(asked) == PAGES_MAX
+    assert "more than 16 pages" in logs[0]["reason"]
+
+
+async def test_list_and_call_share_the_seconds_of_a_call() -> None:
+    left = _Left(30.0)
+
+    await Link(a_server(Path()), McpRules())._list(listing([]), left)
+    assert left.seconds < 30.0
+
+    async def never(cursor: object) -> None:
+        await asyncio.Event().wait()
+
+    left.seconds = 0.0
+    mute = listing([])
+    mute.client.list_tools = never
+    with pytest.raises(McpError, match="did not answer within 30 s"):
+        await Link(a_server(Path()), McpRules())._list(mute, left)

@@ -64,6 +64,13 @@ class _Running:
         self.stop = asyncio.Event()
 
 
+class _Left:
+    """What is left of the seconds that a server may take to answer, its list and a call."""
+
+    def __init__(self, seconds: float) -> None:
+        self.whole = self.seconds = seconds
+
+
 class Link:
     """A member's way to one server. Safe to use from many tasks at once."""
 
@@ -89,7 +96,7 @@ class Link:
         Raises:
             McpError: It can't be started, or gives no list.
         """
-        _, listed = await self._listing()
+        _, listed = await self._listing(_Left(self._rules.call_seconds))
         taken = await asyncio.to_thread(take, self.server, listed)
         for name, why in taken.refused:
             log.warning("mcp.refused", server=self.server.token, tool=name, reason=why)
@@ -109,11 +116,12 @@ class Link:
             UnknownOutcomeError: It was called, and no answer came.
             McpError: The server can't be started or asked; it was not called.
         """
+        left = _Left(self._rules.call_seconds)
         for is_last in (not may_repeat, True):
-            running, listed = await self._listing()
+            running, listed = await self._listing(left)
             self._check(listed, tool)
             try:
-                return await self._answer(running, tool, given)
+                return await self._answer(running, tool, given, left)
             except _NoAnswerError as error:
                 await self._drop(running, error.reason)
                 if is_last or error.was_silent:
@@ -128,13 +136,13 @@ class Link:
                 await _end(running)
 
     async def _answer(
-        self, running: _Running, tool: ToolDefined, given: dict[str, Any]
+        self, running: _Running, tool: ToolDefined, given: dict[str, Any], left: _Left
     ) -> Answered:
         from mcp.shared.exceptions import MCPError
 
         try:
             result = await self._in_time(
-                running, running.client.call_tool(tool.original, given), self._rules.call_seconds
+                running, running.client.call_tool(tool.original, given), left
             )
         except MCPError as error:
             if _is_cut(error, running):
@@ -152,7 +160,7 @@ class Link:
             log.warning("mcp.changed", server=self.server.token, tool=tool.name)
             raise ChangedToolError(self.server.name, f"it {what} {tool.name}")
 
-    async def _listing(self) -> tuple[_Running, list[Listed]]:
+    async def _listing(self, left: _Left) -> tuple[_Running, list[Listed]]:
         """The running server and its tools; one that has died unseen is started once more.
 
         Raises:
@@ -160,19 +168,21 @@ class Link:
         """
         running = await self._started()
         try:
-            return running, await self._list(running)
+            return running, await self._list(running, left)
         except McpError:
+            if left.seconds <= 0:
+                raise
             running = await self._started()
-            return running, await self._list(running)
+            return running, await self._list(running, left)
 
-    async def _list(self, running: _Running) -> list[Listed]:
+    async def _list(self, running: _Running, left: _Left) -> list[Listed]:
         """The tools as the server has them now."""
         listed: list[Listed] = []
         cursor: str | None = None
         try:
             for _ in range(PAGES_MAX):
                 asked = running.client.list_tools(cursor=cursor)
-                page = await self._in_time(running, asked, self._rules.call_seconds)
+                page = await self._in_time(running, asked, left)
                 listed += [
                     Listed(
                         name=t.name, description=t.description or "", input_schema=t.input_schema
@@ -182,25 +192,32 @@ class Link:
                 cursor = page.next_cursor
                 if cursor is None:
                     break
+            else:
+                reason = f"it lists more than {PAGES_MAX} pages: the rest is left out"
+                log.warning("mcp.refused", server=self.server.token, tool="", reason=reason)
         except Exception as error:
             reason = f"it does not say which tools it has: {_said(error, self.server)}"
             await self._drop(running, reason)
             raise McpError(self.server.name, reason) from error
         return listed
 
-    async def _in_time(self, running: _Running, asked: Coroutine[Any, Any, T], seconds: float) -> T:
+    async def _in_time(self, running: _Running, asked: Coroutine[Any, Any, T], left: _Left) -> T:
         """Await an answer for as long as the server lives and may take."""
         answer = asyncio.ensure_future(asked)
         over = asyncio.ensure_future(running.over.wait())
+        began = time.monotonic()
         try:
-            await asyncio.wait([answer, over], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                [answer, over], timeout=left.seconds, return_when=asyncio.FIRST_COMPLETED
+            )
             if answer.done():
                 return answer.result()
             if over.done():
                 raise _NoAnswerError("it died in the midst of the call")
-            reason = f"it did not answer within {seconds:g} s"
+            reason = f"it did not answer within {left.whole:g} s"
             raise _NoAnswerError(reason, was_silent=True)
         finally:
+            left.seconds = max(0.0, left.seconds - (time.monotonic() - began))
             for pending in (answer, over):
                 pending.cancel()
             await asyncio.gather(answer, over, return_exceptions=True)
