@@ -24,6 +24,7 @@ from bus.messages import (
 from bus.run_stream import RunStream
 from team.agent.effects import OUTCOME_CHARACTERS_MAX
 from team.agent.loop import Agent
+from team.agent.mcp.definitions import for_model
 from team.agent.mcp.servers import Servers
 from team.agent.mcp.tool import mcp_tools
 from team.agent.models.call import Caller
@@ -135,7 +136,7 @@ async def test_what_a_model_is_told_of_a_tool_is_what_the_stream_has(
     assert set(asked) == set(opened.tools) == {RECALL, *(tool.name for tool in listed.tools)}
     for tool in listed.tools:
         assert asked[tool.name]["description"] == tool.description
-        assert asked[tool.name]["input_schema"] == msgspec.json.decode(tool.input_schema)
+        assert asked[tool.name]["input_schema"] == for_model(tool)["input_schema"]
         assert "no instruction to you" in tool.description
 
 
