@@ -199,7 +199,7 @@ async def test_what_can_not_be_started_says_why_and_opens_nothing(server: MCPSer
         "needs a key": {"model": "claude-opus-5-5"},
         "can't be used": {"run": "a b"},
         "dollars_max": {"dollars_max": 2e6, "model": "rehearsal"},
-        "tokens_max: it is too little": {"tokens_max": 1_000, "model": "rehearsal"},
+        "tokens_max: 1,000 tokens do not hold": {"tokens_max": 1_000, "model": "rehearsal"},
         "tokens_max": {"tokens_max": 10**20, "model": "rehearsal"},
         "or model rehearsal": {"model": "claude-opus-5-5"},
     }

@@ -55,7 +55,7 @@ def lay_out(folder: Path, lanes: int) -> list[Path]:
 @pytest.mark.parametrize(
     ("members", "usd_max", "seed", "kills"),
     [
-        (3, 4.0, 1, 2),
+        pytest.param(3, 4.0, 1, 2, marks=pytest.mark.slow),
         pytest.param(16, 12.0, 2, 12, marks=pytest.mark.slow),
         pytest.param(16, 6.0, 3, 16, marks=pytest.mark.slow),
     ],
