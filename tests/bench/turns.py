@@ -131,14 +131,6 @@ class LookUp(Tool[LookUpInput]):
         return ToolAnswer(content=f"{given.query} {given.page}: {FOUND}")
 
 
-class ScriptedCaller(Caller):
-    """The real caller on a client of our own; `Caller` has no other seam for that."""
-
-    def __init__(self, client: anthropic.AsyncAnthropic) -> None:
-        super().__init__(REHEARSAL)
-        self._client = client
-
-
 class Durable:
     """The two durable writes of a turn by bare nats-py: a batch of two, then one."""
 
@@ -239,12 +231,12 @@ async def seat_key(access: Access, folder: Path) -> SeatKey:
     )
 
 
-def agent_of(member: Member, client: anthropic.AsyncAnthropic) -> Agent:
+def agent_of(member: Member, model: ScriptedModel) -> Agent:
     """The member's own agent, but on the scripted model."""
     return Agent(
         member.world,
         member.journal,
-        ScriptedCaller(client),
+        Caller(REHEARSAL, model),
         on_text=member._write,
         on_state=member.show,
     )
@@ -271,7 +263,7 @@ async def measure(
     times = Times()
     try:
         async with seated(key) as member:
-            agent = agent_of(member, client)
+            agent = agent_of(member, model)
             for number in range(rounds + 1):
                 model.begin()
                 outcome = await agent.work(assignment(number))
