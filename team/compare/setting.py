@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from bus.messages import TokenCounts
-from team.agent.models.priced import has_price, price_book
+from team.agent.models.priced import cost_usd, has_price, most_usd, price_book
 from team.compare.arms import (
     WEIGHTED_TOKENS,
     Arm,
@@ -159,10 +159,7 @@ def _unit_usd(spec: ResolvedSpec) -> float | None:
     models, book = models_of(spec), price_book(spec.project)
     if spec.provider == "rehearsal" or not all(has_price(one, book) for one in models.values()):
         return None
-    # The price table takes a third of a second to import: only who asks pays.
-    from team.agent.models.pricing import price_usd  # noqa: PLC0415
-
-    price = price_usd(models["worker"], TokenCounts(input=PRICED), book)
+    price = cost_usd(models["worker"], TokenCounts(input=PRICED), book)
     return price / PRICED if price else None
 
 
@@ -171,10 +168,8 @@ def _lead_call(spec: ResolvedSpec, unit_usd: float | None) -> float:
     written = spec.team.policy.output_tokens_max
     if unit_usd is None:
         return float(PLAN_READS + written)
-    from team.agent.models.pricing import price_ceiling_usd  # noqa: PLC0415 - as above
-
     lead, book = models_of(spec)["lead"], price_book(spec.project)
-    return (price_ceiling_usd(lead, PLAN_READS, written, book) or 0.0) / unit_usd
+    return (most_usd(lead, PLAN_READS, written, book) or 0.0) / unit_usd
 
 
 def _check_budget(plan: Plan, arm: Arm) -> None:

@@ -17,7 +17,7 @@ from team.agent.models.abilities import FIRST_PARTY, PORTABLE, abilities_of
 from team.agent.models.call import Caller, Reply
 from team.agent.models.cassette.lane import Lane, LaneFile
 from team.agent.models.cassette.record import RecordingTransport
-from team.agent.models.needs import providers_of, unmet
+from team.agent.models.needs import unmet
 from team.errors import ModelBusyError, ModelRefusedError
 from team.policy import Feature, Provider, at_provider
 from tests.support.cassettes import Scripted, asking, never_waits, streamed
@@ -96,14 +96,6 @@ def test_a_model_names_its_provider_before_the_first_slash(
     model: str, wanted: tuple[str, str]
 ) -> None:
     assert at_provider(model, {"local": OURS}) == wanted
-
-
-def test_models_say_whom_a_run_needs() -> None:
-    providers = {"local": OURS, "cloud": Provider(kind="bedrock")}
-
-    assert providers_of(["local/a", "local/b"], providers) == {"local"}
-    assert providers_of(["local/a", "claude-x"], providers) == {"local", ""}
-    assert providers_of(["far/a"], providers) == {""}
 
 
 async def test_members_models_are_asked_each_at_its_own_place(

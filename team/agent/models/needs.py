@@ -7,7 +7,6 @@ cloud's library, so that a command may ask before a run.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
@@ -47,14 +46,6 @@ def unmet(name: str, provider: Provider) -> Unmet | None:
         or _address(table, provider)
         or _place_in_cloud(table, provider)
     )
-
-
-def providers_of(models: Iterable[str], providers: Mapping[str, Provider]) -> set[str]:
-    """The names of the providers that models name; empty for the default."""
-    names = {model.partition("/")[0] for model in models if "/" in model}
-    named = names & set(providers)
-    has_default = any(model.partition("/")[0] not in named for model in models)
-    return named | ({""} if has_default else set())
 
 
 def _package(provider: Provider) -> Unmet | None:
